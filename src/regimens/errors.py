@@ -1,0 +1,13 @@
+"""The exceptions that carry meaning across rooms."""
+
+
+class UserError(Exception):
+    """A mistake of the user's: its message is one line that says what is wrong, where, and what to do."""
+
+
+class DataError(UserError):
+    """Data that cannot be had, or is not what it claims to be."""
+
+
+class Pruned(Exception):
+    """Raised from an epoch callback: this trial is not worth finishing."""
