@@ -1,0 +1,71 @@
+"""From one node of a configuration to the object that it names: the only place that calls Hydra's `instantiate`."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from regimens.errors import UserError
+
+# `_target_` runs code, so a configuration may name these packages alone.
+ALLOWED = ("torch.", "pytorch_lightning.", "regimens.")
+# Said about a technique rather than to it: its name, its range for tuning, and how a schedule is driven.
+METADATA = frozenset({"name", "tune", "interval", "warmup"})
+
+
+def build(node: Mapping[str, Any], **extra: Any) -> Any:
+    """Instantiate `node`, a plain dictionary with `_target_`; `extra` are more keyword arguments.
+
+    Raises UserError where the target is outside ALLOWED, unknown, or does not take the node's keys or values.
+    """
+    from hydra.utils import instantiate
+
+    check(node)
+    arguments = {key: value for key, value in node.items() if key not in METADATA}
+    try:
+        return instantiate({**arguments, "_convert_": "all"}, **extra)
+    except UserError:
+        raise
+    except Exception as err:
+        cause = err.__cause__ or err
+        if isinstance(cause, UserError):
+            raise cause from None
+        if isinstance(cause, TypeError | ValueError):
+            raise UserError(f"{label(node)}: {str(cause).splitlines()[0]}") from err
+        raise
+
+
+def check(node: Mapping[str, Any]) -> None:
+    """Bind the node's keys to its target's signature: a typo is found now, not when a partial is called."""
+    target = locate(str(node.get("_target_", "")))
+    keys = {key for key in node if key not in METADATA and not (key.startswith("_") and key.endswith("_"))}
+    accepted = inspect.signature(target).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in accepted):
+        return
+    unknown = sorted(keys - {p.name for p in accepted})
+    if unknown:
+        known = ", ".join(p.name for p in accepted)
+        raise UserError(f"{label(node)}: unknown key {unknown[0]!r}; {node['_target_']} takes {known}")
+
+
+def locate(path: str) -> Any:
+    """The class or function that a dotted path names; raises UserError outside ALLOWED or where there is none."""
+    from hydra.utils import get_object
+
+    if not path.startswith(ALLOWED):
+        raise UserError(f"_target_={path!r}: only {', '.join(p + '*' for p in ALLOWED)} may be named in a configuration")
+    try:
+        return get_object(path)
+    except Exception as err:
+        raise UserError(f"_target_={path!r}: there is no such class or function") from err
+
+
+def accepts(factory: Any, name: str) -> bool:
+    """Whether a class, function or partial takes the keyword `name` and has no value for it yet."""
+    if name in getattr(factory, "keywords", {}):
+        return False
+    return name in inspect.signature(factory).parameters
+
+
+def label(node: Mapping[str, Any]) -> str:
+    """How a message names a node: its technique's name, else its target."""
+    return str(node.get("name") or node.get("_target_"))

@@ -1,0 +1,110 @@
+"""What a trial leaves behind: one `result.json` a directory, the only thing that the report reads."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from regimens.errors import UserError
+
+SCHEMA = 1
+FILE_NAME = "result.json"
+STATUSES = ("completed", "diverged", "pruned", "failed", "timeout", "oom", "killed")
+
+
+@dataclass
+class Result:
+    """One regimen trained once with one seed; losses are means over samples, accuracies fractions, times seconds."""
+
+    status: str
+    name: str
+    seed: int
+    regimen: dict[str, Any]
+    regimen_hash: str
+    choices: dict[str, str] = field(default_factory=dict)
+    study: dict[str, Any] | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    history: dict[str, list[float | None]] = field(default_factory=dict)
+    acted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    advice: list[str] = field(default_factory=list)
+    gradient_flow: dict[str, Any] | None = None
+    durations: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, str] | None = None
+    schema: int = SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; NaN and infinities become null, which is all that JSON can say of them."""
+        return finite(asdict(self))
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "Result":
+        """Raises ValueError where keys are missing or the schema is another one."""
+        if raw.get("schema") != SCHEMA:
+            raise ValueError(f"schema {raw.get('schema')!r}, expected {SCHEMA}")
+        known = {f.name for f in fields(cls)}
+        try:
+            return cls(**{key: value for key, value in raw.items() if key in known})
+        except TypeError as err:
+            raise ValueError(str(err)) from err
+
+
+def finite(value: Any) -> Any:
+    """A copy of nested plain values in which every NaN and infinity is None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def write(result: Result, directory: Path) -> Path:
+    """Write `result.json` atomically: a reader sees the old file or the whole new one, also after a power cut."""
+    return write_json(result.to_json(), Path(directory) / FILE_NAME)
+
+
+def read(path: Path) -> Result:
+    """Read one result, given its file or its directory; raises UserError where it is missing or damaged."""
+    path = Path(path)
+    path = path / FILE_NAME if path.is_dir() else path
+    try:
+        return Result.from_json(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such result; run the trial first") from None
+    except (ValueError, UnicodeDecodeError) as err:
+        raise UserError(f"{path}: not a readable result ({err}); delete it to run the trial again") from err
+
+
+def write_json(value: Any, path: Path) -> Path:
+    """Write JSON through a temporary file in the same directory, flushed to the disk, then renamed."""
+    return write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> Path:
+    """Replace a text file atomically; the mode follows the user's umask. Raises OSError."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
