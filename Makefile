@@ -1,0 +1,91 @@
+# Set-up, the main job, tests. `make help` lists the targets. Needs Python 3.11-3.13 and make, nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.set-up
+JOBS   ?= 2
+DATA   ?=
+SCALE  ?=
+PYTHON ?=
+
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+export DVC_NO_ANALYTICS := true
+
+PYTEST := $(BIN)/python -m pytest
+OTHERS := slow soak postgres slurm browser
+DEFAULT_TESTS := not ($(shell echo $(OTHERS) | sed 's/ / or /g'))
+
+.PHONY: help study setup test lint format ui dashboard bench clean $(OTHERS:%=test-%) soak
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+study: $(STAMP)  ## set up, run the whole pipeline, write reports/ [DATA=digits] [SCALE=smoke|desk|full]
+	@$(BIN)/python tools/study.py --data "$(DATA)" --scale "$(SCALE)"
+
+setup: $(STAMP)  ## the virtual environment and the locked packages (once; the other targets call it)
+
+# The stamp is written last, so that a set-up that was cut off is done again.
+$(STAMP): requirements.lock pyproject.toml
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then break; fi; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "error: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make PYTHON=/path/to/python3.12 <target>" >&2; exit 2; \
+	fi; \
+	echo "set-up: $$($$python --version) in $(VENV) (once; some minutes)"; \
+	$$python -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+test: $(STAMP)  ## every test that needs neither minutes nor other services (under 5 minutes)
+	$(PYTEST) -n $(JOBS) -m "$(DEFAULT_TESTS)"
+
+lint: $(STAMP)  ## ruff (rules, format) and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## rewrite the sources as `make lint` wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-slow: $(STAMP)  ## the tests that take longer
+	$(PYTEST) -m slow --timeout=1200
+
+soak: test-soak  ## kill and resume studies for minutes
+
+test-soak: $(STAMP)
+	$(PYTEST) -m soak --timeout=3600
+
+test-browser: $(STAMP)  ## the report in headless Chromium
+	$(PYTEST) -m browser
+
+test-postgres: $(STAMP)  ## studies shared through PostgreSQL
+	$(PYTEST) -m postgres
+
+test-slurm: $(STAMP)  ## studies on a SLURM cluster
+	$(PYTEST) -m slurm
+
+bench: $(STAMP)  ## the speed comparisons in benchmarks/
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+ui: $(STAMP)  ## MLflow's pages over mlflow.db, on 127.0.0.1:5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --workers 1
+
+dashboard: $(STAMP)  ## Optuna's pages over the newest study, on 127.0.0.1:8080 [JOURNAL=runs/.../journal.log]
+	@journal="$(JOURNAL)"; \
+	if [ -z "$$journal" ]; then journal=$$(find runs -name journal.log -exec ls -t {} + 2>/dev/null | head -n 1); fi; \
+	if [ -z "$$journal" ]; then echo "error: no journal.log under runs/; run a study first (make study)" >&2; exit 2; fi; \
+	echo "journal: $$journal"; \
+	$(BIN)/optuna-dashboard "$$journal" --host 127.0.0.1 --port 8080
+
+clean:  ## remove build/ and the tools' caches (keeps $(VENV), data/, runs/ and results/)
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
