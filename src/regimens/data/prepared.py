@@ -1,0 +1,110 @@
+"""Prepared files: a split on disk as train/valid/test.safetensors beside a manifest.json that vouches for them."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regimens.data.arrays import PARTS, Array, Arrays
+from regimens.data.files import write, writing
+from regimens.errors import DataError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The three parts as (inputs, labels) by name, and the manifest: plain data, the same on every machine."""
+
+    parts: Mapping[str, tuple[Array, Array]]
+    manifest: Mapping[str, Any]
+
+
+def describe(arrays: Arrays, dataset: str, key: str, split: Mapping[str, Any]) -> tuple[dict[str, bytes], Prepared]:
+    """`arrays` as files (name -> content) and as `Prepared`."""
+    from safetensors.numpy import save
+
+    parts = {name: (np.ascontiguousarray(x), np.ascontiguousarray(y)) for name, (x, y) in arrays.parts().items()}
+    files = {f"{name}.safetensors": save({"x": x, "y": y}) for name, (x, y) in parts.items()}
+    manifest = {
+        "schema": SCHEMA,
+        "dataset": dataset,
+        "key": key,
+        "source": arrays.source,
+        "source_hashes": dict(arrays.hashes),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        "split": dict(split),
+        "sizes": {name: len(y) for name, (_, y) in parts.items()},
+        "class_counts": {
+            name: dict(zip(arrays.class_names, np.bincount(y, minlength=arrays.n_classes).tolist(), strict=True))
+            for name, (_, y) in parts.items()
+        },
+        "class_names": list(arrays.class_names),
+        "shape": list(arrays.x_train.shape[1:]),
+        "dtype": str(arrays.x_train.dtype),
+        "maximum": arrays.maximum,
+    }
+    files["manifest.json"] = (json.dumps(manifest, indent=2) + "\n").encode()
+    return files, Prepared(parts, manifest)
+
+
+def save(files: Mapping[str, bytes], folder: Path) -> None:
+    """Put `files` at `folder`, all of them or none. Raises DataError where the disk is full or refuses."""
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            staged.chmod(0o755)
+            for name, content in files.items():
+                write(staged / name, content)
+            old = staged.with_name(staged.name + ".old")
+            if folder.exists():
+                folder.rename(old)
+            staged.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+
+def read(folder: Path, key: str) -> Prepared | None:
+    """What lies prepared in `folder`, or None where nothing does or it was prepared from something else.
+
+    Raises DataError where the files are not those that the manifest vouches for.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        if manifest["schema"] != SCHEMA or manifest["key"] != key:
+            return None
+        parts = {}
+        for part in PARTS:
+            content = (folder / f"{part}.safetensors").read_bytes()
+            if hashlib.sha256(content).hexdigest() != manifest["files"][f"{part}.safetensors"]:
+                raise DataError(f"{folder}/{part}.safetensors is not the file that its manifest names")
+            tensors = load(content)
+            parts[part] = (tensors["x"], tensors["y"])
+    except FileNotFoundError as error:
+        if not (folder / "manifest.json").exists():
+            return None
+        raise DataError(f"{folder} lacks {Path(error.filename).name}") from error
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise DataError(f"{folder} is damaged ({type(error).__name__})") from error
+    return Prepared(parts, manifest)
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be made in `folder` (or it can be made)."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.access(folder, os.W_OK)
+    except OSError:
+        return False

@@ -1,0 +1,30 @@
+"""Split: the tensors that a trial trains, validates and tests on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Split:
+    """Inputs are (N, n_inputs) float32; labels (N,) int64, or (N,) float32 of 0 and 1 where `binary`.
+
+    `n_outputs` is the number of logits (1 where binary), `class_names` the task's classes in the order of their labels.
+    `manifest` is plain data for a result's provenance: its "hash" identifies data, split, scaling and task.
+    """
+
+    x_train: "torch.Tensor"
+    y_train: "torch.Tensor"
+    x_valid: "torch.Tensor"
+    y_valid: "torch.Tensor"
+    x_test: "torch.Tensor"
+    y_test: "torch.Tensor"
+    n_inputs: int
+    n_outputs: int
+    binary: bool
+    n_classes: int
+    class_names: tuple[str, ...]
+    manifest: Mapping[str, Any]

@@ -1,0 +1,46 @@
+"""Tasks: every class, or the notes' two halves of a transfer problem (A: all but two classes, B: those two)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from regimens.data.arrays import Array
+from regimens.errors import DataError
+
+KINDS = ("all", "a", "b")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Which classes of the data set (in this order) are the classes of the task, and whether it is binary."""
+
+    classes: tuple[int, ...]
+    binary: bool
+
+    def select(self, y: Array, limit: int | None = None) -> tuple[Array, Array]:
+        """Rows of the task's examples (at most the first `limit`) and their (n,) int64 labels within the task."""
+        new = np.full(int(max(y.max(initial=0), *self.classes)) + 1, -1)
+        new[list(self.classes)] = np.arange(len(self.classes))
+        rows = np.flatnonzero(new[y] >= 0)[:limit]
+        return rows, new[y[rows]].astype(np.int64)
+
+
+def make(kind: str, b_classes: Sequence[int], n_classes: int) -> Task:
+    """The task named `kind` on a data set of `n_classes`. In B the second of `b_classes` is positive.
+
+    Raises DataError for an unknown kind, and for `b_classes` that are not two different classes of the data set.
+    """
+    if kind == "all":
+        return Task(tuple(range(n_classes)), binary=False)
+    if kind not in KINDS:
+        raise DataError(f"task.kind={kind}: choose {', '.join(KINDS)}")
+    pair = tuple(b_classes)
+    if len(pair) != 2 or len(set(pair)) != 2 or not all(isinstance(c, int) and 0 <= c < n_classes for c in pair):
+        raise DataError(f"task.b_classes={list(pair)}: give two different classes out of 0..{n_classes - 1}")
+    if kind == "b":
+        return Task(pair, binary=True)
+    rest = tuple(number for number in range(n_classes) if number not in pair)
+    if len(rest) < 2:
+        raise DataError(f"task=a needs two classes besides task.b_classes={list(pair)}; the data set has {n_classes}")
+    return Task(rest, binary=False)
