@@ -1,0 +1,1 @@
+"""Nets: the multilayer perceptron, its parts, and the few layers torch lacks."""

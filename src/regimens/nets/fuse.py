@@ -1,0 +1,72 @@
+"""Fold batch normalisation into the dense layers for prediction: same outputs, fewer steps.
+
+Before the activation it goes into its own dense layer; after it, or on the inputs, into the next one
+(PARITY.md, section 3). Dropout goes too: with it between the two the fold would be wrong in training.
+"""
+
+import copy
+import time
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from regimens.nets.mlp import MLP, Dense
+
+
+def fuse(mlp: MLP) -> MLP:
+    """Return a copy of `mlp`, in evaluation mode, without batch normalisation or dropout; logits equal to rounding."""
+    fused = copy.deepcopy(mlp).eval()
+    carried = _affine(fused.input_norm)
+    if carried is not None:
+        fused.input_norm = None
+    for i, block in enumerate(fused.blocks):
+        parts = dict(block.named_children())
+        weight, bias = block.linear.weight.detach(), block.linear.bias
+        shift = torch.zeros_like(weight[:, 0]) if bias is None else bias.detach()
+        if carried is not None:
+            scale, offset = carried
+            weight, shift = weight * scale, shift + weight @ offset
+        own = _affine(parts.get("norm"))
+        carried = None
+        if own is not None:
+            names = list(parts)
+            if "activation" not in names or names.index("norm") < names.index("activation"):
+                scale, offset = own
+                weight, shift = weight * scale[:, None], shift * scale + offset
+            else:
+                carried = own
+            del parts["norm"]
+        parts["linear"] = _linear(weight, shift)
+        parts.pop("dropout", None)
+        parts.pop("alpha_dropout", None)
+        fused.layers[i] = Dense(**parts)
+    return fused.eval()
+
+
+def seconds_saved(mlp: MLP, x: Tensor, repeats: int = 21) -> tuple[float, float]:
+    """Return the median seconds of one prediction of x (N, ...) by `mlp` in evaluation mode, and by `fuse(mlp)`."""
+    plain = copy.deepcopy(mlp).eval()
+    fused = fuse(mlp)
+    times: tuple[list[float], list[float]] = ([], [])
+    with torch.no_grad():
+        for _ in range(repeats):  # alternating, so that a busy machine slows both alike
+            for net, taken in zip((plain, fused), times, strict=True):
+                start = time.perf_counter()
+                net(x)
+                taken.append(time.perf_counter() - start)
+    return median(times[0]), median(times[1])
+
+
+def _affine(norm: nn.Module | None) -> tuple[Tensor, Tensor] | None:
+    """Return (s, t), each (units,), with which batch normalisation in evaluation is s x + t; None for anything else."""
+    if not isinstance(norm, nn.BatchNorm1d) or norm.running_var is None or norm.running_mean is None:
+        return None
+    scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
+    return scale, norm.bias.detach() - scale * norm.running_mean
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return linear

@@ -1,0 +1,64 @@
+"""Weight initialisers that torch lacks: in, a weight matrix (out, in); out, the same matrix, filled in place.
+
+Everything else in `conf/init` is a function of `torch.nn.init`. Formulas: PARITY.md, section 1.
+"""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import init
+
+from regimens.errors import UserError
+
+Initializer = Callable[..., object]
+
+# Standard deviation of a standard normal cut at ±2; dividing by it restores the variance that the cut removed.
+_TRUNCATED_STD = 0.87962566103423978
+
+
+def variance_scaling(
+    weight: Tensor,
+    scale: float = 1.0,
+    mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+    distribution: Literal["normal", "untruncated", "uniform"] = "normal",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Fill `weight` (out, in) with draws of variance scale / fan.
+
+    `normal` is cut at two standard deviations and corrected for the cut, `untruncated` is a plain normal.
+    Raises UserError for an unknown mode or distribution, or a scale that is not positive.
+    """
+    fan_out, fan_in = weight.shape
+    fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+    if mode not in fans:
+        raise UserError(f"init.mode={mode}: choose one of {', '.join(fans)}")
+    if not scale > 0:
+        raise UserError(f"init.scale={scale}: must be greater than 0")
+    std = math.sqrt(scale / max(1.0, fans[mode]))
+    if distribution == "normal":
+        std /= _TRUNCATED_STD
+        return init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std, generator=generator)
+    if distribution == "untruncated":
+        return init.normal_(weight, 0.0, std, generator=generator)
+    if distribution == "uniform":
+        bound = math.sqrt(3) * std
+        return init.uniform_(weight, -bound, bound, generator=generator)
+    raise UserError(f"init.distribution={distribution}: choose one of normal, untruncated, uniform")
+
+
+def identity(weight: Tensor, gain: float = 1.0) -> Tensor:
+    """Fill `weight` (out, in) with `gain` on the diagonal and zeros elsewhere."""
+    with torch.no_grad():
+        return init.eye_(weight).mul_(gain)
+
+
+def initialize(weight: Tensor, initializer: Initializer, generator: torch.Generator | None = None) -> None:
+    """Fill `weight` in place, from `generator` where the initialiser draws random numbers."""
+    if "generator" in inspect.signature(initializer).parameters:
+        initializer(weight, generator=generator)
+    else:
+        initializer(weight)

@@ -1,0 +1,123 @@
+"""The multilayer perceptron of the chapter: dense blocks, each one dropout -> linear -> norm and activation."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from regimens.errors import UserError
+from regimens.nets.activations import activation_layer
+from regimens.nets.initializers import Initializer, initialize
+from regimens.nets.norm import Norm
+
+
+class Dropping(Protocol):
+    """What the network needs to know of a regularisation."""
+
+    @property
+    def dropout(self) -> float:
+        """Share of a layer's inputs dropped in training."""
+
+    @property
+    def alpha_dropout(self) -> float:
+        """The same, for alpha dropout, which keeps mean and variance."""
+
+
+class Dense(nn.Sequential):
+    """One block: `dropout` or `alpha_dropout`, `linear`, then `norm` and `activation` in the order given.
+
+    Only the parts that do something are there, so that a plain layer costs a plain layer.
+    """
+
+    linear: nn.Linear
+
+    def __init__(self, **parts: nn.Module | None) -> None:
+        super().__init__(OrderedDict((name, part) for name, part in parts.items() if part is not None))
+
+
+class MLP(nn.Module):
+    """Inputs (N, ...) flattened to (N, n_inputs); logits out (N, n_outputs).
+
+    layers: the dense blocks, the output layer last. Parameters are named `layers.<i>.<part>.<name>`
+    (`layers.0.linear.weight`), so the first k blocks of two nets of one shape have the same names.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        hidden: Sequence[int],
+        init: Initializer,
+        activation: Callable[..., nn.Module],
+        norm: Norm,
+        regularization: Dropping,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Build and initialise; weights are drawn from `generator`, biases are zero.
+
+        Raises UserError where a hidden size is not a positive integer.
+        """
+        super().__init__()
+        for units in hidden:
+            if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+                raise UserError(f"model.hidden={list(hidden)}: each size must be a positive integer, got {units!r}")
+        self.input_norm = norm.module(n_inputs) if norm.input else None
+        blocks = []
+        fan_in = n_inputs
+        for units in hidden:
+            blocks.append(_hidden(fan_in, units, activation, norm, regularization))
+            fan_in = units
+        blocks.append(Dense(**_dropouts(regularization), linear=nn.Linear(fan_in, n_outputs)))
+        self.layers = nn.ModuleList(blocks)
+        for weight in self.kernels():
+            initialize(weight, init, generator)
+        for block in self.blocks:
+            if block.linear.bias is not None:
+                nn.init.zeros_(block.linear.bias)
+
+    @property
+    def blocks(self) -> list[Dense]:
+        """The dense blocks in order, the output layer last."""
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def kernels(self) -> list[Tensor]:
+        """Weight matrices (out, in) of every dense layer, the output layer's last."""
+        return [block.linear.weight for block in self.blocks]
+
+    def hidden_kernels(self) -> list[Tensor]:
+        """Weight matrices (out, in) of the hidden layers."""
+        return self.kernels()[:-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (N, n_outputs)."""
+        if x.ndim != 2:
+            x = x.flatten(1)
+        if self.input_norm is not None:
+            x = self.input_norm(x)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def _hidden(
+    fan_in: int, units: int, activation: Callable[..., nn.Module], norm: Norm, regularization: Dropping
+) -> Dense:
+    normalise = norm.module(units)
+    activate: nn.Module | None = activation_layer(activation, units)
+    if isinstance(activate, nn.Identity):
+        activate = None
+    before = normalise is not None and norm.position == "before"
+    dense = partial(Dense, **_dropouts(regularization), linear=nn.Linear(fan_in, units, bias=not before))
+    if before:
+        return dense(norm=normalise, activation=activate)
+    return dense(activation=activate, norm=normalise)
+
+
+def _dropouts(regularization: Dropping) -> dict[str, nn.Module | None]:
+    return {
+        "dropout": nn.Dropout(regularization.dropout) if regularization.dropout else None,
+        "alpha_dropout": nn.AlphaDropout(regularization.alpha_dropout) if regularization.alpha_dropout else None,
+    }

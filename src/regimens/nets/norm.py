@@ -1,0 +1,72 @@
+"""Normalisation: which layer, and where in a dense block it stands.
+
+Batch normalisation follows tf.keras: PARITY.md, section 3.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from regimens.errors import UserError
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A normalisation layer and its place.
+
+    layer: called with the number of units, returns a module; `torch.nn.Identity` means none.
+    position: before or after the activation; before it, the dense layer has no bias.
+    input: whether the network's inputs are normalised by a first layer too.
+    """
+
+    layer: Callable[..., nn.Module] = nn.Identity
+    position: Literal["before", "after"] = "after"
+    input: bool = False
+
+    def __post_init__(self) -> None:
+        if self.position not in ("before", "after"):
+            raise UserError(f"norm.position={self.position}: choose before or after (the activation)")
+
+    def module(self, units: int) -> nn.Module | None:
+        """Return the layer for `units` units, or None where it does nothing."""
+        layer = self.layer(units)
+        return None if isinstance(layer, nn.Identity) else layer
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of (N, units) with tf.keras's numbers.
+
+    Differs from torch's: epsilon 0.001, momentum 0.01 (tf.keras: 0.99), the running variance follows the batch's
+    biased variance, a training batch of one is allowed, and batches are not counted (`torch.func.grad` refuses that).
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, num_features: int, momentum: float = 0.01, eps: float = 0.001) -> None:
+        if not 0 < momentum <= 1:
+            raise UserError(f"norm momentum={momentum}: must be in (0, 1] (tf.keras's momentum is 1 minus this)")
+        super().__init__(num_features, eps=eps, momentum=momentum)
+        self.rate = momentum
+        self.num_batches_tracked = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (N, units) by its batch in training, by the running statistics in evaluation."""
+        if not self.training:
+            return nn.functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
+        y, mean, inverse_std = torch.native_batch_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps)
+        with torch.no_grad():
+            variance = inverse_std.pow(-2).sub(self.eps)
+            # Not lerp_, which has no batching rule under vmap.
+            self.running_mean.add_(mean - self.running_mean, alpha=self.rate)
+            self.running_var.add_(variance - self.running_var, alpha=self.rate)
+        return y
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        # torch's own would add the batch counter to every state dict that has no metadata, as a file's has none.
+        nn.Module._load_from_state_dict(self, *args, **kwargs)

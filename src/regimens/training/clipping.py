@@ -1,0 +1,102 @@
+"""Gradient clipping in place: gradients in, and whether this step clipped anything out (PARITY.md, section 4).
+
+A clip is called with parameters, and changes their `.grad`; or `apply` is given the gradients themselves and the
+bound, which may then be a 0-dim tensor, one per trial under `torch.func.vmap`. What comes back is a 0-dim tensor on the
+gradients' device, 1.0 or 0.0, so that counting clipped steps never waits for the device.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from regimens.errors import UserError
+
+
+class Clip(ABC):
+    """A way to bound gradients; `acts` is False only for the one that never does."""
+
+    acts: bool = True
+
+    def __init__(self, bound: float = math.inf) -> None:
+        """Raises UserError where the bound is not a positive number."""
+        if not bound > 0:
+            raise UserError(f"clip.bound={bound}: must be greater than 0")
+        self.bound = float(bound)
+
+    def __call__(self, params: Iterable[Tensor]) -> Tensor:
+        """Clip the gradients of `params` in place; return 1.0 if any was changed, else 0.0."""
+        grads = [p.grad for p in params if p.grad is not None]
+        return self.apply(grads, self.bound) if grads else torch.zeros(())
+
+    @staticmethod
+    @abstractmethod
+    def apply(grads: Sequence[Tensor], bound: float | Tensor) -> Tensor:
+        """Clip `grads` in place; return 1.0 if any was changed, else 0.0. `grads` is not empty."""
+
+
+class NoClip(Clip):
+    """Leaves gradients alone."""
+
+    acts = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._never = torch.zeros(())
+
+    def __call__(self, params: Iterable[Tensor]) -> Tensor:
+        """Do nothing, and say so."""
+        return self._never
+
+    @staticmethod
+    def apply(grads: Sequence[Tensor], bound: float | Tensor) -> Tensor:
+        """Do nothing, and say so."""
+        return torch.zeros((), device=grads[0].device)
+
+
+class ClipValue(Clip):
+    """Each element of a gradient is clipped to [-bound, bound]."""
+
+    @staticmethod
+    def apply(grads: Sequence[Tensor], bound: float | Tensor) -> Tensor:
+        """Clip each element."""
+        peak = torch.stack([torch.linalg.vector_norm(g, math.inf) for g in grads]).amax()
+        for g in grads:
+            if isinstance(bound, float):
+                g.clamp_(-bound, bound)
+            else:  # clamp_ by tensors has no batching rule under vmap
+                g.copy_(torch.maximum(torch.minimum(g, bound), -bound))
+        return (peak > bound).float()
+
+
+class ClipNorm(Clip):
+    """Each tensor (each kernel, each bias) on its own is scaled down to the norm `bound`."""
+
+    @staticmethod
+    def apply(grads: Sequence[Tensor], bound: float | Tensor) -> Tensor:
+        """Scale each tensor."""
+        norms = torch.stack([torch.linalg.vector_norm(g) for g in grads])
+        for g, scale in zip(grads, _scale(norms, bound).unbind(), strict=True):
+            g.mul_(scale)
+        return (norms.amax() > bound).float()
+
+
+class ClipGlobalNorm(Clip):
+    """All gradients together are scaled down to the norm `bound`; their direction stays."""
+
+    @staticmethod
+    def apply(grads: Sequence[Tensor], bound: float | Tensor) -> Tensor:
+        """Scale all tensors alike."""
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in grads]))
+        scale = _scale(norm, bound)
+        for g in grads:
+            g.mul_(scale)
+        return (norm > bound).float()
+
+
+def _scale(norm: Tensor, bound: float | Tensor) -> Tensor:
+    """Return bound / max(norm, bound): exactly 1 where the norm is within the bound."""
+    larger = norm.clamp(min=bound) if isinstance(bound, float) else torch.maximum(norm, bound)
+    return bound / larger

@@ -1,0 +1,27 @@
+"""Max-norm: after each step, each unit's incoming weights are scaled down to a bound (PARITY.md, section 7)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+# tf.keras's epsilon, which shrinks a unit inside the bound too, by one part in ten million at a norm of 1.
+_EPSILON = 1e-7
+
+
+@torch.no_grad()
+def max_norm_(weights: Sequence[Tensor], bound: float | Tensor) -> Tensor:
+    """Scale each row (a unit) of each weight matrix (out, in) to a norm of at most `bound`, in place.
+
+    w·min(‖w‖, bound) / (‖w‖ + 1e-7), row by row. Returns the share of units that were outside the bound, a 0-dim tensor
+    on their device. An infinite bound given as a float leaves everything alone.
+    """
+    if not len(weights) or (isinstance(bound, float) and bound == torch.inf):
+        return torch.zeros(())
+    outside = []
+    for w in weights:
+        norm = torch.linalg.vector_norm(w, dim=1, keepdim=True)
+        within = norm.clamp(max=bound) if isinstance(bound, float | int) else torch.minimum(norm, bound)
+        w.mul_(within / (norm + _EPSILON))
+        outside.append((norm > bound).sum())
+    return torch.stack(outside).sum() / sum(w.shape[0] for w in weights)

@@ -1,0 +1,64 @@
+"""Every regularisation of the catalogue in one record of plain numbers, so that combining is overriding."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from regimens.errors import UserError
+from regimens.training.constraints import max_norm_
+from regimens.training.penalties import kernels, penalty
+
+
+@dataclass(frozen=True)
+class Regularization:
+    """What holds a network back; every field's default means off.
+
+    l1, l2: penalties on all dense kernels, added to the loss that is reported.
+    dropout, alpha_dropout: share dropped before every dense layer, inputs included.
+    max_norm: bound on each hidden unit's incoming weights; infinity means none.
+    patience: epochs without a better validation loss before training stops; 0 means no early stopping.
+    mc_samples: passes of Monte Carlo dropout at evaluation; 0 means none.
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+    dropout: float = 0.0
+    alpha_dropout: float = 0.0
+    max_norm: float = math.inf
+    patience: int = 0
+    mc_samples: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("l1", "l2"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"regularization.{name}={getattr(self, name)}: must be 0 or more")
+        for name in ("dropout", "alpha_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"regularization.{name}={getattr(self, name)}: the share dropped must be at least 0, less than 1"
+                )
+        if not self.max_norm > 0:
+            raise UserError(f"regularization.max_norm={self.max_norm}: must be greater than 0 (.inf for none)")
+        for name in ("patience", "mc_samples"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise UserError(f"regularization.{name}={value}: must be a whole number, 0 for none")
+
+    @property
+    def penalises(self) -> bool:
+        """Whether the loss has a penalty."""
+        return self.l1 > 0 or self.l2 > 0
+
+    @property
+    def constrains(self) -> bool:
+        """Whether hidden units' weights are bounded."""
+        return self.max_norm < math.inf
+
+    def penalty(self, net: nn.Module) -> Tensor:
+        """Return the penalty on `net`'s dense kernels, a 0-dim tensor."""
+        return penalty(kernels(net), self.l1, self.l2)
+
+    def constrain(self, net: nn.Module) -> Tensor:
+        """Apply max-norm to `net`'s hidden kernels in place; return the share of units outside the bound, 0-dim."""
+        return max_norm_(kernels(net)[:-1], self.max_norm)

@@ -1,0 +1,202 @@
+"""Learning-rate schedules, and the driver that moves one along with training.
+
+Each function returns a torch scheduler that multiplies the optimiser's own learning rate by a factor of the step or the
+epoch, both counted from 0 (PARITY.md, section 6). Any scheduler class of torch's can stand in their place.
+"""
+
+import inspect
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
+
+from regimens.errors import UserError
+
+
+def constant(optimizer: Optimizer) -> LRScheduler:
+    """Leave the learning rate alone."""
+    return LambdaLR(optimizer, lambda _: 1.0)
+
+
+def power(optimizer: Optimizer, s: float = 10000, c: float = 1.0) -> LRScheduler:
+    """1 / (1 + i / s)^c at step i: half after s steps where c is 1."""
+    _positive("s", s)
+    return LambdaLR(optimizer, lambda i: (1 + i / s) ** -c)
+
+
+def exp(optimizer: Optimizer, s: float = 20, rate: float = 0.1) -> LRScheduler:
+    """rate^(e / s) in epoch e: `rate` times lower every s epochs."""
+    _positive("s", s)
+    _positive("rate", rate)
+    return LambdaLR(optimizer, lambda e: rate ** (e / s))
+
+
+def exp_step(optimizer: Optimizer, steps_per_epoch: int, s: float = 20, rate: float = 0.1) -> LRScheduler:
+    """rate^(i / (s steps_per_epoch)) at step i: `exp`, but at every step."""
+    return exp(optimizer, s * steps_per_epoch, rate)
+
+
+def piecewise(
+    optimizer: Optimizer, boundaries: Sequence[int] = (5, 15), factors: Sequence[float] = (1, 0.5, 0.1)
+) -> LRScheduler:
+    """factors[k] from epoch boundaries[k-1] until epoch boundaries[k].
+
+    Raises UserError where boundaries do not rise, or are not one fewer than the factors.
+    """
+    edges, levels = list(boundaries), list(factors)
+    if len(levels) != len(edges) + 1:
+        raise UserError(f"scheduler.factors={levels}: needs one more than boundaries={edges}")
+    if any(b <= a for a, b in pairwise(edges)):
+        raise UserError(f"scheduler.boundaries={edges}: must rise")
+    return LambdaLR(optimizer, lambda e: float(levels[bisect_right(edges, e)]))
+
+
+def plateau(
+    optimizer: Optimizer,
+    factor: float = 0.5,
+    patience: int = 5,
+    min_delta: float = 0.0001,
+    cooldown: int = 0,
+    min_lr: float = 0.0,
+) -> ReduceLROnPlateau:
+    """Multiply by `factor` where the validation loss has not fallen by `min_delta` for `patience` epochs.
+
+    The arguments mean what they mean in tf.keras, which cuts one epoch earlier than torch and counts its cooldown one
+    longer. Raises UserError where factor is not in (0, 1).
+    """
+    if not 0 < factor < 1:
+        raise UserError(f"scheduler.factor={factor}: must be between 0 and 1")
+    return ReduceLROnPlateau(
+        optimizer,
+        factor=factor,
+        patience=max(patience - 1, 0),
+        threshold=min_delta,
+        threshold_mode="abs",
+        cooldown=max(cooldown - 1, 0),
+        min_lr=min_lr,
+        eps=0,
+    )
+
+
+def onecycle(
+    optimizer: Optimizer, steps_per_epoch: int, epochs: int, start: float = 0.1, final: float = 0.0001
+) -> LRScheduler:
+    """Rise in a line from `start` to 1 over the first half, back, then fall to `final` over the last tenth.
+
+    The optimiser's learning rate is the peak; momentum is left alone.
+    """
+    total = max(1, steps_per_epoch * epochs)
+    half = (total - (total // 10 + 1)) // 2
+
+    def factor(i: int) -> float:
+        if i < half:
+            return start + (1 - start) * i / half
+        if i < 2 * half:
+            return 1 + (start - 1) * (i - half) / half
+        return start + (final - start) * (min(i, total) - 2 * half) / (total - 2 * half)
+
+    return LambdaLR(optimizer, factor)
+
+
+def cosine(optimizer: Optimizer, steps_per_epoch: int, epochs: int, final: float = 0.0) -> LRScheduler:
+    """Half a cosine from 1 at the first step to `final` after the last."""
+    total = max(1, steps_per_epoch * epochs)
+    return LambdaLR(optimizer, lambda i: final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(i, total) / total)))
+
+
+class Schedule:
+    """Moves a scheduler: `step` after every optimiser step, `epoch_end` after every epoch's validation.
+
+    With `warmup` steps the learning rate is also multiplied by (i + 1) / warmup at step i < warmup, whatever the
+    scheduler does. The scheduler never sees that factor, so those of torch's that build on their last value stay right.
+
+    reductions: how often a plateau scheduler has cut the learning rate.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factory: Callable[..., LRScheduler] = constant,
+        *,
+        interval: Literal["step", "epoch"] = "epoch",
+        warmup: int = 0,
+        steps_per_epoch: int,
+        epochs: int,
+    ) -> None:
+        """Build the scheduler, which sets the first step's learning rate.
+
+        factory: called with the optimiser, and with `steps_per_epoch` and `epochs` where it takes them and they are
+        not set. Raises UserError for an unknown interval or a negative warm-up.
+        """
+        if interval not in ("step", "epoch"):
+            raise UserError(f"scheduler.interval={interval}: choose step or epoch")
+        if not isinstance(warmup, int) or warmup < 0:
+            raise UserError(f"scheduler.warmup={warmup}: must be a whole number of steps, 0 for none")
+        self.optimizer = optimizer
+        self.warmup = warmup
+        self.reductions = 0
+        self._steps = 0
+        self._scheduler = build_scheduler(factory, optimizer, steps_per_epoch=steps_per_epoch, epochs=epochs)
+        self._plateau = isinstance(self._scheduler, ReduceLROnPlateau)
+        self._every_step = interval == "step" and not self._plateau
+        # Some engines update the parameters themselves; torch would warn that optimizer.step was never called.
+        optimizer._opt_called = True  # type: ignore[attr-defined]
+        self._planned = [group["lr"] for group in optimizer.param_groups]
+        self._warm()
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step (first parameter group)."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def step(self) -> None:
+        """Count one optimiser step."""
+        self._steps += 1
+        if self._steps <= self.warmup or self._every_step:
+            self._move(self._scheduler.step if self._every_step else None)
+
+    def epoch_end(self, val_loss: float | None = None) -> None:
+        """Count one epoch; `val_loss` is what a plateau scheduler watches.
+
+        Raises UserError where a plateau scheduler gets none.
+        """
+        if self._plateau:
+            if val_loss is None:
+                raise UserError("scheduler=plateau needs a validation loss: give the data a validation split")
+            before = list(self._planned)
+            self._move(lambda: self._scheduler.step(val_loss))  # type: ignore[arg-type]
+            self.reductions += self._planned != before
+        elif not self._every_step:
+            self._move(self._scheduler.step)
+
+    def _move(self, advance: Callable[[], Any] | None) -> None:
+        """Let the scheduler see its own learning rates, move it, then put the warm-up on top."""
+        if advance is not None:
+            if self._steps <= self.warmup:
+                for group, lr in zip(self.optimizer.param_groups, self._planned, strict=True):
+                    group["lr"] = lr
+            advance()
+            self._planned = [group["lr"] for group in self.optimizer.param_groups]
+        self._warm()
+
+    def _warm(self) -> None:
+        if self._steps <= self.warmup and self.warmup:
+            factor = min(1.0, (self._steps + 1) / self.warmup)
+            for group, lr in zip(self.optimizer.param_groups, self._planned, strict=True):
+                group["lr"] = lr * factor
+
+
+def build_scheduler(factory: Callable[..., LRScheduler], optimizer: Optimizer, **known: int) -> LRScheduler:
+    """Call `factory` with the optimiser and those of `known` that it takes and does not have yet."""
+    parameters = inspect.signature(factory).parameters
+    preset = getattr(factory, "keywords", {})
+    return factory(optimizer, **{key: n for key, n in known.items() if key in parameters and key not in preset})
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise UserError(f"scheduler.{name}={value}: must be greater than 0")
