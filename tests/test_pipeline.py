@@ -140,50 +140,53 @@ def test_a_copy_leaves_the_tree_alone_and_keeps_what_it_made(study: ModuleType, 
     assert tracked_state() == before
 
 
-class Swapped:
-    """What main did, with the slow parts replaced."""
-
-    def __init__(self, study: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str) -> None:
-        self.copied: dict[str, str] | None = None
-        self.ran: Path | None = None
-        monkeypatch.setattr(study, "why_missing", lambda data: missing if data == "fashion_mnist" else "")
-        monkeypatch.setattr(study, "copy_tree", self.copy)
-        monkeypatch.setattr(study, "repro", self.repro)
-
-    def copy(self, target: Path, params: dict[str, str]) -> Path:
-        self.copied = params
-        return target
-
-    def repro(self, here: Path) -> int:
-        self.ran = here
-        return 0
-
-
 @pytest.mark.parametrize(
-    ("arguments", "missing", "status", "copied"),
+    ("arguments", "prepared", "status", "copied"),
     [
-        ([], "", 0, None),
-        ([], "nowhere: tried A, B", 0, {"data": "digits", "scale": PARAMS["scale"]}),
-        (["--data", "digits"], "", 0, {"data": "digits", "scale": PARAMS["scale"]}),
-        (["--data", "digits", "--scale", "smoke"], "", 0, {"data": "digits", "scale": "smoke"}),
-        (["--scale", PARAMS["scale"], "--data", ""], "", 0, None),
-        (["--data", "fashion_mnist"], "nowhere: tried A, B", 2, None),
-        (["--data", "digit"], "", 2, None),
-        (["--scale", "huge"], "", 2, None),
+        ([], 0, 0, None),
+        ([], 3, 0, {"data": "digits", "scale": PARAMS["scale"]}),
+        (["--data", "digits"], 0, 0, {"data": "digits", "scale": PARAMS["scale"]}),
+        (["--data", "digits", "--scale", "smoke"], 0, 0, {"data": "digits", "scale": "smoke"}),
+        (["--scale", PARAMS["scale"], "--data", ""], 0, 0, None),
+        (["--data", "fashion_mnist"], 3, 2, None),
+        ([], 2, 2, None),
+        (["--data", "digit"], 0, 2, None),
+        (["--scale", "huge"], 0, 2, None),
     ],
 )
 def test_which_data_and_which_tree(
-    study: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    arguments: list[str], missing: str, status: int, copied: dict[str, str] | None,
-) -> None:  # fmt: skip
-    swapped = Swapped(study, monkeypatch, tmp_path, missing)
+    study: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    prepared: int,
+    status: int,
+    copied: dict[str, str] | None,
+) -> None:
+    copies: list[dict[str, str]] = []
+    ran: list[Path] = []
+    monkeypatch.setattr(study, "check", lambda data: prepared if data == "fashion_mnist" else 0)
+    monkeypatch.setattr(study, "copy_tree", lambda target, params: (copies.append(params), target)[1])
+    monkeypatch.setattr(study, "repro", lambda here: (ran.append(here), 0)[1])
     monkeypatch.setattr(sys, "argv", ["study.py", *arguments])
     assert study.main() == status
-    assert swapped.copied == copied
-    assert (swapped.ran is None) == (status == 2)
-    words = capsys.readouterr().err
-    assert missing in words
-    assert words.startswith("error: ") or status == 0
+    assert copies == ([copied] if copied else [])
+    assert len(ran) == (status == 0)
+    if copied is None and ran:
+        assert ran == [ROOT]
+    out, err = capsys.readouterr()
+    assert ("on digits instead" in err) == (prepared == 3 and status == 0)
+    assert ("reports/report.html" in out) == (status == 0)
+
+
+def test_without_git_the_same_files_are_found(study: ModuleType, tmp_path: Path) -> None:
+    here = study.copy_tree(tmp_path / "tree", {})
+    for made in ("data", "runs", "src/regimens/data/__pycache__", ".dvc/tmp"):
+        (here / made).mkdir(exist_ok=True)
+        (here / made / "file").write_text("")
+    expected = {path for path in study.tracked_files() if path.parts[0] != "reports" and path.name != "dvc.lock"}
+    study.ROOT = here
+    assert study.tracked_files() == expected
 
 
 def test_the_lock_pins_every_version_and_names_no_place() -> None:

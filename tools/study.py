@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -19,19 +18,10 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SCALES = ("smoke", "desk", "full")
 OFFLINE = "digits"  # inside scikit-learn: always to be had
-UNTRACKED = {
-    ".git",
-    ".venv",
-    "build",
-    "runs",
-    "results",
-    "models",
-    "data",
-    "outputs",
-    "multirun",
-    "mlruns",
-    "__pycache__",
-}
+UNAVAILABLE = 3  # prepare's exit status where no place has the data set
+OUTPUTS = (
+    ".venv build cache data mlruns models multirun outputs results runs".split()
+)  # at the root, kept out of copies
 
 
 def main() -> int:
@@ -48,13 +38,13 @@ def main() -> int:
             print(f"error: {name}={value} is not known; choose one of {', '.join(known)}", file=sys.stderr)
             return 2
 
-    missing = why_missing(data)
-    if missing and args.data:
-        print(f"error: {missing}", file=sys.stderr)
-        return 2
-    if missing:
-        print(f"{missing}\n\nRunning the same pipeline on {OFFLINE} instead, in build/.\n", file=sys.stderr)
+    status = check(data)
+    missing = status == UNAVAILABLE
+    if missing and not args.data:
+        print(f"\nRunning the same pipeline on {OFFLINE} instead, in build/.\n", file=sys.stderr)
         data = OFFLINE
+    elif status:
+        return 2 if missing else status
 
     here = ROOT
     if (data, scale) != (params["data"], params["scale"]):
@@ -69,26 +59,26 @@ def main() -> int:
     return status
 
 
-def why_missing(data: str) -> str:
-    """Return why the data set can be had nowhere, else an empty string; a download stays in cache/ for the pipeline.
+def check(data: str) -> int:
+    """Return prepare's exit status for the data set, having let it print its reasons; 0 where it lies prepared.
 
-    Only Fashion-MNIST comes from elsewhere. Raises DataError where the disk refuses the download.
+    What it downloads stays in cache/, for the pipeline to find.
     """
-    if data != "fashion_mnist" or (ROOT / "data" / data).is_dir():
-        return ""
-    from regimens.data import fashion
-
+    if data == OFFLINE or (ROOT / "data" / data).is_dir():
+        return 0
+    scratch = ROOT / "build" / "check"
+    command = [sys.executable, "src/prepare.py", f"data={data}", f"paths.data={scratch}"]
     try:
-        fashion.obtain(None, str(ROOT / "cache"))
-    except fashion.Unavailable as error:
-        return str(error)
-    return ""
+        return subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL).returncode
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def repro(here: Path) -> int:
     """Run `dvc repro` in `here`; return its exit status, or 130 after Ctrl-C."""
-    if not (ROOT / ".git").exists() or here != ROOT:
-        (here / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")  # DVC stops outside git otherwise
+    local = here / ".dvc" / "config.local"
+    if not (here / ".git").exists() and not local.exists():
+        local.write_text("[core]\n    no_scm = true\n")  # DVC stops outside git otherwise
     process = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=here, env=environment())
     while True:
         try:
@@ -127,38 +117,30 @@ def copy_tree(target: Path, params: dict[str, str]) -> Path:
     (target / "params.yaml").write_text(text)
     cache = target / "cache"
     if not cache.is_symlink():
+        (ROOT / "cache").mkdir(exist_ok=True)
         cache.symlink_to(ROOT / "cache")  # one download serves every copy
     return target
 
 
-def tracked_files() -> Iterator[Path]:
-    """Yield the project's own files, relative to the root: git's list, or without git all but the known outputs."""
-    listing = (
-        subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-        if (ROOT / ".git").exists() and shutil.which("git")
-        else None
-    )
-    if listing is not None and listing.returncode == 0:
-        names = (Path(name) for name in listing.stdout.split("\0") if name)
-        yield from (path for path in names if (ROOT / path).is_file())
-        return
-    for folder, children, names_here in os.walk(ROOT):
+def tracked_files() -> set[Path]:
+    """Return the project's own files, relative to the root: git's list, or without git all but the known outputs."""
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if listing.returncode == 0:
+            return {Path(name) for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()}
+    found = set()
+    for folder, children, names in os.walk(ROOT):
         inside = Path(folder).relative_to(ROOT)
-        children[:] = [name for name in children if name not in UNTRACKED and inside != Path(".dvc")]
-        yield from (inside / name for name in names_here)
+        leave = {".git", "__pycache__"} | (set(OUTPUTS) if inside == Path() else set())
+        leave |= {"cache", "tmp"} if inside == Path(".dvc") else set()
+        children[:] = [name for name in children if name not in leave]
+        found |= {inside / name for name in names}
+    return found - {Path(".dvc/config.local")}
 
 
 if __name__ == "__main__":
-    from regimens.errors import UserError
-
     try:
         sys.exit(main())
-    except UserError as error:
-        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
