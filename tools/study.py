@@ -19,9 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SCALES = ("smoke", "desk", "full")
 OFFLINE = "digits"  # inside scikit-learn: always to be had
 UNAVAILABLE = 3  # prepare's exit status where no place has the data set
-OUTPUTS = (
-    ".venv build cache data mlruns models multirun outputs results runs".split()
-)  # at the root, kept out of copies
+# At the root, and kept out of copies made without git's list.
+OUTPUTS = {".venv", "build", "cache", "data", "mlruns", "models", "multirun", "outputs", "results", "runs"}
 
 
 def main() -> int:
@@ -132,10 +131,10 @@ def tracked_files() -> set[Path]:
     found = set()
     for folder, children, names in os.walk(ROOT):
         inside = Path(folder).relative_to(ROOT)
-        leave = {".git", "__pycache__"} | (set(OUTPUTS) if inside == Path() else set())
+        leave = {".git", "__pycache__"} | (OUTPUTS if inside == Path() else set())
         leave |= {"cache", "tmp"} if inside == Path(".dvc") else set()
         children[:] = [name for name in children if name not in leave]
-        found |= {inside / name for name in names}
+        found |= {inside / name for name in names if not name.startswith("mlflow.db")}
     return found - {Path(".dvc/config.local")}
 
 
