@@ -13,19 +13,19 @@ def main(overrides: list[str]) -> int:
 
     from regimens.build import build
     from regimens.data import SPLIT_KEYS, prepare
-    from regimens.data.fashion import UnavailableError
+    from regimens.data.fashion import Unavailable
     from regimens.errors import UserError
 
     try:
         with initialize_config_dir(str(Path(__file__).resolve().parents[1] / "conf"), version_base="1.3"):
             cfg = compose("train", overrides)
-        node = OmegaConf.to_container(cfg.data, resolve=True, throw_on_missing=True)
-        split = {key: node.pop(key) for key in SPLIT_KEYS if key in node}
-        how = {key: split[key] for key in ("n_valid", "n_test", "shuffle")}
-        print(prepare(build({**node, "_partial_": True}), dataset=node["name"], directory=cfg.paths.data, **how))
+        OmegaConf.resolve(cfg.data)
+        source = build({"_partial_": True} | {key: cfg.data[key] for key in cfg.data if key not in SPLIT_KEYS})
+        how = {key: cfg.data[key] for key in ("n_valid", "n_test", "shuffle")}
+        print(prepare(source, dataset=cfg.data.name, directory=cfg.paths.data, **how))
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 3 if isinstance(error, UnavailableError) else 2
+        return 3 if isinstance(error, Unavailable) else 2
     return 0
 
 

@@ -34,7 +34,7 @@ MIRRORS = (
 )
 
 
-class UnavailableError(DataError):
+class Unavailable(DataError):  # noqa: N818 - a state of the world
     """The data set can be had nowhere: the message names every place and how to supply the files."""
 
 
@@ -66,7 +66,7 @@ def obtain(
 ) -> dict[str, bytes]:
     """The four files' decompressed content by name, each checked against its SHA-256; downloads go to `cache`.
 
-    Raises UnavailableError, whose message names each place tried and why it would not do; DataError where the disk is
+    Raises Unavailable, whose message names each place tried and why it would not do; DataError where the disk is
     full or the cache cannot be written.
     """
     tried: list[str] = []
@@ -79,9 +79,9 @@ def obtain(
                 log.warning("%s: looking further", tried[-1])
     try:
         return _download(Path(cache) / "fashion-mnist", mirrors, timeout, tries, pause)
-    except UnavailableError as error:
+    except Unavailable as error:
         tried.extend(str(error).splitlines())
-    raise UnavailableError(
+    raise Unavailable(
         "Fashion-MNIST cannot be had. Tried:\n"
         + "\n".join(f"  - {line}" for line in tried)
         + f"\nSupply it: put {', '.join(f'{name}.gz' for name in FILES)} into a folder and give "
@@ -94,8 +94,8 @@ def decode(content: bytes, name: str) -> Array:
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise DataError(f"{name} is not an IDX file of bytes")
     ndim = content[3]
-    shape = tuple(int(size) for size in np.frombuffer(content[4 : 4 + 4 * ndim], dtype=">u4"))
-    if len(shape) != ndim or len(content) != 4 + 4 * ndim + int(np.prod(shape, dtype=np.int64)):
+    shape = tuple(int.from_bytes(content[4 * axis : 4 * axis + 4], "big") for axis in range(1, ndim + 1))
+    if len(content) != 4 + 4 * ndim + int(np.prod(shape, dtype=np.int64)):
         raise DataError(f"{name} is truncated: its header promises {shape}")
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * ndim).reshape(shape)
 
@@ -120,7 +120,7 @@ def _read(folder: Path, name: str, digest: str) -> bytes:
 
 
 def _download(folder: Path, mirrors: Sequence[str], timeout: float, tries: int, pause: float) -> dict[str, bytes]:
-    """The four files, fetched into `folder` by one process at a time. Raises UnavailableError with a line per mirror."""
+    """The four files, fetched into `folder` by one process at a time. Raises Unavailable with a line per mirror."""
     from filelock import FileLock
 
     with writing(folder):
@@ -150,7 +150,7 @@ def _download(folder: Path, mirrors: Sequence[str], timeout: float, tries: int, 
                 except DataError as error:
                     if isinstance(error.__cause__, OSError):  # the disk's refusal, not a mirror's
                         raise
-                    raise UnavailableError(str(error)) from error
+                    raise Unavailable(str(error)) from error
         return found
     finally:
         lock.release()

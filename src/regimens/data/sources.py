@@ -21,7 +21,7 @@ _WHERE_NOT_WHAT = frozenset({"dir", "cache", "mirrors"})
 def fashion_mnist(dir: str | None = None, cache: str = "cache", mirrors: Sequence[str] | None = None) -> Arrays:
     """Fashion-MNIST, 60,000 + 10,000 images of 28 x 28, 10 classes; looked for in `dir`, then as `fashion.places` says.
 
-    Raises DataError (its kind `fashion.UnavailableError` where no place has it).
+    Raises DataError (its kind `fashion.Unavailable` where no place has it).
     """
     files = fashion.obtain(dir, cache, fashion.MIRRORS if mirrors is None else mirrors)
     x_train, y_train, x_test, y_test = (fashion.decode(files[name], name) for name in fashion.FILES)

@@ -75,7 +75,7 @@ def load(
     goal = task.make(kind, b_classes, len(names))
     x_train, y_train = found.parts["train"]
     if train_size is not None:
-        if not 0 < train_size <= len(y_train):
+        if not isinstance(train_size, int) or not 0 < train_size <= len(y_train):
             raise DataError(f"data.train_size={train_size}: the training set has {len(y_train)} examples")
         x_train, y_train = x_train[:train_size], y_train[:train_size]
     scaled = scaling.fit(scale, x_train, found.manifest["maximum"])
@@ -85,9 +85,11 @@ def load(
     for part in PARTS:
         x, y = (x_train, y_train) if part == "train" else found.parts[part]
         limit = b_train if part == "train" and kind == "b" else None
-        rows, new = goal.select(y, limit)
-        if limit is not None and (limit < 1 or len(rows) < limit):
-            raise DataError(f"task.b_train={limit}: classes {list(b_classes)} have {len(rows)} training examples")
+        rows, new = goal.select(y)
+        if limit is not None:
+            if not isinstance(limit, int) or not 0 < limit <= len(rows):
+                raise DataError(f"task.b_train={limit}: classes {list(b_classes)} have {len(rows)} training examples")
+            rows, new = rows[:limit], new[:limit]
         counts[part] = np.bincount(new, minlength=len(goal.classes)).tolist()
         _refuse_empty(part, counts[part], [names[number] for number in goal.classes])
         tensors[f"x_{part}"] = torch.from_numpy(scaled(x if len(rows) == len(x) else x[rows]))

@@ -18,11 +18,11 @@ class Task:
     classes: tuple[int, ...]
     binary: bool
 
-    def select(self, y: Array, limit: int | None = None) -> tuple[Array, Array]:
-        """Rows of the task's examples (at most the first `limit`) and their (n,) int64 labels within the task."""
+    def select(self, y: Array) -> tuple[Array, Array]:
+        """Rows of the task's examples, in order, and their (n,) int64 labels within the task."""
         new = np.full(int(max(y.max(initial=0), *self.classes)) + 1, -1)
         new[list(self.classes)] = np.arange(len(self.classes))
-        rows = np.flatnonzero(new[y] >= 0)[:limit]
+        rows = np.flatnonzero(new[y] >= 0)
         return rows, new[y[rows]].astype(np.int64)
 
 

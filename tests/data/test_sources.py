@@ -1,0 +1,207 @@
+"""The user's own files: what is read, and one clear line for each way in which they can be wrong."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regimens.data import carve, sources
+from regimens.errors import DataError
+
+from .conftest import Npz
+
+
+def test_an_npz_gives_its_arrays(npz: Npz) -> None:
+    images = np.zeros((9, 5, 5, 3), dtype=np.uint8)
+    path = npz(X_train=images, y_train=np.arange(9) % 3, X_test=images[:2], y_test=[[1.0], [2.0]])
+    found = sources.arrays(path)
+    assert (found.x_train.shape, found.x_train.dtype, found.n_classes) == ((9, 5, 5, 3), np.uint8, 3)
+    assert found.x_valid is None
+    assert found.y_test is not None
+    assert found.y_test.tolist() == [1, 2]
+    assert (found.source, list(found.hashes)) == ("my.npz", ["my.npz"])
+
+
+NAN = np.where(np.arange(240).reshape(60, 4) == 9, np.nan, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"X_train": NAN}, "X_train has 1 values that are NaN, infinite or beyond float32, the first in row 2"),
+        ({"X_train": np.full((60, 4), 1e300)}, "beyond float32"),
+        ({"X_train": np.zeros(60)}, r"X_train has shape \(60,\)"),
+        ({"X_train": np.zeros((60, 0))}, r"X_train has shape \(60, 0\)"),
+        ({"X_train": np.full((60, 4), "x")}, "X_train holds <U1 values"),
+        ({"X_train": np.zeros((60, 4), dtype=complex)}, "X_train holds complex128 values"),
+        ({"X_train": np.full((60, 4), None)}, "it holds pickled objects, which are never loaded"),
+        ({"y_train": np.full(60, None)}, "it holds pickled objects, which are never loaded"),
+        ({"X_train": np.zeros((59, 4))}, "59 train inputs but 60 train labels"),
+        ({"X_train": np.zeros((0, 4)), "y_train": np.zeros(0, int)}, "the train set is empty"),
+        ({"y_train": np.arange(60) % 3 - 1}, "y_train holds the label -1"),
+        ({"y_train": np.arange(60) / 2}, "y_train holds NaN or fractions"),
+        ({"y_train": np.full(60, np.nan)}, "y_train holds NaN or fractions"),
+        ({"y_train": np.eye(3)[np.arange(60) % 3]}, r"y_train has shape \(60, 3\).*argmax"),
+        ({"y_train": np.array(["cat", "dog"] * 30)}, "y_train holds <U3 values"),
+        ({"y_train": np.arange(60) % 3 * 2}, "class 1 of 5 has no training example"),
+        ({"y_train": np.arange(60) % 3 * 10**14}, "class 1 of 200000000000001 has no training example"),
+        ({"y_train": np.arange(60) % 3 + 1}, "class 0 of 4 has no training example"),
+        ({"y_train": np.zeros(60, int)}, "one class only"),
+        ({"class_names": ["a", "b", "c", "d"]}, "class 3 of 4 has no training example"),
+        ({"class_names": ["a", "b"]}, "3 classes but 2 class names"),
+        ({"y_train": None}, "has no y_train: it holds X_train"),
+        ({"X_train": None}, "has no X_train: it holds y_train"),
+        ({"X_test": np.zeros((5, 4))}, "has no y_test"),
+        (
+            {"X_valid": np.zeros((5, 3)), "y_valid": [0] * 5},
+            r"a valid example has shape \(3,\), a train example \(4,\)",
+        ),
+        ({"X_test": np.zeros((5, 4)), "y_test": [3] * 5}, "the test set has label 3, which no training example has"),
+        ({"X_test": np.zeros((5, 4), np.uint8), "y_test": [1] * 5}, "test inputs are uint8, train inputs float32"),
+    ],
+)
+def test_a_wrong_npz_is_refused_in_one_line(npz: Npz, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        sources.arrays(npz(**changes))
+    assert "\n" not in str(caught.value)
+    assert "my.npz" in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 300, -30])
+def test_a_damaged_npz_is_refused(npz: Npz, keep: int) -> None:
+    path = Path(npz())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"it is damaged, or not an \.npz"):
+        sources.arrays(str(path))
+
+
+def test_an_npz_with_flipped_bits_is_refused(npz: Npz) -> None:
+    path = Path(npz())
+    content = bytearray(path.read_bytes())
+    content[400] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        sources.arrays(str(path))
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        sources.arrays(str(tmp_path / "none.npz"))
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(DataError, match=r"not an \.npz"):
+        sources.arrays(str(tmp_path / "one.npy"))
+
+
+def test_a_pickle_is_never_run(tmp_path: Path) -> None:
+    trap = tmp_path / "trap.npz"
+    trap.write_bytes(b"cbuiltins\nexec\n(S'raise SystemExit(9)'\ntR.")
+    with pytest.raises(DataError):
+        sources.arrays(str(trap))
+
+
+def test_a_csv_gives_features_and_named_classes(tmp_path: Path) -> None:
+    path = tmp_path / "pets.csv"
+    path.write_text("height,pet,weight\n1,dog,2\n3,cat,4.5\n")
+    found = sources.csv(str(path), "pet")
+    assert found.x_train.tolist() == [[1, 2], [3, 4.5]]
+    assert (found.y_train.tolist(), found.class_names, found.n_classes) == ([1, 0], ("cat", "dog"), 2)
+    path.write_text("height,pet\n1,1\n3,0\n")
+    assert sources.csv(str(path), "pet").y_train.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "message"),
+    [
+        ("a,b\n1,0\n2,1\n", "label", "has no column 'label': its columns are a, b"),
+        ("a,b\nx,0\ny,1\n", "b", "column 'a' is not numeric"),
+        ("a,b\n,0\n2,1\n", "b", "has 1 values that are NaN"),
+        ("a,b\n1,\n2,dog\n", "b", "column 'b' is empty in row 0"),
+        ("a,b\n1,-1\n2,1\n", "b", "holds the label -1"),
+        ("a,b\n1,0.5\n2,1\n", "b", "holds NaN or fractions"),
+        ("a,b\n1,0\n2,2\n", "b", "class 1 of 3 has no training example"),
+        ("a,b\n1,0\n2,0\n", "b", "one class only"),
+        ("b\n1\n0\n", "b", r"has shape \(2, 0\)"),
+        ("a,b\n", "b", "is not numeric|is empty"),
+        ("", "b", "cannot read .*: No columns"),
+        ("a,b\n1,2,3,4\n1\n1,2,3,4,5,6,7\n", "b", "cannot read"),
+    ],
+)
+def test_a_wrong_csv_is_refused_in_one_line(tmp_path: Path, text: str, target: str, message: str) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        sources.csv(str(path), target)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_csv_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot read"):
+        sources.csv(str(tmp_path / "none.csv"), "b")
+
+
+def test_carving_keeps_order_and_takes_both_ends(npz: Npz) -> None:
+    whole = sources.arrays(npz())
+    parts = carve.carve(whole, n_valid=6, n_test=0.15, shuffle=None)
+    assert parts.x_valid is not None
+    assert parts.x_test is not None
+    np.testing.assert_array_equal(np.vstack([parts.x_valid, parts.x_train, parts.x_test]), whole.x_train)
+    assert (len(parts.x_valid), len(parts.x_test)) == (6, 9)
+
+
+def test_carving_shuffles_the_same_way_every_time(npz: Npz) -> None:
+    whole = sources.arrays(npz())
+    one, two = carve.carve(whole, 6, 6, 0), carve.carve(whole, 6, 6, 0)
+    np.testing.assert_array_equal(one.x_train, two.x_train)
+    assert carve.carve(whole, 6, 6, 1).y_train.tolist() != one.y_train.tolist()
+    assert one.x_valid is not None
+    assert one.x_test is not None
+    rows = np.vstack([one.x_train, one.x_valid, one.x_test])
+    np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(whole.x_train, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("n_valid", "n_test", "message"),
+    [
+        (60, 1, r"data\.n_valid=60 and data\.n_test=1 leave nothing of the 60 training examples"),
+        (35, 5, r"the validation set \(35\) is larger than the training set \(20\): give a smaller data\.n_valid"),
+        (0, 5, r"data\.n_valid=0: give a number"),
+        (-3, 5, r"data\.n_valid=-3: give a number"),
+        (5, 1.5, r"data\.n_test=1\.5: give a number"),
+        ("many", 5, r"data\.n_valid=many: give a number"),
+        (float("nan"), 5, r"data\.n_valid=nan: give a number"),
+    ],
+)
+def test_impossible_sizes_are_refused(npz: Npz, n_valid: float, n_test: float, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        carve.carve(sources.arrays(npz()), n_valid, n_test, None)
+
+
+def test_a_given_validation_set_may_not_outnumber_training(npz: Npz) -> None:
+    path = npz(X_valid=np.zeros((61, 4)), y_valid=np.arange(61) % 3)
+    with pytest.raises(DataError, match=r"the validation set \(61\) is larger than the training set \(51\)"):
+        carve.carve(sources.arrays(path), 5, 0.15, 0)
+
+
+def test_a_class_that_the_cut_empties_is_refused(npz: Npz) -> None:
+    path = npz(y_train=np.array([2] * 5 + [0, 1] * 27 + [0]))
+    with pytest.raises(DataError, match="after the split: the valid set has label 2, which no training example has"):
+        carve.carve(sources.arrays(path), 5, 5, None)
+
+
+def test_identity_follows_the_content_and_not_the_place(npz: Npz, tmp_path: Path) -> None:
+    path = npz()
+    first = sources.identity(functools.partial(sources.arrays, path=path))
+    copy = tmp_path / "copy.npz"
+    copy.write_bytes(Path(path).read_bytes())
+    assert sources.identity(functools.partial(sources.arrays, path=str(copy))) == first
+    npz(y_train=np.arange(60) % 4)
+    assert sources.identity(functools.partial(sources.arrays, path=path)) != first
+    here, there = (functools.partial(sources.fashion_mnist, dir=dir) for dir in ("here", "there"))
+    assert sources.identity(here) == sources.identity(there)
+    assert sources.identity(lambda: sources.digits()) is None
+
+
+def test_digits_need_no_file() -> None:
+    found = sources.digits()
+    assert (found.x_train.shape, found.x_train.dtype, found.x_train.max()) == ((1797, 8, 8), np.uint8, 16)
