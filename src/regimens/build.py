@@ -1,7 +1,8 @@
 """From one node of a configuration to the object that it names: the only place that calls Hydra's `instantiate`."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from regimens.errors import UserError
@@ -12,17 +13,30 @@ ALLOWED = ("torch.", "pytorch_lightning.", "regimens.")
 METADATA = frozenset({"name", "tune", "interval", "warmup"})
 
 
-def build(node: Mapping[str, Any], **extra: Any) -> Any:
-    """Instantiate `node`, a plain dictionary with `_target_`; `extra` are more keyword arguments.
+def build(node: Mapping[str, Any]) -> Any:
+    """What `node`, a plain dictionary with `_target_`, stands for: an object, or a factory where `_partial_` is true.
 
     Raises UserError where the target is outside ALLOWED, unknown, or does not take the node's keys or values.
     """
     from hydra.utils import instantiate
 
     check(node)
-    arguments = {key: value for key, value in node.items() if key not in METADATA}
+    with explained(node):
+        return instantiate({**{k: v for k, v in node.items() if k not in METADATA}, "_convert_": "all"})
+
+
+def make(node: Mapping[str, Any], **extra: Any) -> Any:
+    """The object itself, `_partial_` or not; `extra` are more keyword arguments. Raises UserError as `build` does."""
+    factory = build({**node, "_partial_": True})
+    with explained(node):
+        return factory(**extra)
+
+
+@contextmanager
+def explained(node: Mapping[str, Any]) -> Iterator[None]:
+    """Say which node a refused value stands in, where a library refuses it: UserError for TypeError and ValueError."""
     try:
-        return instantiate({**arguments, "_convert_": "all"}, **extra)
+        yield
     except UserError:
         raise
     except Exception as err:
@@ -57,13 +71,6 @@ def locate(path: str) -> Any:
         return get_object(path)
     except Exception as err:
         raise UserError(f"_target_={path!r}: there is no such class or function") from err
-
-
-def accepts(factory: Any, name: str) -> bool:
-    """Whether a class, function or partial takes the keyword `name` and has no value for it yet."""
-    if name in getattr(factory, "keywords", {}):
-        return False
-    return name in inspect.signature(factory).parameters
 
 
 def label(node: Mapping[str, Any]) -> str:

@@ -32,9 +32,8 @@ def blend_(m: Tensor, g: Tensor, a: Coefficient) -> Tensor:
     return m.lerp_(g, a) if isinstance(a, float) else m.add_(a * (g - m))
 
 
-def square_blend_(v: Tensor, g: Tensor, keep: Coefficient, a: Coefficient) -> Tensor:
-    """Set v = keep v + a g² in place."""
-    v.mul_(keep)
+def add_square_(v: Tensor, g: Tensor, a: Coefficient) -> Tensor:
+    """Add a g² to v in place."""
     return v.addcmul_(g, g, value=a) if isinstance(a, float) else v.add_(a * g * g)
 
 
@@ -127,11 +126,11 @@ class Adagrad(Rule):
         return (torch.full_like(p, self.initial_accumulator),)
 
     def coefficients(self, step: int, lr: float) -> tuple[float, ...]:  # noqa: D102
-        return -lr, self.epsilon
+        return -lr, self.epsilon, 1.0
 
     @staticmethod
     def update(p: Tensor, g: Tensor, state: State, c: Coefficients) -> None:  # noqa: D102
-        ratio_(p, g, state[0].addcmul_(g, g).sqrt().add_(c[1]), c[0])
+        ratio_(p, g, add_square_(state[0], g, c[2]).sqrt().add_(c[1]), c[0])
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ class RMSprop(Rule):
 
     @staticmethod
     def update(p: Tensor, g: Tensor, state: State, c: Coefficients) -> None:  # noqa: D102
-        ratio_(p, g, square_blend_(state[0], g, c[2], c[3]).sqrt().add_(c[1]), c[0])
+        ratio_(p, g, add_square_(state[0].mul_(c[2]), g, c[3]).sqrt().add_(c[1]), c[0])
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ class Adam(_Moments):
     def update(p: Tensor, g: Tensor, state: State, c: Coefficients) -> None:  # noqa: D102
         m, v = state
         blend_(m, g, c[2])
-        ratio_(p, m, square_blend_(v, g, c[3], c[4]).sqrt().add_(c[1]), c[0])
+        ratio_(p, m, add_square_(v.mul_(c[3]), g, c[4]).sqrt().add_(c[1]), c[0])
 
 
 @dataclass(frozen=True)
@@ -261,7 +260,7 @@ class Nadam(_Moments):
     def update(p: Tensor, g: Tensor, state: State, c: Coefficients) -> None:  # noqa: D102
         m, v = state
         blend_(m, g, c[2])
-        d = square_blend_(v, g, c[3], c[4]).sqrt().add_(c[1])
+        d = add_square_(v.mul_(c[3]), g, c[4]).sqrt().add_(c[1])
         ratio_(ratio_(p, g, d, c[0]), m, d, c[5])
 
 

@@ -1,0 +1,89 @@
+"""What there is to choose from, read off `conf/` by text alone, so that `--help` costs no import."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from regimens.errors import UserError
+
+USAGE = """\
+Train one regimen:   python src/train.py optimizer=nadam scheduler=exp epochs=5
+Compare two:         python src/train.py -m optimizer=adam,nadam scheduler=exp
+Ask a question:      python src/train.py -m study=optimizers
+Discover:            python src/train.py --list        (experiments and studies, what they ask and how long they take)
+Look before running: python src/train.py --cfg job     Completion: eval "$(python src/train.py -sc install=bash)"
+"""
+
+
+def groups(conf: Path) -> list[str]:
+    """The names of the config groups, Hydra's own aside, in the order of train.yaml's defaults."""
+    text = (conf / "train.yaml").read_text()
+    found = re.findall(r"^ {2}- (?:optional )?(\w+):", text, re.MULTILINE)
+    return [name for name in found if (conf / name).is_dir()]
+
+
+def options(conf: Path, group: str) -> dict[str, str]:
+    """Each option of a group with the one-line description that opens its file."""
+    return {path.stem: about(path) for path in sorted((conf / group).glob("*.yaml"))}
+
+
+def about(path: Path) -> str:
+    """The first comment of a YAML file that is no directive."""
+    for line in path.read_text().splitlines():
+        if line.startswith("#") and not line.startswith("# @"):
+            return line.lstrip("# ").strip()
+    return ""
+
+
+def help_text(conf: Path) -> str:
+    """The groups and their options, a line each, and the top-level keys with their defaults."""
+    lines = [USAGE]
+    for group in groups(conf):
+        lines.append(f"{group}:")
+        found = options(conf, group)
+        width = max((len(name) for name in found), default=0)
+        lines += [f"  {name:<{width}}  {description}" for name, description in found.items()]
+    keys = re.findall(r"^(\w+): (.*)$", (conf / "train.yaml").read_text(), re.MULTILINE)
+    lines += ["", "keys (override with key=value):", *(f"  {key}={value}" for key, value in keys)]
+    return "\n".join(lines)
+
+
+def questions(conf: Path) -> str:
+    """The experiments and studies with all that their header comments say: question, command, time, known number."""
+    lines: list[str] = []
+    for group in ("experiment", "study"):
+        lines.append(f"{group}:")
+        for path in sorted((conf / group).glob("*.yaml")):
+            lines += [f"  {path.stem}", *(f"      {line}" for line in header(path))]
+    return "\n".join(lines)
+
+
+def header(path: Path) -> list[str]:
+    """The comment lines that open a YAML file."""
+    found = []
+    for line in path.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        if not line.startswith("# @"):
+            found.append(line.lstrip("# ").rstrip())
+    return found
+
+
+def check_options(arguments: Sequence[str], conf: Path) -> None:
+    """Raise UserError for an option that a group has not, with the nearest name that it has."""
+    for argument in arguments:
+        match = re.fullmatch(r"\+{0,2}([\w/]+)=([\w,./-]+)", argument)
+        if match is None or not (conf / match[1]).is_dir():
+            continue
+        known = options(conf, match[1])
+        for option in match[2].split(","):
+            if option != "null" and option.removesuffix(".yaml") not in known:
+                raise UserError(f"{match[1]}={option}: no such option{nearest(option, known)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion to end a message with: the nearest known name, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(names)}"

@@ -1,0 +1,109 @@
+"""The command line of `src/train.py`: one trial, or a study with `-m`; a user's mistake costs one line."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regimens.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def main(argv: list[str]) -> int:
+    """Run what `argv` asks for; the exit status: 0 done, 1 a trial failed, 2 a mistake of the user's, 130 Ctrl-C."""
+    from regimens import catalogue
+
+    if {"--help", "-h"} & set(argv[1:]):
+        print(catalogue.help_text(CONF))
+        return 0
+    if "--list" in argv[1:]:
+        print(catalogue.questions(CONF))
+        return 0
+    try:
+        catalogue.check_options(argv[1:], CONF)
+        return _hydra(argv)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except UserError as err:
+        return _mistake(str(err))
+
+
+def _hydra(argv: list[str]) -> int:
+    """Hand over to Hydra, and say its complaints in a line where they are about the command."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Otherwise Hydra prints and exits by itself, and every mistake is status 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    status = [0]
+
+    def task(cfg: "DictConfig") -> None:
+        status[0] = single(cfg)
+
+    task.__module__ = "__main__"
+    run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)
+    before, sys.argv = sys.argv, argv
+    try:
+        run()
+    except (HydraException, OmegaConfBaseException) as err:
+        if wanted:
+            raise
+        cause = err.__cause__ if isinstance(err.__cause__, UserError) else err
+        return _mistake(_one_line(cause))
+    finally:
+        sys.argv = before
+        if not wanted:
+            del os.environ["HYDRA_FULL_ERROR"]
+    return status[0]
+
+
+def single(cfg: "DictConfig") -> int:
+    """Train one regimen in Hydra's run directory, show it, track it, and say where everything lies."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from regimens import terminal, trial
+    from regimens.build import make
+    from regimens.result import write
+
+    context = HydraConfig.get().runtime
+    directory, choices = Path(context.output_dir), dict(context.choices)
+    tracking = make(OmegaConf.to_container(cfg.tracking, resolve=True))
+    for sentence in trial.given_advice(trial.settings_of(cfg), choices, OmegaConf.to_container(cfg, resolve=True)):
+        terminal.advise(sentence)
+    try:
+        with terminal.progress(cfg.epochs) as on_epoch:
+            result = trial.run(cfg, directory, choices=choices, on_epoch=on_epoch)
+    except UserError:
+        raise
+    except KeyboardInterrupt:
+        tracking.log(trial.unfinished(cfg, choices=choices, status="killed"), directory)
+        print("interrupted: no result was written; the same command starts again", file=sys.stderr)
+        raise
+    except Exception as err:
+        result = trial.unfinished(cfg, choices=choices, status="failed", error=err)
+        write(result, directory)
+        tracking.log(result, directory)
+        raise
+    run_id = tracking.log(result, directory)
+    terminal.summary(result, directory, run_id)
+    return 0 if result.status == "completed" else 1
+
+
+def _mistake(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return USER_ERROR
+
+
+def _one_line(err: BaseException) -> str:
+    """Hydra's and OmegaConf's messages without the lines that repeat the key and name classes."""
+    lines = [line.strip() for line in str(err).splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=", "See http"))]
+    return " ".join(kept).replace("To append to your config use", "- to add it, use")

@@ -1,0 +1,69 @@
+"""Where a number comes from: code revision, versions, hardware. Read once a process, then remembered."""
+
+import functools
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "dvc", "numpy", "scikit-learn")
+
+
+@functools.cache
+def provenance() -> dict[str, Any]:
+    """`code` (revision, dirty; None where there is no git repository), `versions` and `hardware`."""
+    return {"code": code(Path(__file__).resolve().parents[2]), "versions": versions(), "hardware": hardware()}
+
+
+def code(root: Path) -> dict[str, Any]:
+    """The revision of the repository at `root`, and whether tracked files outside `reports/` differ from it."""
+    # A checkout inside some other repository is not that repository's code.
+    if not (root / ".git").exists():
+        return {"revision": None, "dirty": None}
+    try:
+        revision = _git(root, "rev-parse", "HEAD")
+        # The pipeline itself rewrites these while it runs.
+        dirty = _git(root, "status", "--porcelain", "-uno", "--", ".", ":!reports", ":!dvc.lock")
+    except (OSError, subprocess.SubprocessError):
+        return {"revision": None, "dirty": None}
+    return {"revision": revision, "dirty": bool(dirty)}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the installed PACKAGES."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, memory in GiB, and GPUs by name."""
+    import psutil
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "processor": processor(),
+        "cores": len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "gpus": gpus,
+    }
+
+
+def processor() -> str:
+    """The processor's model name, or its architecture where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()

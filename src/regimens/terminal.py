@@ -1,0 +1,64 @@
+"""What a person sees of one trial: a progress line on a terminal, plain lines elsewhere or with CI set."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from regimens.result import Result
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+def interactive() -> bool:
+    """Whether somebody is watching."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
+
+
+def advise(sentence: str) -> None:
+    """One piece of advice, on a line of its own."""
+    print(f"advice: {sentence}", file=sys.stderr)
+
+
+def numbers_line(numbers: dict[str, float]) -> str:
+    """An epoch's numbers in a few words."""
+    return (
+        f"loss {numbers['train/loss']:.4f}  val loss {numbers['val/loss']:.4f}  "
+        f"val accuracy {numbers['val/accuracy']:.2%}  lr {numbers['lr']:.3g}"
+    )
+
+
+@contextmanager
+def progress(epochs: int) -> Iterator[OnEpoch]:
+    """A callback for each epoch's numbers: a live line with the time left, or about ten plain lines in all."""
+    if not interactive():
+        every = max(1, epochs // 10)
+
+        def plain(epoch: int, numbers: dict[str, float]) -> None:
+            if epoch % every == 0 or epoch == epochs:
+                print(f"epoch {epoch}/{epochs}  {numbers_line(numbers)}", file=sys.stderr)
+
+        yield plain
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("epoch"), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=epochs)
+        yield lambda epoch, numbers: bar.update(task, completed=epoch, description=numbers_line(numbers))
+
+
+def summary(result: Result, directory: Path, run_id: str | None) -> None:
+    """The end of a trial: its numbers, what never acted, where it lies."""
+    if result.status == "diverged":
+        print(f"diverged after {result.metrics['epochs']} epochs: the loss is no longer finite; try a lower optimizer.lr")
+    shown = {name: value for name, value in result.metrics.items() if name.endswith(("accuracy", "loss"))}
+    print("  ".join(f"{name} {value:.4f}" for name, value in shown.items() if value is not None))
+    for entry in result.acted.values():
+        note = "" if entry["acted"] else "  <- never acted"
+        print(f"{entry['technique']}: {entry['what']}{note}")
+    print(f"run: {directory}  ({result.durations['train']:.1f} s of training)")
+    if run_id:
+        print(f"MLflow run {run_id}: `make ui`")

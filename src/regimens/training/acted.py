@@ -1,0 +1,149 @@
+"""What acted: per technique, whether and how often it did something. A technique that never acted is no result."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regimens.training.regularization import Regularization
+
+Report = dict[str, dict[str, Any]]
+
+
+class Actions:
+    """Counters that the training loop feeds; tensors stay on their device until `report` reads them."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.lowest_lr, self.highest_lr, self.last_lr, self.first_lr = float("inf"), 0.0, 0.0, 0.0
+        self.reductions = 0
+        self._clipped: Tensor | float = 0.0
+        self._constrained: Tensor | float = 0.0
+        self._penalty_share = 0.0
+
+    def lr(self, lr: float) -> None:
+        """One step is about to be taken at learning rate `lr`."""
+        if self.steps == 0:
+            self.first_lr = lr
+        elif lr < self.last_lr:
+            self.reductions += 1
+        self.steps += 1
+        self.last_lr = lr
+        self.lowest_lr = min(self.lowest_lr, lr)
+        self.highest_lr = max(self.highest_lr, lr)
+
+    def clipped(self, clipped: Tensor) -> None:
+        """`clipped` is 1 where this step's gradient was changed, else 0 (0-dim)."""
+        self._clipped = self._clipped + clipped
+
+    def constrained(self, share: Tensor) -> None:
+        """`share` of the units were over the bound at this step (0-dim)."""
+        self._constrained = self._constrained + share
+
+    def penalised(self, penalty: float, loss: float) -> None:
+        """An epoch's mean penalty and the mean loss that contains it."""
+        self._penalty_share = penalty / loss if loss > 0 else 0.0
+
+    @property
+    def clipped_share(self) -> float:
+        """Share of steps whose gradient was clipped."""
+        return float(self._clipped) / max(self.steps, 1)
+
+    @property
+    def constrained_share(self) -> float:
+        """Mean share of units that a step found over the max-norm bound."""
+        return float(self._constrained) / max(self.steps, 1)
+
+    @property
+    def penalty_share(self) -> float:
+        """The penalty's share of the last epoch's loss."""
+        return self._penalty_share
+
+
+@dataclass(frozen=True)
+class Techniques:
+    """The options whose action is reported: "none"/"constant" stand for nothing to report."""
+
+    clip: str = "none"
+    scheduler: str = "constant"
+    regularization: str = "none"
+
+
+def report(
+    actions: Actions, techniques: Techniques, regularization: Regularization, epochs: int, planned: int, net: nn.Module
+) -> Report:
+    """One entry for each technique in use: `technique`, `acted`, `what` (a sentence) and its numbers."""
+    entries: Report = {}
+    if techniques.clip != "none":
+        share = actions.clipped_share
+        entries["clip"] = _entry(techniques.clip, share > 0, f"{share:.1%} of steps clipped", share=share)
+    if techniques.scheduler != "constant":
+        entries["scheduler"] = _schedule(actions, techniques.scheduler)
+    if regularization.penalises:
+        share = actions.penalty_share
+        zeros = zero_share(net)
+        what = f"the penalty is {share:.1%} of the loss; {zeros:.1%} of weights exactly zero"
+        entries["penalty"] = _entry(_penalty_name(regularization), share > 0, what, share=share, zero_share=zeros)
+    for name in ("dropout", "alpha_dropout"):
+        rate = getattr(regularization, name)
+        if rate > 0:
+            entries[name] = _entry(name, True, f"{rate:.0%} of inputs and units dropped at each step", rate=rate)
+    if regularization.constrains:
+        share = actions.constrained_share
+        what = f"{share:.2%} of units over the bound per step"
+        entries["max_norm"] = _entry("max_norm", share > 0, what, share=share)
+    if regularization.patience > 0:
+        stopped = epochs < planned
+        what = f"stopped after epoch {epochs} of {planned}" if stopped else f"never stopped: all {planned} epochs ran"
+        entries["early_stopping"] = _entry("early_stopping", stopped, what, epoch=epochs)
+    return entries
+
+
+def _schedule(actions: Actions, name: str) -> dict[str, Any]:
+    low, high = actions.lowest_lr, actions.highest_lr
+    what = f"learning rate {low:.3g} to {high:.3g}" if low < high else f"the learning rate stayed at {high:.3g}"
+    numbers = {"lowest": low, "highest": high, "first": actions.first_lr, "last": actions.last_lr}
+    return _entry(name, low < high, what, reductions=actions.reductions, **numbers)
+
+
+def _penalty_name(regularization: Regularization) -> str:
+    return "_".join(name for name in ("l1", "l2") if getattr(regularization, name) > 0)
+
+
+def _entry(technique: str, acted: bool, what: str, **numbers: float) -> dict[str, Any]:
+    return {"technique": technique, "acted": acted, "what": what, **numbers}
+
+
+def zero_share(net: nn.Module) -> float:
+    """Share of kernel weights that are exactly zero."""
+    kernels = [p for p in net.parameters() if p.ndim > 1]
+    return sum(int((k == 0).sum()) for k in kernels) / sum(k.numel() for k in kernels)
+
+
+def dead_units(net: nn.Module, x: Tensor) -> Report:
+    """The share of hidden units that output exactly zero for every row of x (N, D): dead for good, most likely."""
+    alive: dict[int, Tensor] = {}
+
+    def look(index: int, output: Tensor) -> None:
+        active = (output != 0).any(dim=0)
+        alive[index] = alive.get(index, torch.zeros_like(active)) | active
+
+    activations = [getattr(block, "activation", None) for block in list(net.layers)[:-1]]  # type: ignore[arg-type]
+    hooks = [
+        module.register_forward_hook(lambda module, inputs, output, index=index: look(index, output))
+        for index, module in enumerate(activations)
+        if module is not None
+    ]
+    try:
+        with torch.no_grad():
+            for chunk in x.split(1000):
+                net(chunk)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not alive:
+        return {}
+    share = 1 - float(torch.cat(list(alive.values())).double().mean())
+    what = f"{share:.1%} of hidden units are zero for every validation example"
+    return {"dead_units": {"technique": "dead units", "acted": True, "what": what, "share": share}}

@@ -1,0 +1,36 @@
+"""Lightning callbacks of ours: the best weights kept in memory, and the word to whoever watches a trial."""
+
+import math
+from collections.abc import Callable
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+
+class BestWeights(pl.Callback):
+    """Keeps a copy of the network's state at the lowest validation loss so far (strictly lower, as Keras does)."""
+
+    def __init__(self) -> None:
+        self.loss = math.inf
+        self.epoch = 0
+        self.state: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Copy the state where the loss improved."""
+        loss = float(trainer.callback_metrics["val/loss"])
+        if not trainer.sanity_checking and (loss < self.loss or not self.state):
+            self.loss, self.epoch = loss, trainer.current_epoch + 1
+            self.state = {name: value.detach().clone() for name, value in module.net.state_dict().items()}
+
+
+class EpochEnd(pl.Callback):
+    """Calls `tell(epoch, numbers)` after each epoch's validation; what it raises ends the trial (Pruned, say)."""
+
+    def __init__(self, tell: Callable[[int, dict[str, float]], None]) -> None:
+        self.tell = tell
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Pass on the newest entry of the history."""
+        if not trainer.sanity_checking:
+            numbers = {name: values[-1] for name, values in module.history.items()}
+            self.tell(trainer.current_epoch + 1, numbers)

@@ -1,0 +1,135 @@
+"""The gradient-flow probe: what reaches each dense layer, sampled at a few steps an epoch.
+
+Per layer and epoch: mean and standard deviation of the activations, the kernel's gradient norm, the share of
+saturated units, and the update-to-weight ratio |dW| / |W| (about 0.001 in a healthy net).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+QUANTITIES = ("activation_mean", "activation_std", "gradient_norm", "saturated_share", "update_ratio")
+
+
+class Probe(Protocol):
+    """What the training loop tells a probe; `report` is what the result keeps (None: nothing)."""
+
+    def begin_epoch(self, epoch: int) -> None: ...
+    def before(self, net: nn.Module, batch: Tensor) -> None: ...
+    def after(self, net: nn.Module) -> None: ...
+    def end_epoch(self) -> None: ...
+    def report(self) -> dict[str, Any] | None: ...
+
+
+class NoProbe:
+    """Looks at nothing."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Nothing begins."""
+
+    def before(self, net: nn.Module, batch: Tensor) -> None:
+        """Nothing is read."""
+
+    def after(self, net: nn.Module) -> None:
+        """Nothing is read."""
+
+    def end_epoch(self) -> None:
+        """Nothing ends."""
+
+    def report(self) -> dict[str, Any] | None:
+        """Nothing to report."""
+        return None
+
+
+class GradientFlow:
+    """Samples steps 1, 1 + `every`, 1 + 2 `every`, ... of each epoch, so that its cost is about `2 / every` of a step.
+
+    A unit counts as saturated where the gradient of its activation's output
+    with respect to its input is below `threshold` of the largest one in the layer (dead ReLUs, flat sigmoids).
+    """
+
+    def __init__(self, every: int = 100, threshold: float = 0.05) -> None:
+        self.every = every
+        self.threshold = threshold
+        self._epochs: list[int] = []
+        self._series: list[list[list[float]]] = []
+        self._step = 0
+        self._sampled: list[list[list[float]]] = []
+        self._now: list[list[float]] = []
+        self._old: list[Tensor] = []
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Forget the last epoch's samples."""
+        self._epochs.append(epoch + 1)
+        self._step, self._sampled = 0, []
+
+    def before(self, net: nn.Module, batch: Tensor) -> None:
+        """After `backward`, before the optimiser: read activations and gradients."""
+        if self._step % self.every:
+            return
+        kernels = _kernels(net)
+        statistics = self._activations(net, batch)
+        norms = [0.0 if k.grad is None else float(k.grad.norm()) for k in kernels]
+        self._now = [[mean, std, norm, share] for (mean, std, share), norm in zip(statistics, norms, strict=True)]
+        self._old = [k.detach().clone() for k in kernels]
+
+    def after(self, net: nn.Module) -> None:
+        """After the optimiser: how far each kernel moved."""
+        if self._step % self.every == 0:
+            ratios = [
+                float((k.detach() - old).norm() / old.norm().clamp_min(1e-30))
+                for k, old in zip(_kernels(net), self._old, strict=True)
+            ]
+            self._sampled.append([[*row, ratio] for row, ratio in zip(self._now, ratios, strict=True)])
+        self._step += 1
+
+    def end_epoch(self) -> None:
+        """Average the epoch's samples: layers x quantities."""
+        self._series.append(torch.tensor(self._sampled, dtype=torch.float64).mean(dim=0).tolist())
+
+    def report(self) -> dict[str, Any]:
+        """`layers`, `epochs`, and for each quantity one list an epoch with one number a layer (input side first)."""
+        layers = [f"dense {i + 1}" for i in range(len(self._series[0]))] if self._series else []
+        table = {name: [[row[i] for row in epoch] for epoch in self._series] for i, name in enumerate(QUANTITIES)}
+        return {"layers": layers, "epochs": self._epochs[: len(self._series)], **table}
+
+    def _activations(self, net: nn.Module, batch: Tensor) -> Sequence[tuple[float, float, float]]:
+        """Mean, standard deviation and saturated share of each block's activation, in evaluation mode."""
+        seen: list[tuple[float, float, float]] = []
+
+        def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            seen.append((float(output.mean()), float(output.std()), self._saturated(module, inputs[0])))
+
+        training = [(module, module.training) for module in net.modules()]
+        hooks = [activation.register_forward_hook(look) for activation in _activations_of(net)]
+        try:
+            net.eval()
+            with torch.no_grad():
+                logits = net(batch)
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for module, mode in training:
+                module.training = mode
+        return [*seen, (float(logits.mean()), float(logits.std()), 0.0)]
+
+    def _saturated(self, activation: nn.Module, inputs: Tensor) -> float:
+        if isinstance(activation, nn.Linear):
+            return 0.0
+        with torch.enable_grad():
+            leaf = inputs.detach().requires_grad_()
+            # `forward`, not a call: a call would run the hook that brought us here.
+            (slope,) = torch.autograd.grad(activation.forward(leaf).sum(), leaf)
+        slope = slope.abs()
+        return float((slope < self.threshold * slope.max().clamp_min(1e-30)).double().mean())
+
+
+def _kernels(net: nn.Module) -> list[Tensor]:
+    return [block.linear.weight for block in net.layers]  # type: ignore[union-attr]
+
+
+def _activations_of(net: nn.Module) -> list[nn.Module]:
+    # A linear block has no activation module of its own: there, the dense layer's output is the activation.
+    return [getattr(block, "activation", block.linear) for block in list(net.layers)[:-1]]  # type: ignore[arg-type]

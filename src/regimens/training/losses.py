@@ -1,0 +1,31 @@
+"""Losses on logits, and how many predictions are right, for many classes and for two."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Objective:
+    """`loss(logits, y)`: mean over samples; `correct(logits, y)`: 0-dim count; `probabilities(logits)`: (N, classes)."""
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    correct: Callable[[Tensor, Tensor], Tensor]
+    probabilities: Callable[[Tensor], Tensor]
+
+
+def multiclass() -> Objective:
+    """Softmax cross-entropy on logits (N, C), labels int64 (N,)."""
+    return Objective(F.cross_entropy, lambda logits, y: (logits.argmax(1) == y).sum(), lambda logits: logits.softmax(1))
+
+
+def binary() -> Objective:
+    """Sigmoid cross-entropy on logits (N, 1), labels float 0/1 (N,); positive where p > .5, strictly (PARITY.md, 8)."""
+    return Objective(
+        lambda logits, y: F.binary_cross_entropy_with_logits(logits.squeeze(1), y),
+        lambda logits, y: ((logits.squeeze(1) > 0) == (y > 0.5)).sum(),
+        lambda logits: torch.cat([1 - logits.sigmoid(), logits.sigmoid()], dim=1),
+    )

@@ -1,0 +1,164 @@
+"""The LightningModule: one regimen's arithmetic, stepped in blocks of mini-batches inside `training_step`.
+
+Lightning's own loop costs more than a small network's step. So its "batch" is here a block of index mini-batches,
+stepped by hand (manual optimisation); metrics gather in tensors and are read once an epoch.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from regimens.training.acted import Actions
+from regimens.training.gradient_flow import NoProbe, Probe
+from regimens.training.losses import Objective
+from regimens.training.phases import Phase, freeze, rest
+from regimens.training.regularization import Regularization
+from regimens.training.schedules import Schedule
+
+Data = tuple[Tensor, Tensor]
+Block = Sequence[Tensor]
+
+
+class Diverged(Exception):
+    """The training loss is no longer a finite number."""
+
+
+class Regimen(pl.LightningModule):
+    """Trains `net` on `train` (x (N, D), y (N,)), watches `valid`; `history` holds one number an epoch for each metric.
+
+    `make_optimizer(params, lr)` (lr None: the optimiser's own) and `make_schedule(optimizer, epochs)` are called anew
+    in each phase. Raises Diverged out of `fit` as soon as a block's loss is not finite.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        train: Data,
+        valid: Data,
+        objective: Objective,
+        make_optimizer: Callable[[list[Tensor], float | None], Optimizer],
+        make_schedule: Callable[[Optimizer, int], Schedule],
+        clip: Callable[[list[Tensor]], Tensor],
+        regularization: Regularization,
+        phases: Sequence[Phase],
+        probe: Probe | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.net = net
+        self.objective = objective
+        self.clip = clip
+        self.regularization = regularization
+        self.phases = list(phases)
+        self.probe = probe or NoProbe()
+        self.actions = Actions()
+        self.history: dict[str, list[float]] = {}
+        self._data = {"train": train, "val": valid}
+        self._make_optimizer = make_optimizer
+        self._make_schedule = make_schedule
+        self._frozen = 0
+        self._started = 0.0
+
+    def setup(self, stage: str) -> None:
+        """Move the data to the module's device once; every later batch is an index into it."""
+        self._data = {name: (x.to(self.device), y.to(self.device)) for name, (x, y) in self._data.items()}
+
+    def configure_optimizers(self) -> Optimizer:
+        """The first phase's optimiser; later phases put theirs in its place."""
+        return self._begin(self.phases[0])
+
+    def on_fit_start(self) -> None:
+        """Start the clock of `time`."""
+        self._started = time.perf_counter()
+
+    def on_train_epoch_start(self) -> None:
+        """Begin a phase where its first epoch begins, and reset what is counted once an epoch."""
+        start = 0
+        for phase in self.phases:
+            if self.current_epoch == start and start > 0:
+                self.trainer.optimizers = [self._begin(phase)]
+            start += phase.epochs
+        rest(self.net.layers, self._frozen)
+        self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        self._first_lr = self._schedule.lr
+        self.probe.begin_epoch(self.current_epoch)
+
+    def _begin(self, phase: Phase) -> Optimizer:
+        freeze(self.net.layers, phase.frozen)
+        self._frozen = phase.frozen
+        self._trainable = [p for p in self.net.parameters() if p.requires_grad]
+        self._optimizer = self._make_optimizer(self._trainable, phase.lr)
+        self._schedule = self._make_schedule(self._optimizer, phase.epochs)
+        return self._optimizer
+
+    def training_step(self, block: Block, block_index: int) -> None:
+        """Step once for each mini-batch of indices in `block`."""
+        x, y = self._data["train"]
+        net, regularization, actions = self.net, self.regularization, self.actions
+        total = torch.zeros((), device=self.device)
+        penalties = torch.zeros((), device=self.device)
+        correct = torch.zeros((), dtype=torch.long, device=self.device)
+        for indices in block:
+            batch, labels = x.index_select(0, indices), y.index_select(0, indices)
+            for parameter in self._trainable:
+                parameter.grad = None
+            logits = net(batch)
+            loss = self.objective.loss(logits, labels)
+            if regularization.penalises:
+                penalty = regularization.penalty(net)
+                loss = loss + penalty
+                penalties += penalty.detach() * len(indices)
+            loss.backward()
+            actions.lr(self._schedule.lr)
+            actions.clipped(self.clip(self._trainable))
+            self.probe.before(net, batch)
+            self._optimizer.step()
+            if regularization.constrains:
+                actions.constrained(regularization.constrain(net))
+            self.probe.after(net)
+            self._schedule.step()
+            total += loss.detach() * len(indices)
+            correct += self.objective.correct(logits.detach(), labels)
+        self._sums += torch.stack([total.double(), correct.double(), penalties.double()])
+        if not math.isfinite(total.item()):
+            raise Diverged(f"the training loss is {total.item()} in epoch {self.current_epoch + 1}")
+
+    def on_validation_epoch_start(self) -> None:
+        """Reset the validation sums."""
+        self._valid = torch.zeros(3, dtype=torch.float64, device=self.device)
+
+    def validation_step(self, indices: Tensor, index: int) -> None:
+        """Add a chunk's loss and hits; the penalty is part of the reported loss, as in Keras (PARITY.md, 7)."""
+        x, y = (part.index_select(0, indices) for part in self._data["val"])
+        logits = self.net(x)
+        loss = self.objective.loss(logits, y) + self.regularization.penalty(self.net)
+        n = len(indices)
+        self._valid += torch.stack([loss.double() * n, self.objective.correct(logits, y).double(), loss.new_tensor(n)])
+
+    def on_validation_epoch_end(self) -> None:
+        """Close the epoch: its numbers go to `history` and to Lightning's log, and the schedule sees the loss."""
+        if self.trainer.sanity_checking:
+            return
+        n = len(self._data["train"][1])
+        loss, correct, penalty = (self._sums / n).tolist()
+        valid_loss, valid_correct, valid_n = self._valid.tolist()
+        numbers = {
+            "train/loss": loss,
+            "train/accuracy": correct,
+            "val/loss": valid_loss / valid_n,
+            "val/accuracy": valid_correct / valid_n,
+            "lr/first": self._first_lr,
+            "lr": self.actions.last_lr,
+            "time": time.perf_counter() - self._started,
+        }
+        self.actions.penalised(penalty, loss)
+        self._schedule.epoch_end(numbers["val/loss"])
+        for name, value in {"epoch": float(self.current_epoch + 1), **numbers}.items():
+            self.history.setdefault(name, []).append(value)
+        self.log_dict({key: torch.tensor(value, dtype=torch.float64) for key, value in numbers.items()})
+        self.probe.end_epoch()

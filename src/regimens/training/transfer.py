@@ -1,0 +1,150 @@
+"""Transfer: what a network knows before its first step, and in which phases it then trains."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from regimens.errors import UserError
+from regimens.training.phases import Phase
+
+MakeOptimizer = Callable[[list[Tensor], float | None], torch.optim.Optimizer]
+
+
+@dataclass(frozen=True)
+class NoTransfer:
+    """From scratch: one phase, nothing copied."""
+
+    needs_unlabelled = False
+
+    def hidden(self, hidden: Sequence[int]) -> list[int]:
+        """The hidden sizes, as they are."""
+        return list(hidden)
+
+    def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
+        """Nothing to copy."""
+
+    def phases(self, epochs: int) -> list[Phase]:
+        """All epochs in one phase."""
+        return [Phase(epochs)]
+
+
+@dataclass(frozen=True)
+class FromA:
+    """Copy the first `reuse` dense blocks of a trained network, freeze them for `freeze_epochs`, then train all.
+
+    `checkpoint`: a run directory or a safetensors file. `lr`: the learning rate after unfreezing (None: the
+    optimiser's own). `top`: the hidden layers above the reused ones are fresh (`replace`) or left out (`drop`).
+    The head is always new. Raises UserError for a checkpoint that is missing, no weights, or of another shape.
+    """
+
+    checkpoint: str | None
+    reuse: int
+    freeze_epochs: int
+    lr: float | None = None
+    top: str = "replace"
+    needs_unlabelled = False
+
+    def __post_init__(self) -> None:
+        if not self.checkpoint:
+            raise UserError("transfer.checkpoint is not set: name a run directory or a .safetensors file of a trained net")
+        if self.freeze_epochs < 0 or self.reuse < 0:
+            raise UserError("transfer.reuse and transfer.freeze_epochs must be 0 or more")
+        if self.lr is not None and self.lr <= 0:
+            raise UserError(f"transfer.lr={self.lr}: must be above 0, or null for the optimiser's own")
+        if self.top not in ("replace", "drop"):
+            raise UserError(f"transfer.top={self.top!r}: must be replace or drop")
+
+    def hidden(self, hidden: Sequence[int]) -> list[int]:
+        """The hidden sizes that remain; raises UserError where more layers are to be reused than there are."""
+        if self.reuse > len(hidden):
+            raise UserError(
+                f"transfer.reuse={self.reuse}: the net has {len(hidden)} hidden layers; reuse at most {len(hidden)}"
+            )
+        return list(hidden[: self.reuse]) if self.top == "drop" else list(hidden)
+
+    def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
+        """Copy the reused blocks' state into `net`; the checkpoint itself is never written."""
+        path, state = load_weights(str(self.checkpoint))
+        for index in range(self.reuse):
+            prefix = f"layers.{index}."
+            block = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            own = net.layers[index].state_dict()  # type: ignore[index,union-attr]
+            mine, theirs = shapes(own), shapes(block)
+            if mine != theirs:
+                raise UserError(f"{path}: hidden layer {index + 1} is {theirs or 'absent'}, this net's is {mine}")
+            net.layers[index].load_state_dict(block)  # type: ignore[index,union-attr]
+
+    def phases(self, epochs: int) -> list[Phase]:
+        """Frozen epochs, then the rest; a freeze as long as the training leaves no second phase."""
+        frozen = min(self.freeze_epochs, epochs)
+        stages = [Phase(frozen, self.reuse), Phase(epochs - frozen, 0, self.lr)]
+        return [stage for stage in stages if stage.epochs > 0]
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """Pre-train the hidden layers to rebuild unlabelled inputs (mean squared error, linear decoder), then train all.
+
+    `epochs` passes over the unlabelled inputs at the optimiser's own learning rate (`lr` overrides it), then
+    `freeze_epochs` epochs with the hidden layers frozen, then the rest.
+    """
+
+    epochs: int
+    freeze_epochs: int = 0
+    lr: float | None = None
+    batch_size: int = 32
+    needs_unlabelled = True
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1 or self.freeze_epochs < 0:
+            raise UserError("transfer.epochs and transfer.batch_size must be 1 or more, transfer.freeze_epochs 0 or more")
+
+    def hidden(self, hidden: Sequence[int]) -> list[int]:
+        """The hidden sizes, as they are."""
+        return list(hidden)
+
+    def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
+        """Train the encoder with a decoder that is thrown away; `unlabelled` is (N, D)."""
+        encoder = nn.Sequential(*list(net.layers)[:-1])  # type: ignore[arg-type]
+        generator = torch.Generator().manual_seed(seed)
+        width = net.layers[-1].linear.in_features  # type: ignore[index,union-attr]
+        decoder = nn.Linear(width, unlabelled.shape[1], dtype=unlabelled.dtype)
+        nn.init.xavier_uniform_(decoder.weight, generator=generator)
+        nn.init.zeros_(decoder.bias)
+        parameters = [*encoder.parameters(), *decoder.parameters()]
+        optimizer = make_optimizer(parameters, self.lr)
+        net.train()
+        for _ in range(self.epochs):
+            for indices in torch.randperm(len(unlabelled), generator=generator).split(self.batch_size):
+                batch = unlabelled.index_select(0, indices)
+                optimizer.zero_grad()
+                nn.functional.mse_loss(decoder(encoder(batch)), batch).backward()
+                optimizer.step()
+
+    def phases(self, epochs: int) -> list[Phase]:
+        """As for a transferred network: frozen epochs, then all."""
+        frozen = min(self.freeze_epochs, epochs)
+        return [stage for stage in (Phase(frozen, 10**6), Phase(epochs - frozen)) if stage.epochs > 0]
+
+
+def load_weights(checkpoint: str) -> tuple[Path, dict[str, Tensor]]:
+    """The path and the tensors of a checkpoint; only safetensors is read, nothing is ever unpickled."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(checkpoint)
+    path = path / "final.safetensors" if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(f"transfer.checkpoint={checkpoint}: no such run or file; train one with experiment=task_a")
+    try:
+        return path, load_file(path)
+    except (SafetensorError, OSError) as err:
+        raise UserError(f"{path}: not a safetensors file of weights ({err})") from err
+
+
+def shapes(state: dict[str, Tensor]) -> str:
+    """A readable list of a block's shapes."""
+    return ", ".join(f"{key} {tuple(value.shape)}" for key, value in sorted(state.items()))

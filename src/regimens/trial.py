@@ -1,0 +1,390 @@
+"""The composition root: a composed configuration in, one trained trial with its `result.json` out."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regimens.advice import advise
+from regimens.build import build, explained, make
+from regimens.errors import Pruned, UserError
+from regimens.provenance import provenance
+from regimens.result import Result, write
+from regimens.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from regimens.data.split import Split
+    from regimens.training.callbacks import BestWeights
+    from regimens.training.module import Regimen
+
+# What a regimen is not: which run it is, where it lies, who watches, and what is only looked at.
+NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "test", "timeout", "advice", "probe", "hydra")
+GROUPS = (
+    *("data", "task", "model", "init", "activation", "norm", "regularization"),
+    *("clip", "optimizer", "scheduler", "transfer", "trainer"),
+)
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each stage of a trial."""
+
+    durations: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.durations[stage] = self.durations.get(stage, 0.0) + time.perf_counter() - start
+
+
+def run(
+    cfg: "DictConfig",
+    directory: Path,
+    *,
+    choices: Mapping[str, str],
+    study: Mapping[str, Any] | None = None,
+    on_epoch: OnEpoch = lambda epoch, numbers: None,
+) -> Result:
+    """Train one regimen with one seed and write `config.yaml`, weights and `result.json` into `directory`.
+
+    `choices` maps each config group to its option. `on_epoch(epoch, numbers)` is called after each epoch and may raise
+    Pruned. A loss that is not finite gives the status "diverged", not an exception. Raises UserError for a value that
+    makes no sense, and whatever else goes wrong.
+    """
+    from omegaconf import OmegaConf
+
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    settings = read_settings(config)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    advice = given_advice(settings, choices, config)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    clock = Clock()
+    with sandbox(settings):
+        with clock("setup"):
+            split = load_data(config)
+            module = compose(config, settings, split)
+        with clock("train"):
+            status, best = fit(module, config, settings, split, on_epoch, directory)
+        with clock("evaluate"):
+            metrics = evaluate(module, split, settings, status)
+            save(module, best, config, cfg, directory)
+    regimen = regimen_of(config)
+    result = Result(
+        status=status,
+        name=settings.name,
+        seed=settings.seed,
+        regimen=regimen,
+        regimen_hash=digest(regimen),
+        choices={group: choices.get(group, "?") for group in GROUPS},
+        study=dict(study) if study else None,
+        metrics={**metrics, "time/train": clock.durations["train"]},
+        history=dict(module.history),
+        acted=acted(module, choices, settings, split, status),
+        advice=advice,
+        gradient_flow=module.probe.report(),
+        durations=clock.durations,
+        provenance={
+            **provenance(),
+            "data": split.manifest,
+            "threads": settings.threads,
+            "engine": settings.engine,
+            "started": started,
+        },
+    )
+    write(result, directory)
+    return result
+
+
+def settings_of(cfg: "DictConfig") -> Settings:
+    """The checked top-level settings of a configuration."""
+    from omegaconf import OmegaConf
+
+    return read_settings(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+
+
+def unfinished(
+    cfg: "DictConfig",
+    *,
+    choices: Mapping[str, str],
+    status: str,
+    study: Mapping[str, Any] | None = None,
+    error: BaseException | None = None,
+) -> Result:
+    """The record of a trial that did not get to its end: what was asked, what stopped it, and no numbers."""
+    import traceback
+
+    from omegaconf import OmegaConf
+
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    regimen = regimen_of(config)
+    described = None
+    if error is not None:
+        lines = traceback.format_exception(error)
+        described = {"type": type(error).__name__, "message": str(error), "traceback": "".join(lines)}
+    return Result(
+        status=status,
+        name=str(config["name"]),
+        seed=int(config["seed"]),
+        regimen=regimen,
+        regimen_hash=digest(regimen),
+        choices={group: choices.get(group, "?") for group in GROUPS},
+        study=dict(study) if study else None,
+        provenance={**provenance(), "started": datetime.now(UTC).isoformat(timespec="seconds")},
+        error=described,
+    )
+
+
+def given_advice(settings: Settings, choices: Mapping[str, str], config: Mapping[str, Any]) -> list[str]:
+    """The advice for this regimen, unless it is off; raises UserError where `advice=error` and there is any."""
+    advice = [] if settings.advice == "off" else advise(choices, config)
+    if advice and settings.advice == "error":
+        raise UserError(f"advice=error: {'; '.join(advice)}")
+    return advice
+
+
+def regimen_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that says how to train and on what: no seed, no place on this machine."""
+    regimen = {key: value for key, value in config.items() if key not in NOT_REGIMEN}
+    regimen["data"] = {key: value for key, value in config["data"].items() if key not in ("dir", "cache")}
+    return regimen
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of plain values in canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def sandbox(settings: Settings) -> Iterator[None]:
+    """Threads and the global random stream (dropout draws from it) are the trial's inside, and as before outside."""
+    import torch
+
+    from regimens.training.seeds import derive
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings.threads)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(settings.seed, "noise"))
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
+    """The tensors of the configured task; `task` replaces some of its keys."""
+    from regimens.data import SPLIT_KEYS, load
+
+    node = dict(config["data"])
+    split = {key: node.pop(key) for key in SPLIT_KEYS if key in node}
+    name = node["name"]
+    source = build({**node, "_partial_": True})
+    return load(source, dataset=name, directory=config["paths"]["data"], **split, **{**config["task"], **task})
+
+
+def compose(config: Mapping[str, Any], settings: Settings, split: "Split") -> "Regimen":
+    """The LightningModule that the configuration describes, initialised from the seed's own stream."""
+    import torch
+
+    from regimens.training import losses
+    from regimens.training.gradient_flow import GradientFlow, NoProbe
+    from regimens.training.module import Regimen
+    from regimens.training.schedules import Schedule
+    from regimens.training.seeds import derive
+
+    transfer = make(config["transfer"])
+    regularization = make(config["regularization"])
+    generator = torch.Generator().manual_seed(derive(settings.seed, "init"))
+    model = {**config["model"], "hidden": transfer.hidden(config["model"]["hidden"])}
+    net = make(
+        model,
+        n_inputs=split.n_inputs,
+        n_outputs=split.n_outputs,
+        init=build(config["init"]),
+        activation=build(config["activation"]),
+        norm=make(config["norm"]),
+        regularization=regularization,
+        generator=generator,
+    )
+    optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
+    pace = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
+    steps = math.ceil(len(split.y_train) / settings.batch_size)
+
+    def make_optimizer(parameters: list[torch.Tensor], lr: float | None) -> torch.optim.Optimizer:
+        with explained(config["optimizer"]):
+            return optimizer(parameters) if lr is None else optimizer(parameters, lr=lr)
+
+    def make_schedule(optimizer: torch.optim.Optimizer, epochs: int) -> Schedule:
+        with explained(config["scheduler"]):
+            return Schedule(optimizer, scheduler, **pace, steps_per_epoch=steps, epochs=epochs)
+
+    # A network that learns without labels sees all of task B's images, not the few that are labelled.
+    unlabelled = load_data(config, b_train=None).x_train if transfer.needs_unlabelled else split.x_train[:0]
+    transfer.prepare(net, unlabelled, make_optimizer, derive(settings.seed, "transfer"))
+    return Regimen(
+        net,
+        train=(split.x_train, split.y_train),
+        valid=(split.x_valid, split.y_valid),
+        objective=losses.binary() if split.binary else losses.multiclass(),
+        make_optimizer=make_optimizer,
+        make_schedule=make_schedule,
+        clip=make(config["clip"]),
+        regularization=regularization,
+        phases=transfer.phases(settings.epochs),
+        probe=GradientFlow() if settings.probe == "gradients" else NoProbe(),
+    )
+
+
+def fit(
+    module: "Regimen",
+    config: Mapping[str, Any],
+    settings: Settings,
+    split: "Split",
+    on_epoch: OnEpoch,
+    directory: Path,
+) -> tuple[str, "BestWeights"]:
+    """Train; the status, and the weights at the lowest validation loss, which early stopping restores."""
+    from pytorch_lightning.callbacks import EarlyStopping
+
+    from regimens.data.loader import Blocks
+    from regimens.training.callbacks import BestWeights, EpochEnd
+    from regimens.training.module import Diverged
+    from regimens.training.seeds import derive
+
+    best = BestWeights()
+    patience = module.regularization.patience
+    stopping = [EarlyStopping("val/loss", patience=patience, check_finite=False)] if patience else []
+    train = Blocks(len(split.y_train), settings.batch_size, derive(settings.seed, "order"))
+    valid = Blocks(len(split.y_valid), 1000, 0, block=1, shuffle=False)
+    status = "completed"
+    try:
+        with quiet():
+            trainer = make(
+                config["trainer"],
+                max_epochs=settings.epochs,
+                callbacks=[best, *stopping, EpochEnd(on_epoch)],
+                default_root_dir=str(directory),
+            )
+            trainer.fit(module, train, Chunks(valid))
+    except Diverged:
+        status = "diverged"
+    except Pruned:
+        status = "pruned"
+    except SystemExit:
+        # Lightning turns Ctrl-C inside `fit` into this, which would hide what happened from whoever runs the trials.
+        raise KeyboardInterrupt from None
+    if patience and best.state and status == "completed":
+        module.net.load_state_dict(best.state)
+    return status, best
+
+
+class Chunks:
+    """Validation in one chunk of indices at a time, where training takes a block of them."""
+
+    def __init__(self, blocks: Any) -> None:
+        self.blocks = blocks
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> Iterator[Any]:
+        for (chunk,) in self.blocks:
+            yield chunk
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what Lightning says of our own data loading and of nothing else: there is nothing to be done about it."""
+    import logging
+    import warnings
+
+    loggers = [logging.getLogger(f"pytorch_lightning.{name}") for name in ("utilities.rank_zero", "accelerators.cuda")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*does not have many workers.*")
+            warnings.filterwarnings("ignore", r".*`tensorboardX`.*")
+            warnings.filterwarnings("ignore", r".*No device id is provided.*")
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*")
+            warnings.filterwarnings("ignore", r".*GPU available but not used.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str) -> dict[str, float | None]:
+    """The trial's metrics, from the weights that it ends with; the test set is read only where `test` asks for it."""
+    import torch
+
+    net = module.net.cpu().eval()
+    history = module.history
+    last = {name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history}
+    metrics: dict[str, float | None] = dict(last)
+    parts = {"val": (split.x_valid, split.y_valid)}
+    if settings.test and status == "completed":
+        parts["test"] = (split.x_test, split.y_test)
+    for name, (x, y) in parts.items():
+        with torch.no_grad():
+            logits = torch.cat([net(chunk) for chunk in x.split(1000)])
+            loss = module.objective.loss(logits, y) + module.regularization.penalty(net)
+            metrics[f"{name}/loss"] = float(loss)
+            metrics[f"{name}/accuracy"] = float(module.objective.correct(logits, y)) / len(y)
+        metrics |= monte_carlo(module, name, x, y, settings)
+    metrics["parameters"] = sum(p.numel() for p in net.parameters())
+    metrics["epochs"] = len(history.get("epoch", ()))
+    return metrics
+
+
+def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:
+    """Accuracy and mean spread of Monte Carlo dropout, where the regimen asks for samples."""
+    from regimens.nets.dropout import mc_predict
+    from regimens.training.seeds import derive
+
+    samples = module.regularization.mc_samples
+    if not samples:
+        return {}
+    mean, spread = mc_predict(module.net, x, samples, derive(settings.seed, f"monte carlo/{name}"))
+    predicted = mean.argmax(1) if mean.shape[1] > 1 else (mean.squeeze(1) > 0.5).to(y.dtype)
+    return {f"{name}/mc_accuracy": float((predicted == y).double().mean()), f"{name}/mc_spread": float(spread.mean())}
+
+
+def acted(
+    module: "Regimen", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
+) -> dict[str, dict[str, Any]]:
+    """What each technique of the regimen did."""
+    from regimens.training.acted import Techniques, dead_units, report
+
+    techniques = Techniques(clip=choices.get("clip", "none"), scheduler=choices.get("scheduler", "constant"))
+    epochs = len(module.history.get("epoch", ()))
+    entries = report(module.actions, techniques, module.regularization, epochs, settings.epochs, module.net)
+    return {**entries, **dead_units(module.net, split.x_valid)}
+
+
+def save(module: "Regimen", best: "BestWeights", config: Any, cfg: "DictConfig", directory: Path) -> None:
+    """Write the configuration and the weights: `best` at the lowest validation loss, `final` as the trial ended."""
+    from omegaconf import OmegaConf
+    from safetensors.torch import save_file
+
+    final = {name: value.contiguous() for name, value in module.net.state_dict().items()}
+    for name, state in (("best", best.state or final), ("final", final)):
+        temporary = directory / f".{name}.safetensors"
+        save_file(state, temporary)
+        temporary.replace(directory / f"{name}.safetensors")
+    OmegaConf.save(OmegaConf.create(config), directory / "config.yaml")
