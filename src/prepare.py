@@ -1,7 +1,6 @@
 """Obtain a data set, check it, split it, and write it to data/<name>/: `python src/prepare.py data=fashion_mnist`."""
 
 import sys
-from pathlib import Path
 
 
 def main(overrides: list[str]) -> int:
@@ -11,21 +10,30 @@ def main(overrides: list[str]) -> int:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from regimens import catalogue
     from regimens.build import build
+    from regimens.cli import CONF
     from regimens.data import SPLIT_KEYS, prepare
     from regimens.data.fashion import Unavailable
     from regimens.errors import UserError
 
     try:
-        with initialize_config_dir(str(Path(__file__).resolve().parents[1] / "conf"), version_base="1.3"):
+        catalogue.check_options(overrides, CONF)
+        with initialize_config_dir(str(CONF), version_base="1.3"):
             cfg = compose("train", overrides)
         OmegaConf.resolve(cfg.data)
-        source = build({"_partial_": True} | {key: cfg.data[key] for key in cfg.data if key not in SPLIT_KEYS})
-        how = {key: cfg.data[key] for key in ("n_valid", "n_test", "shuffle")}
-        print(prepare(source, dataset=cfg.data.name, directory=cfg.paths.data, **how))
-    except (UserError, HydraException, OmegaConfBaseException) as error:
+        node = {str(key): cfg.data[key] for key in cfg.data}  # raises for a value that the user must still give
+        source = build({"_partial_": True} | {key: value for key, value in node.items() if key not in SPLIT_KEYS})
+        how = {key: node[key] for key in ("n_valid", "n_test", "shuffle")}
+        print(prepare(source, dataset=node["name"], directory=cfg.paths.data, **how))
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3 if isinstance(error, Unavailable) else 2
+    except (HydraException, OmegaConfBaseException) as error:
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

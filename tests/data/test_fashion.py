@@ -106,9 +106,10 @@ def test_a_broken_folder_is_passed_over_where_another_place_has_it(
     assert "no such folder" in caplog.text
 
 
-def test_the_message_names_every_place_and_the_way_out(alone: Path) -> None:
+def test_the_message_names_every_place_and_the_way_out(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fashion, "TRIES", 1)
     with pytest.raises(fashion.Unavailable) as caught:
-        obtain(dir="typo", mirrors=("http://127.0.0.1:9/",), tries=1)
+        obtain(dir="typo", mirrors=("http://127.0.0.1:9/",))
     message = str(caught.value)
     for words in ("data.dir, typo", "project's cache, cache/fashion-mnist", "Keras, ", "torchvision, ",
                   "http://127.0.0.1:9/train-images-idx3-ubyte.gz: ", "data.dir=FOLDER", "FASHION_MNIST_DIR=FOLDER",

@@ -32,6 +32,7 @@ MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
 )
+TIMEOUT, TRIES, PAUSE = 20.0, 4, 1.0  # seconds without an answer; tries of each mirror; seconds before the second
 
 
 class Unavailable(DataError):  # noqa: N818 - a state of the world
@@ -55,15 +56,7 @@ def places(dir: str | None, cache: str) -> list[tuple[str, Path]]:
     ]
 
 
-def obtain(
-    dir: str | None,
-    cache: str,
-    mirrors: Sequence[str] = MIRRORS,
-    *,
-    timeout: float = 20.0,
-    tries: int = 4,
-    pause: float = 1.0,
-) -> dict[str, bytes]:
+def obtain(dir: str | None, cache: str, mirrors: Sequence[str] | None = None) -> dict[str, bytes]:
     """The four files' decompressed content by name, each checked against its SHA-256; downloads go to `cache`.
 
     Raises Unavailable, whose message names each place tried and why it would not do; DataError where the disk is
@@ -78,7 +71,7 @@ def obtain(
             if words in ("data.dir", "$FASHION_MNIST_DIR"):
                 log.warning("%s: looking further", tried[-1])
     try:
-        return _download(Path(cache) / "fashion-mnist", mirrors, timeout, tries, pause)
+        return _download(Path(cache) / "fashion-mnist", MIRRORS if mirrors is None else mirrors)
     except Unavailable as error:
         tried.extend(str(error).splitlines())
     raise Unavailable(
@@ -119,7 +112,7 @@ def _read(folder: Path, name: str, digest: str) -> bytes:
     return content
 
 
-def _download(folder: Path, mirrors: Sequence[str], timeout: float, tries: int, pause: float) -> dict[str, bytes]:
+def _download(folder: Path, mirrors: Sequence[str]) -> dict[str, bytes]:
     """The four files, fetched into `folder` by one process at a time. Raises Unavailable with a line per mirror."""
     from filelock import FileLock
 
@@ -142,9 +135,9 @@ def _download(folder: Path, mirrors: Sequence[str], timeout: float, tries: int, 
                         urls,
                         folder / f"{name}.gz",
                         digest,
-                        timeout=timeout,
-                        tries=tries,
-                        pause=pause,
+                        timeout=TIMEOUT,
+                        tries=TRIES,
+                        pause=PAUSE,
                         progress=progress,
                     )
                 except DataError as error:

@@ -23,7 +23,7 @@ def fashion_mnist(dir: str | None = None, cache: str = "cache", mirrors: Sequenc
 
     Raises DataError (its kind `fashion.Unavailable` where no place has it).
     """
-    files = fashion.obtain(dir, cache, fashion.MIRRORS if mirrors is None else mirrors)
+    files = fashion.obtain(dir, cache, mirrors)
     x_train, y_train, x_test, y_test = (fashion.decode(files[name], name) for name in fashion.FILES)
     source = "Fashion-MNIST (Zalando SE 2017, arXiv:1708.07747), IDX files"
     return Arrays(
