@@ -1,0 +1,44 @@
+"""The sweeper plugin: hands the command line to `regimens.study.conduct` and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+@dataclass
+class RegimensSweeperConf:
+    """`hydra.sweeper`: which function trains one trial. What a study is, is said under `study`."""
+
+    _target_: str = "hydra_plugins.regimens_sweeper.sweeper.RegimensSweeper"
+    run_trial: str = "regimens.trial.run"
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="regimens", node=RegimensSweeperConf, provider="regimens_sweeper"
+)
+
+
+class RegimensSweeper(Sweeper):
+    """Choice sweeps span a grid of cells, interval sweeps are tuned inside each: see `regimens.study`."""
+
+    def __init__(self, run_trial: str) -> None:
+        self.run_trial = run_trial
+        self.hydra_context: HydraContext | None = None
+        self.config: DictConfig | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Remember what Hydra knows; workers run `run_trial`, so the task function of the script is not used."""
+        self.hydra_context, self.config = hydra_context, config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the study of this command line to its end; raises SystemExit with the command's status."""
+        from regimens.study.conduct import sweep
+
+        assert self.config is not None
+        return sweep(self.hydra_context, self.config, arguments, self.run_trial)

@@ -1,0 +1,206 @@
+"""Our own local launcher: starts worker processes, watches them, replaces the dead, ends the hanging.
+
+(loky, behind Hydra's joblib launcher, breaks its whole pool when one worker is killed.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regimens.errors import UserError
+from regimens.study.worker import STOPPED, StudyStopped
+
+TICK = 0.2  # seconds between two looks at deadlines
+GRACE = 3.0  # seconds that a worker has to stop when asked
+STILLBORN = 3  # this many workers in a row that die before they are ready end the study
+
+
+@dataclass
+class Process:
+    """One worker process, and what it is doing."""
+
+    number: int
+    popen: subprocess.Popen[str]
+    log: Path
+    ready: bool = False
+    trial: dict[str, Any] | None = None
+    deadline: float = float("inf")
+
+
+@dataclass
+class Pool:
+    """A fixed number of worker processes for one study.
+
+    `job` is what each is told (see worker.py); `devices` gives each its `CUDA_VISIBLE_DEVICES`, or nothing.
+    """
+
+    job: dict[str, Any]
+    count: int
+    logs: Path
+    on_event: Callable[[dict[str, Any]], None]
+    #: records that a trial overran its time; False if it has just finished after all
+    on_timeout: Callable[[dict[str, Any]], bool]
+    timeout: float | None = None
+    devices: Sequence[str | None] = ()
+    _events: queue.Queue[tuple[Process, dict[str, Any] | None]] = field(default_factory=queue.Queue)
+    _alive: dict[int, Process] = field(default_factory=dict)
+    _stillborn: int = 0
+
+    def run(self) -> None:
+        """Return when all workers have found nothing left to do.
+
+        Raises:
+            StudyStopped: a worker says that nobody can go on, or workers die before they begin.
+        """
+        try:
+            for number in range(self.count):
+                self._start(number)
+            while self._alive:
+                with contextlib.suppress(queue.Empty):
+                    self._hear(*self._events.get(timeout=TICK))
+                self._end_overdue()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """End all workers, kindly and then not."""
+        for process in self._alive.values():
+            process.popen.terminate()
+            process.popen.send_signal(signal.SIGCONT)
+        end = time.monotonic() + GRACE
+        for process in self._alive.values():
+            try:
+                process.popen.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.popen.kill()
+                process.popen.wait()
+            _close(process.popen)
+        self._alive.clear()
+
+    def _start(self, number: int) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        if self.devices and self.devices[number] is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = str(self.devices[number])
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log = self.logs / f"worker-{self.job['session']}-{number}.log"
+        with log.open("a") as errors:
+            popen = subprocess.Popen(
+                [sys.executable, "-m", "regimens.study.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the parent alone
+            )
+        process = Process(number, popen, log)
+        self._alive[number] = process
+        assert popen.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            popen.stdin.write(json.dumps({**self.job, "worker": str(number), "parent": os.getpid()}) + "\n")
+            popen.stdin.flush()
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+
+    def _listen(self, process: Process) -> None:
+        assert process.popen.stdout is not None
+        with contextlib.suppress(ValueError, OSError):
+            for line in process.popen.stdout:
+                with contextlib.suppress(json.JSONDecodeError):
+                    self._events.put((process, json.loads(line)))
+        self._events.put((process, None))
+
+    def _hear(self, process: Process, event: dict[str, Any] | None) -> None:
+        if event is None:
+            self._bury(process)
+            return
+        kind = event["event"]
+        if kind == "ready":
+            process.ready, self._stillborn = True, 0
+        elif kind == "stopped":
+            raise StudyStopped(event["message"])
+        elif kind == "started":
+            process.trial = event
+            process.deadline = time.monotonic() + self.timeout if self.timeout else float("inf")
+        elif kind == "finished":
+            process.trial, process.deadline = None, float("inf")
+        self.on_event({**event, "worker": process.number})
+
+    def _bury(self, process: Process) -> None:
+        status = process.popen.wait()
+        _close(process.popen)
+        if self._alive.get(process.number) is not process:
+            return
+        del self._alive[process.number]
+        if status == 0:
+            return
+        if status == STOPPED:
+            raise StudyStopped(f"worker {process.number} stopped; see {process.log}")
+        self.on_event({"event": "died", "worker": process.number, "status": status, **_what(process.trial)})
+        self._stillborn += not process.ready
+        if self._stillborn >= STILLBORN:
+            raise StudyStopped(f"workers die before they begin: {_last_line(process.log)} (see {process.log})")
+        self._start(process.number)
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for process in self._alive.values():
+            if now <= process.deadline or process.trial is None:
+                continue
+            process.deadline = float("inf")
+            process.popen.send_signal(signal.SIGSTOP)  # it keeps its locks, so nobody takes the trial meanwhile
+            if self.on_timeout(process.trial):
+                process.popen.kill()
+            else:
+                process.popen.send_signal(signal.SIGCONT)
+
+
+def _close(popen: subprocess.Popen[str]) -> None:
+    for stream in (popen.stdin, popen.stdout):
+        if stream is not None:
+            with contextlib.suppress(BrokenPipeError, OSError, ValueError):
+                stream.close()
+
+
+def _what(trial: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: trial[key] for key in ("cell", "phase", "number")} if trial else {}
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
+
+
+def worker_count(wanted: Any, per_gpu: int = 1) -> tuple[int, list[str | None]]:
+    """How many workers, and which GPU each sees: `auto` is `per_gpu` for each GPU, or else one for each core."""
+    gpus = inventory()
+    if wanted == "auto":
+        wanted = len(gpus) * per_gpu or len(os.sched_getaffinity(0))
+    if not isinstance(wanted, int) or wanted < 1:
+        raise UserError(f"study.workers={wanted}: it is a whole number, at least 1, or auto")
+    if gpus and wanted > len(gpus) * per_gpu:
+        raise UserError(
+            f"study.workers={wanted}: {len(gpus)} GPUs with {per_gpu} workers each have room for {len(gpus) * per_gpu}; "
+            "set study.per_gpu, or hide the GPUs (CUDA_VISIBLE_DEVICES=)"
+        )
+    return wanted, [gpus[number % len(gpus)] if gpus else None for number in range(wanted)]
+
+
+def inventory() -> list[str]:
+    """The GPUs that this process may use, found without importing torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [one.strip() for one in visible.split(",") if one.strip() and one.strip() != "-1"]
+    folder = Path("/proc/driver/nvidia/gpus")
+    return [str(number) for number in range(len(list(folder.iterdir())))] if folder.is_dir() else []

@@ -1,0 +1,42 @@
+"""The table at the end of a study, for people: best first, with intervals and verdicts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from regimens.study.definition import Study
+
+SHOWN = 40
+
+
+def print_summary(study: Study, table: Mapping[str, Any]) -> None:
+    """Print the cells, best first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    sign = -1 if study.maximize else 1
+    rows = sorted(table["cells"], key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0), row["label"]))
+    shown = Table(title=study.question, title_justify="left")
+    for column in ("cell", table["study"]["final_metric"], "95% interval", "n", "best values", "against the best"):
+        shown.add_column(column, overflow="fold")
+    for row in rows[:SHOWN]:
+        shown.add_row(row["label"], *cells(row))
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(shown)
+    if len(rows) > SHOWN:
+        console.print(f"and {len(rows) - SHOWN} more cells")
+
+
+def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """Mean, interval, n, values and verdict of one row, as text."""
+    mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
+    interval = "-" if row["ci_low"] is None else f"{row['ci_low']:.4f} .. {row['ci_high']:.4f}"
+    values = ", ".join(
+        f"{path}={value:.4g}" if isinstance(value, float) else f"{path}={value}"
+        for path, value in row["best_params"].items()
+    )
+    flags = "".join(f" ({path} at its {edge} edge)" for path, edge in row["edge_flags"].items())
+    verdict = row["vs_best"]["verdict"] if row["vs_best"] else ("best" if row["mean"] is not None else "no result")
+    return mean, interval, str(row["n"]), values + flags, verdict

@@ -1,0 +1,175 @@
+"""A worker: takes the next trial of a study until there is none left. In this process, or as a process of its own.
+
+As a process (`python -m regimens.study.worker`) it reads its job, one line of JSON, from standard input, which stays
+open while its parent lives; it writes events, one line of JSON each, to standard output. What a trial prints goes to
+standard error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regimens.errors import Pruned, UserError
+from regimens.result import Result
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from regimens.study.ledger import Claim, Ledger
+
+Emit = Callable[[dict[str, Any]], None]
+RunTrial = Callable[..., Result]
+
+WAIT = 0.1  # seconds between two looks for a trial, when all that are left are running elsewhere
+#: exit statuses that the launcher understands
+STOPPED = 3
+
+
+class StudyStopped(Exception):
+    """No worker of this study can go on; the message is one line for the user."""
+
+
+def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = None) -> None:
+    """Run trials until every trial of the study is done; `parent` is the study's run in the tracker.
+
+    Raises:
+        StudyStopped: the disk is full.
+    """
+    while True:
+        claim = None
+        try:
+            claim = ledger.claim()
+            if claim is None:
+                if ledger.finished:
+                    return
+                time.sleep(WAIT)
+                continue
+            emit({"event": "started", **describe(claim), "time": time.time()})
+            result = attempt(ledger, claim, run_trial, emit)
+            track(ledger.compose(claim).cfg, result, claim.directory, parent)
+            ledger.finish(claim, result)
+            emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
+                  "error": (result.error or {}).get("message")})  # fmt: skip
+        except Exception as error:
+            from regimens.study.disk import is_disk_full
+
+            if is_disk_full(error):
+                raise StudyStopped(f"the disk is full ({_brief(error)})") from error
+            raise
+        finally:
+            if claim is not None:
+                claim.lock.release()
+
+
+def track(cfg: DictConfig, result: Result, directory: Path, parent: str | None) -> None:
+    """Show a result in the tracker that the configuration names; one that has been shown is left alone."""
+    from omegaconf import OmegaConf
+
+    from regimens.build import build
+
+    if cfg.get("tracking") is not None:
+        build(OmegaConf.to_container(cfg.tracking, resolve=True)).log(result, directory, parent)  # type: ignore[arg-type]
+
+
+def describe(claim: Claim) -> dict[str, Any]:
+    """What an event says about its trial."""
+    return {"cell": claim.cell.label, "phase": claim.phase, "number": claim.number, "seed": claim.seed}
+
+
+def attempt(ledger: Ledger, claim: Claim, run_trial: RunTrial, emit: Emit) -> Result:
+    """Run one trial; whatever an ordinary exception of its says is recorded as its result."""
+    from regimens.study.disk import is_disk_full
+
+    metric = ledger.study.metric
+    pruning = ledger.study.pruner != "none" and claim.phase == "tuning"
+
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        emit({"event": "epoch", **describe(claim), "epoch": epoch, "value": metrics.get(metric)})
+        if pruning and metrics.get(metric) is not None:
+            claim.trial.report(metrics[metric], epoch)
+            if claim.trial.should_prune():
+                raise Pruned(f"pruned after epoch {epoch}")
+
+    try:
+        claim.directory.mkdir(parents=True, exist_ok=True)
+        composed = ledger.compose(claim)
+        return run_trial(
+            composed.cfg, claim.directory, study=ledger.about(claim), on_epoch=on_epoch, choices=composed.choices
+        )
+    except Pruned:
+        return ledger.write_end(claim, "pruned", None)
+    except Exception as error:
+        if is_disk_full(error):
+            raise
+        status = "oom" if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" else "failed"
+        story = {"type": type(error).__name__, "message": _brief(error), "traceback": traceback.format_exc()}
+        return ledger.write_end(claim, status, story)
+
+
+def locate(path: str) -> RunTrial:
+    """The function that a dotted path names."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"hydra.sweeper.run_trial={path}: {error}") from error
+
+
+def _brief(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def main() -> int:
+    """The worker process: its exit status is 0 when the study is done, STOPPED when no worker can go on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C, and stops us
+    job = json.loads(sys.stdin.readline())
+    _die_with_parent(job["parent"])
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    guard = threading.Lock()
+
+    def emit(event: Mapping[str, Any]) -> None:
+        with guard:
+            events.write(json.dumps(event) + "\n")
+
+    from regimens.study.conduct import make_ledger
+
+    try:
+        run_trial = locate(job["run_trial"])
+        ledger = make_ledger(Path(job["directory"]), session=job["session"], worker=job["worker"])
+        emit({"event": "ready"})
+        work(ledger, run_trial, emit, job["tracking"])
+    except (StudyStopped, UserError) as error:
+        emit({"event": "stopped", "message": str(error)})
+        return STOPPED
+    return 0
+
+
+def _die_with_parent(parent: int) -> None:
+    """A worker without its command would train for nobody: end it at once, however its parent died."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: works even while a trial hangs
+    if os.getppid() != parent:
+        os._exit(1)
+
+    def watch() -> None:
+        while sys.stdin.readline():
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

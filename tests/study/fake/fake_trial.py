@@ -1,0 +1,59 @@
+"""A trial without training: the same numbers for the same regimen and seed, and every way to go wrong."""
+
+import math
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from regimens import trial
+from regimens.errors import Pruned
+from regimens.result import Result, write
+
+
+def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, choices):
+    config = OmegaConf.to_container(cfg, resolve=True)
+    misbehave(config["fault"], study)
+    noise = random.Random(f"{cfg.optimizer.name}{cfg.seed}").gauss(0, 0.01)
+    value = 0.9 - (math.log10(cfg.optimizer.lr) - cfg.optimizer.peak) ** 2 / 10 + noise + cfg.scheduler.bonus
+    status = "diverged" if cfg.optimizer.lr > cfg.diverges_above else "completed"
+    for epoch in range(1, cfg.epochs + 1):
+        time.sleep(cfg.pause)
+        try:
+            on_epoch(epoch, {"val/accuracy": value * epoch / cfg.epochs})
+        except Pruned:
+            status = "pruned"
+            break
+    metrics = {"val/accuracy": value, "time/train": time.time(), "parameters": 10}
+    metrics |= {"test/accuracy": value - 0.01} if cfg.test else {}
+    regimen = trial.regimen_of(config)
+    result = Result(
+        status=status, name="fake", seed=cfg.seed, regimen=regimen, regimen_hash=trial.digest(regimen),
+        choices=dict(choices), study=dict(study), metrics=metrics if status != "diverged" else {},
+        acted={"clip": {"technique": "clip=value", "acted": False, "what": "never clipped"}},
+    )  # fmt: skip
+    write(result, directory)
+    with Path(config["paths"]["runs"], "trained.txt").open("a") as file:
+        file.write(f"{directory}\n")
+    return result
+
+
+def misbehave(fault, study):
+    """`fault: {kind: ..., phase: ..., number: ...}` strikes the trials of that phase and number in every cell."""
+    if fault is None or (study["phase"], study["number"]) != (fault["phase"], fault["number"]):
+        return
+    kind = fault["kind"]
+    if kind == "raise":
+        raise RuntimeError("this trial does not like you\nsecond line")
+    if kind == "memory":
+        raise MemoryError("not enough of it")
+    if kind == "hang":
+        time.sleep(1000)
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "kill once" and not Path(fault["mark"]).exists():
+        Path(fault["mark"]).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
