@@ -66,7 +66,7 @@ def locate(path: str) -> Any:
     from hydra.utils import get_object
 
     if not path.startswith(ALLOWED):
-        raise UserError(f"_target_={path!r}: only {', '.join(p + '*' for p in ALLOWED)} may be named in a configuration")
+        raise UserError(f"_target_={path!r}: a configuration may only name {', '.join(p + '*' for p in ALLOWED)}")
     try:
         return get_object(path)
     except Exception as err:

@@ -67,16 +67,15 @@ def _hydra(argv: list[str]) -> int:
 def single(cfg: "DictConfig") -> int:
     """Train one regimen in Hydra's run directory, show it, track it, and say where everything lies."""
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
     from regimens import terminal, trial
     from regimens.build import make
     from regimens.result import write
 
     context = HydraConfig.get().runtime
     directory, choices = Path(context.output_dir), dict(context.choices)
-    tracking = make(OmegaConf.to_container(cfg.tracking, resolve=True))
-    for sentence in trial.given_advice(trial.settings_of(cfg), choices, OmegaConf.to_container(cfg, resolve=True)):
+    config = trial.plain(cfg)
+    tracking = make(config["tracking"])
+    for sentence in trial.given_advice(trial.read_settings(config), choices, config):
         terminal.advise(sentence)
     try:
         with terminal.progress(cfg.epochs) as on_epoch:

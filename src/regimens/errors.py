@@ -9,5 +9,5 @@ class DataError(UserError):
     """Data that cannot be had, or is not what it claims to be."""
 
 
-class Pruned(Exception):
+class Pruned(Exception):  # noqa: N818 - it says what happened to the trial, and is no error
     """Raised from an epoch callback: this trial is not worth finishing."""

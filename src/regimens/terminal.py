@@ -53,7 +53,8 @@ def progress(epochs: int) -> Iterator[OnEpoch]:
 def summary(result: Result, directory: Path, run_id: str | None) -> None:
     """The end of a trial: its numbers, what never acted, where it lies."""
     if result.status == "diverged":
-        print(f"diverged after {result.metrics['epochs']} epochs: the loss is no longer finite; try a lower optimizer.lr")
+        epochs = result.metrics["epochs"]
+        print(f"diverged after {epochs} epochs: the loss is no longer finite; try a lower optimizer.lr")
     shown = {name: value for name, value in result.metrics.items() if name.endswith(("accuracy", "loss"))}
     print("  ".join(f"{name} {value:.4f}" for name, value in shown.items() if value is not None))
     for entry in result.acted.values():

@@ -1,13 +1,13 @@
-"""The only room that knows MLflow. Files are the truth; MLflow is the lens: a run is written whole, once, at its end."""
+"""The only room that knows MLflow. Files are the truth, MLflow is the lens: a run is written whole, at its end."""
 
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from regimens.result import Result, finite, write_json
 
@@ -22,9 +22,14 @@ LIMIT = 250
 class Tracking(Protocol):
     """Where results are also shown. Nothing that fails here may lose a trial."""
 
-    def open(self, study: Mapping[str, Any] | None = None) -> str | None: ...
-    def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None: ...
-    def close(self, parent: str | None, status: str, files: Mapping[str, Path] | None = None) -> None: ...
+    def open(self, study: Mapping[str, Any] | None = None) -> str | None:
+        """Prepare the place, and a study's own entry in it; the entry's id."""
+
+    def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
+        """Show a trial; its id."""
+
+    def close(self, parent: str | None, status: str, files: Mapping[str, Path] | None = None) -> None:
+        """End a study's entry."""
 
 
 class NoTracking:
@@ -168,7 +173,7 @@ def run_name(result: Result) -> str:
     if not result.study:
         return result.name
     cell = " ".join(f"{axis}={value}" for axis, value in result.study.get("cell", {}).items())
-    return f"{cell or result.study.get('name', '')} {result.study.get('phase', '')} {result.study.get('number', '')}".strip()
+    return f"{cell or result.study['name']} {result.study['phase']} {result.study['number']}"
 
 
 def started(result: Result) -> int:

@@ -43,6 +43,7 @@ class Clock:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
+        """Count the time spent inside towards `stage`."""
         start = time.perf_counter()
         try:
             yield
@@ -64,9 +65,7 @@ def run(
     Pruned. A loss that is not finite gives the status "diverged", not an exception. Raises UserError for a value that
     makes no sense, and whatever else goes wrong.
     """
-    from omegaconf import OmegaConf
-
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    config = plain(cfg)
     settings = read_settings(config)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     advice = given_advice(settings, choices, config)
@@ -81,7 +80,7 @@ def run(
             status, best = fit(module, config, settings, split, on_epoch, directory)
         with clock("evaluate"):
             metrics = evaluate(module, split, settings, status)
-            save(module, best, config, cfg, directory)
+            save(module, best, config, directory)
     regimen = regimen_of(config)
     result = Result(
         status=status,
@@ -92,7 +91,7 @@ def run(
         choices={group: choices.get(group, "?") for group in GROUPS},
         study=dict(study) if study else None,
         metrics={**metrics, "time/train": clock.durations["train"]},
-        history=dict(module.history),
+        history={name: list(values) for name, values in module.history.items()},
         acted=acted(module, choices, settings, split, status),
         advice=advice,
         gradient_flow=module.probe.report(),
@@ -109,11 +108,11 @@ def run(
     return result
 
 
-def settings_of(cfg: "DictConfig") -> Settings:
-    """The checked top-level settings of a configuration."""
+def plain(cfg: "DictConfig") -> dict[str, Any]:
+    """The configuration as plain containers, every interpolation resolved."""
     from omegaconf import OmegaConf
 
-    return read_settings(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
 def unfinished(
@@ -127,9 +126,7 @@ def unfinished(
     """The record of a trial that did not get to its end: what was asked, what stopped it, and no numbers."""
     import traceback
 
-    from omegaconf import OmegaConf
-
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    config = plain(cfg)
     regimen = regimen_of(config)
     described = None
     if error is not None:
@@ -335,8 +332,8 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
 
     net = module.net.cpu().eval()
     history = module.history
-    last = {name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history}
-    metrics: dict[str, float | None] = dict(last)
+    last: dict[str, float | None] = {name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history}
+    metrics = dict(last)
     parts = {"val": (split.x_valid, split.y_valid)}
     if settings.test and status == "completed":
         parts["test"] = (split.x_test, split.y_test)
@@ -377,7 +374,7 @@ def acted(
     return {**entries, **dead_units(module.net, split.x_valid)}
 
 
-def save(module: "Regimen", best: "BestWeights", config: Any, cfg: "DictConfig", directory: Path) -> None:
+def save(module: "Regimen", best: "BestWeights", config: Mapping[str, Any], directory: Path) -> None:
     """Write the configuration and the weights: `best` at the lowest validation loss, `final` as the trial ended."""
     from omegaconf import OmegaConf
     from safetensors.torch import save_file
@@ -387,4 +384,4 @@ def save(module: "Regimen", best: "BestWeights", config: Any, cfg: "DictConfig",
         temporary = directory / f".{name}.safetensors"
         save_file(state, temporary)
         temporary.replace(directory / f"{name}.safetensors")
-    OmegaConf.save(OmegaConf.create(config), directory / "config.yaml")
+    OmegaConf.save(OmegaConf.create(dict(config)), directory / "config.yaml")

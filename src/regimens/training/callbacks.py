@@ -20,7 +20,7 @@ class BestWeights(pl.Callback):
         loss = float(trainer.callback_metrics["val/loss"])
         if not trainer.sanity_checking and (loss < self.loss or not self.state):
             self.loss, self.epoch = loss, trainer.current_epoch + 1
-            self.state = {name: value.detach().clone() for name, value in module.net.state_dict().items()}
+            self.state = {name: value.detach().clone() for name, value in module.net.state_dict().items()}  # type: ignore[union-attr]
 
 
 class EpochEnd(pl.Callback):
@@ -32,5 +32,5 @@ class EpochEnd(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Pass on the newest entry of the history."""
         if not trainer.sanity_checking:
-            numbers = {name: values[-1] for name, values in module.history.items()}
+            numbers = {name: values[-1] for name, values in module.history.items()}  # type: ignore[operator,union-attr]
             self.tell(trainer.current_epoch + 1, numbers)

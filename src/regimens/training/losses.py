@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Objective:
-    """`loss(logits, y)`: mean over samples; `correct(logits, y)`: 0-dim count; `probabilities(logits)`: (N, classes)."""
+    """`loss(logits, y)`: mean over samples; `correct(logits, y)`: 0-dim count; `probabilities(logits)`: (N, C)."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
     correct: Callable[[Tensor, Tensor], Tensor]

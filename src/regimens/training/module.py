@@ -24,7 +24,7 @@ Data = tuple[Tensor, Tensor]
 Block = Sequence[Tensor]
 
 
-class Diverged(Exception):
+class Diverged(Exception):  # noqa: N818 - it says what happened to the trial
     """The training loss is no longer a finite number."""
 
 
@@ -76,6 +76,10 @@ class Regimen(pl.LightningModule):
         """Start the clock of `time`."""
         self._started = time.perf_counter()
 
+    @property
+    def _layers(self) -> list[nn.Module]:
+        return list(self.net.layers)  # type: ignore[arg-type]
+
     def on_train_epoch_start(self) -> None:
         """Begin a phase where its first epoch begins, and reset what is counted once an epoch."""
         start = 0
@@ -83,15 +87,15 @@ class Regimen(pl.LightningModule):
             if self.current_epoch == start and start > 0:
                 self.trainer.optimizers = [self._begin(phase)]
             start += phase.epochs
-        rest(self.net.layers, self._frozen)
+        rest(self._layers, self._frozen)
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._first_lr = self._schedule.lr
         self.probe.begin_epoch(self.current_epoch)
 
     def _begin(self, phase: Phase) -> Optimizer:
-        freeze(self.net.layers, phase.frozen)
+        freeze(self._layers, phase.frozen)
         self._frozen = phase.frozen
-        self._trainable = [p for p in self.net.parameters() if p.requires_grad]
+        self._trainable: list[Tensor] = [p for p in self.net.parameters() if p.requires_grad]
         self._optimizer = self._make_optimizer(self._trainable, phase.lr)
         self._schedule = self._make_schedule(self._optimizer, phase.epochs)
         return self._optimizer
