@@ -1,0 +1,109 @@
+"""One sentence per question, with its evidence, and never more than the statistics say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from regimens.report.numbers import difference, interval, listing, number, plural, value
+from regimens.report.tables import BROKEN, Cell, Study
+
+ALPHA = 0.05
+
+
+def holm(cell: Cell, against: str) -> float | None:
+    """The Holm-corrected p of a cell's comparison (`vs_best`, `vs_default`), None where it was not tested."""
+    row = cell.row.get(against) or {}
+    return number(row.get("p_holm"))
+
+
+def leaders(study: Study) -> tuple[list[Cell], list[Cell]]:
+    """The best cell with those not detectably different from it, and those that could not be compared with it."""
+    ranked = study.ranked
+    tied = [c for c in ranked[1:] if (p := holm(c, "vs_best")) is not None and p >= ALPHA]
+    untested = [c for c in ranked[1:] if holm(c, "vs_best") is None]
+    return [*ranked[:1], *tied], untested
+
+
+def evidence(cell: Cell, metric: str, digits: int = 1) -> str:
+    """`89.3% [89.1, 89.5], n=5`."""
+    bounds = interval(cell.interval, metric, digits)
+    return f"{value(cell.mean, metric, digits)}{' ' + bounds if bounds else ''}, n={cell.n}"
+
+
+def subject(study: Study) -> str:
+    """`8 optimizers, tuned with 8 trials each`: what was compared, under which budget."""
+    noun = study.axes[0].split(".")[-1].replace("_", " ") if len(study.axes) == 1 else "combination"
+    trials = {int(number(c.row.get("n_trials")) or 0) for c in study.cells}
+    budget = study.about.get("budget")
+    told = budget.get("trials") if isinstance(budget, Mapping) else budget
+    each = number(told) or (trials.pop() if len(trials) == 1 else None)
+    tuned = f", tuned with {plural(int(each), 'trial')} each" if study.about.get("tuned") and each else ""
+    return f"{plural(len(study.cells), noun)}{tuned}"
+
+
+def answer(study: Study) -> str:
+    """The sentence for the first screen."""
+    if study.problem:
+        return f"No answer: {study.problem}."
+    metric, best = study.metric, study.ranked[0]
+    shown = f"{evidence(best, metric)} ({metric.replace('/', ' ')})"
+    if len(study.ranked) == 1:
+        return f"Only one cell has results: {best.label}, {shown}; nothing to compare it with.{caveats(study)}"
+    tied, untested = leaders(study)
+    of = f"Of {subject(study)}, "
+    if len(untested) == len(study.ranked) - 1:
+        said = f"{of}{best.label} has the best mean, {shown}; too few finals to test any difference."
+    elif len(tied) == len(study.ranked):
+        said = f"{of}no detectable difference from the best mean, {best.label}'s: {shown}."
+    elif len(tied) == 1:
+        rest = study.ranked[1]
+        row = rest.row.get("vs_best") or {}
+        gap = number(row.get("diff"))
+        behind = f" {difference(-abs(gap), metric)}" if gap is not None and study.maximize else ""
+        others = " (of those that could be tested)" if untested else ""
+        said = f"{of}{best.label} leads: {shown}; detectably better than every other{others}; next {rest.label}"
+        said += f"{behind}."
+    else:
+        names = listing([c.label for c in tied[1:]])
+        verb = "is" if len(tied) == 2 else "are"
+        said = f"{of}{best.label} has the best mean: {shown}; {names} {verb} not detectably different from it."
+    return said + caveats(study)
+
+
+def caveats(study: Study) -> str:
+    """What qualifies the sentence: techniques that never acted, trials that did not finish."""
+    notes = []
+    if idle := [c.label for c in study.cells if c.row.get("never_acted")]:
+        notes.append(f"in {listing(idle)} a technique never acted")
+    for name, statuses, word in (("n_diverged", {"diverged"}, "diverged"), ("n_failed", BROKEN, "failed")):
+        if n := sum(c.count(name, statuses) for c in study.cells):
+            notes.append(f"{plural(n, 'trial')} {word}")
+    return f" Note: {'; '.join(notes)}." if notes else ""
+
+
+def flags(cell: Cell) -> list[tuple[str, str]]:
+    """(kind, sentence) of everything about a cell that a reader must know before quoting it."""
+    found: list[tuple[str, str]] = []
+    found += [("never acted", _words(what)) for what in _many(cell.row.get("never_acted"))]
+    found += [("edge", f"best value at the edge of its range: {_words(e)}") for e in _many(cell.row.get("edge_flags"))]
+    diverged, failed = cell.count("n_diverged", {"diverged"}), cell.count("n_failed", BROKEN)
+    if diverged:
+        found.append(("diverged", f"{plural(diverged, 'trial')} diverged"))
+    if failed:
+        found.append(("failed", f"{plural(failed, 'trial')} failed"))
+    return found
+
+
+def _many(told: Any) -> list[Any]:
+    if not told:
+        return []
+    if isinstance(told, Mapping):
+        return [f"{k} ({_words(v)})" if v is not True else k for k, v in told.items() if v]
+    return list(told) if isinstance(told, list | tuple) else [told]
+
+
+def _words(told: Any) -> str:
+    if isinstance(told, Mapping):
+        return ", ".join(f"{k}={_words(v)}" for k, v in told.items())
+    return f"{told:.4g}" if isinstance(told, float) else str(told)

@@ -1,0 +1,100 @@
+"""From directories to reports: what `src/report.py` calls."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from regimens.errors import UserError
+from regimens.report.page import Report, write_exports, write_report
+from regimens.report.palette import Palette
+from regimens.report.sections import order, section
+from regimens.report.tables import read_studies, read_study
+
+TITLE = "How to train deep networks, measured"
+
+
+def build_report(results: Path, out: Path, params: Path | None = None, declared: Path | None = None) -> list[Path]:
+    """Write the whole report of `results/*.json` under `out`; return the files written, `report.html` first.
+
+    `params` (params.yaml) gives the settings that commands show; `declared` (conf/study) the studies that could be run.
+    `figures/` and `plots/` are emptied first, so that nothing stays of a study that is gone.
+
+    Raises:
+        UserError: no results directory, or a params file that is none.
+    """
+    settings = read_settings(params)
+    studies = order(read_studies(results))
+    palette = Palette(studies)
+    report = Report(
+        title=TITLE,
+        studies=studies,
+        sections=[section(s, palette, settings) for s in studies],
+        settings=settings,
+        manifest=_manifest(results),
+        not_run=_not_run({s.name for s in studies}, params, declared),
+    )
+    for folder in ("figures", "plots"):
+        shutil.rmtree(out / folder, ignore_errors=True)
+        (out / folder).mkdir(parents=True)
+    return [*write_report(report, out), *write_exports(studies, out)]
+
+
+def build_parity(table: Path, out: Path, params: Path | None = None) -> list[Path]:
+    """Write `parity.html` and `parity.md`: the published numbers against the runs of one study table.
+
+    Raises:
+        UserError: no such table.
+    """
+    if not table.is_file():
+        raise UserError(f"no results at {table}: run python src/train.py -m study=parity first")
+    study = read_study(table)
+    settings = read_settings(params)
+    report = Report("Published numbers, re-trained", [study], [section(study, Palette([study]), settings)], settings)
+    return write_report(report, out, "parity")
+
+
+def read_settings(params: Path | None) -> dict[str, str]:
+    """The plain top-level values of params.yaml (data, scale, seed) as text; empty without a file."""
+    return {k: str(v) for k, v in _yaml(params).items() if isinstance(v, str | int | float)}
+
+
+def _yaml(path: Path | None) -> Mapping[str, Any]:
+    import yaml
+
+    if path is None or not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is no YAML: {str(error).splitlines()[0]}") from error
+    return content if isinstance(content, Mapping) else {}
+
+
+def _not_run(present: set[str], params: Path | None, declared: Path | None) -> list[tuple[str, str]]:
+    wanted = _names(_yaml(params).get("studies"))
+    files = {path.stem: path for path in sorted(declared.glob("*.yaml"))} if declared and declared.is_dir() else {}
+    found = []
+    for name in sorted((set(files) | set(wanted)) - present):
+        about = _yaml(files.get(name)).get("study") or _yaml(files.get(name))
+        question = str(about.get("question") or "") if isinstance(about, Mapping) else ""
+        found.append((name, question))
+    return found
+
+
+def _names(told: Any) -> list[str]:
+    if isinstance(told, Mapping):
+        return [name for value in told.values() for name in _names(value)]
+    return [str(name) for name in told] if isinstance(told, list) else [told] if isinstance(told, str) else []
+
+
+def _manifest(results: Path) -> Mapping[str, Any]:
+    path = results / "manifest.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, Mapping) else {}

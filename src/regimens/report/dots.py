@@ -1,0 +1,52 @@
+"""Finals as dots: every seed, the mean, and its 95% interval, one line per cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regimens.report.canvas import Figure, drawing, percent_axis, svg, unit
+from regimens.report.palette import Palette
+from regimens.report.tables import Cell, Study
+
+MOST = 36
+
+
+def finals_dots(study: Study, palette: Palette) -> Figure | None:
+    """Every final of every cell as a dot, best cell on top; None without finals."""
+    metric, cells = study.metric, study.ranked[:MOST]
+    if not cells:
+        return None
+    slug = f"{study.name}-finals"
+    with drawing(0.26 * len(cells) + 0.75) as (figure, axes):
+        for y, cell in enumerate(cells):
+            _cell(axes, len(cells) - 1 - y, cell, metric, palette.cell(study, cell))
+        axes.set_yticks(range(len(cells)), [shorten(c.label) for c in reversed(cells)])
+        axes.set_ylim(-0.7, len(cells) - 0.3)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(unit(metric))
+        percent_axis(axes.xaxis, metric)
+        drawn = svg(figure, slug)
+    rows = tuple((c.label, t.seed, t.metric(metric)) for c in study.ranked for t in c.finals)
+    counts = sorted({c.n for c in cells})
+    n = f"n={counts[0]}" if len(counts) == 1 else f"n={counts[0]} to {counts[-1]}"
+    left = f" The {MOST} best of {len(study.ranked)} cells; the table has all." if len(study.ranked) > MOST else ""
+    caption = (
+        f"Each small dot is one final: the cell's best regimen re-trained with a fresh seed ({n} per cell). "
+        f"The large mark is their mean, the line its 95% interval; {'right' if study.maximize else 'left'} is better. "
+        f"Overlapping lines do not settle a comparison: the table's Holm-corrected p does.{left}"
+    )
+    return Figure(slug, "Finals, every seed", drawn, caption, ("cell", "seed", metric), rows)
+
+
+def _cell(axes: Any, y: int, cell: Cell, metric: str, style: Any) -> None:
+    seen = [v for t in cell.finals if (v := t.metric(metric)) is not None]
+    spread = [y + 0.13 * ((i % 3) - 1) for i in range(len(seen))]
+    axes.plot(seen, spread, linestyle="", marker="o", markersize=3.2, color=style.colour, alpha=0.55, mew=0)
+    if cell.interval:
+        axes.plot(cell.interval, (y, y), color=style.colour, linewidth=2.2, solid_capstyle="butt")
+    axes.plot([cell.mean], [y], marker=style.marker, markersize=7, color=style.colour, linestyle="")
+
+
+def shorten(label: str, most: int = 26) -> str:
+    """A label short enough for an axis."""
+    return label if len(label) <= most else f"{label[: most - 1]}…"

@@ -1,0 +1,72 @@
+"""How the report writes numbers: one place, so that every table, sentence and caption agrees."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+MISSING = "–"
+
+
+def number(value: Any) -> float | None:
+    """`value` as a finite float, or None (null, text, NaN and infinities are no numbers)."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def is_share(metric: str) -> bool:
+    """Whether `metric` is a fraction that is shown in percent."""
+    return any(word in metric for word in ("accuracy", "share", "error"))
+
+
+def value(x: float | None, metric: str, digits: int = 1) -> str:
+    """A metric's value in its unit: `89.3%` for shares, four significant digits otherwise."""
+    if x is None:
+        return MISSING
+    return f"{100 * x:.{digits}f}%" if is_share(metric) else f"{x:.4g}"
+
+
+def interval(bounds: tuple[float, float] | None, metric: str, digits: int = 1) -> str:
+    """An interval: `[89.1, 89.5]`, without the unit that the mean before it carries."""
+    if bounds is None:
+        return ""
+    scale = 100.0 if is_share(metric) else 1.0
+    form = f".{digits}f" if is_share(metric) else ".4g"
+    return f"[{bounds[0] * scale:{form}}, {bounds[1] * scale:{form}}]"
+
+
+def difference(x: float | None, metric: str, digits: int = 2) -> str:
+    """A signed difference: percentage points for shares."""
+    if x is None:
+        return MISSING
+    return f"{100 * x:+.{digits}f} pts" if is_share(metric) else f"{x:+.3g}"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value: three digits, never `0.000`."""
+    if p is None:
+        return MISSING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def seconds(x: float | None) -> str:
+    """A duration for people: `45 s`, `3 min 20 s`, `2 h 5 min`."""
+    if x is None:
+        return MISSING
+    if x < 60:
+        return f"{x:.1f} s" if x < 10 else f"{x:.0f} s"
+    minutes, rest = divmod(round(x), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def listing(names: list[str], most: int = 4) -> str:
+    """`a`, `a and b`, `a, b and c`, `a, b, c and 5 others`."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 trial`, `8 trials`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,0 +1,104 @@
+"""Sections in, `report.html` and `report.md` out, and the files that DVC reads."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from regimens.report.canvas import Figure, csv_text, standalone
+from regimens.report.curves import mean_curve
+from regimens.report.provenance import budgets, facts
+from regimens.report.sections import Section
+from regimens.report.tables import Study
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the templates show."""
+
+    title: str
+    studies: Sequence[Study]
+    sections: Sequence[Section]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    not_run: Sequence[tuple[str, str]] = ()
+
+
+def data_uri(figure: Figure) -> str:
+    """The figure's numbers as a link that works without any other file."""
+    return "data:text/csv;base64," + base64.b64encode(figure.csv.encode()).decode()
+
+
+def render(report: Report, template: str) -> str:
+    """The report through one of the templates (`report.html.j2`, `report.md.j2`)."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_template), autoescape=template.endswith("html.j2"), undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters |= {"data_uri": data_uri, "pipe": lambda text: str(text).replace("|", "\\|").replace("\n", " ")}
+    return environment.get_template(template).render(
+        report=report, style=_template("style.css"), script=_template("table.js"),
+        facts=facts(report.studies, report.manifest, report.settings), budgets=budgets(report.studies),
+    )  # fmt: skip
+
+
+def _template(name: str) -> str:
+    return files("regimens.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def write_report(report: Report, out: Path, stem: str = "report") -> list[Path]:
+    """Write `<stem>.html`, `<stem>.md` and one SVG and one CSV per figure under `out`; return the paths.
+
+    Raises:
+        OSError: `out` cannot be written.
+    """
+    texts = {f"{stem}.html": render(report, "report.html.j2"), f"{stem}.md": render(report, "report.md.j2")}
+    for figure in (f for s in report.sections for f in s.figures):
+        texts[f"figures/{figure.slug}.svg"] = standalone(figure.svg)
+        texts[f"plots/{figure.slug}.csv"] = figure.csv
+    return [_write(out / name, text) for name, text in texts.items()]
+
+
+def write_exports(studies: Sequence[Study], out: Path) -> list[Path]:
+    """Write what `dvc metrics` and `dvc plots` read: `metrics.json`, `plots/finals.csv`, `plots/curves.csv`."""
+    finals, curves = [], []
+    for study in studies:
+        for cell in study.cells:
+            finals += [(study.name, cell.label, t.seed, t.metric(study.metric)) for t in cell.finals]
+            name = study.metric.replace("test/", "val/")
+            curves += [(study.name, cell.label, f"{study.name}: {cell.label}", *r) for r in mean_curve(cell, name)]
+    return [
+        _write(out / "metrics.json", json.dumps(metrics(studies), indent=1) + "\n"),
+        _write(out / "plots" / "finals.csv", csv_text(("study", "cell", "seed", "value"), finals)),
+        _write(
+            out / "plots" / "curves.csv",
+            csv_text(("study", "cell", "line", "epoch", "mean", "lowest", "highest"), curves),
+        ),
+    ]
+
+
+def metrics(studies: Sequence[Study]) -> dict[str, dict[str, dict[str, float | int]]]:
+    """study -> cell -> mean, interval and n of its quoted metric, for `dvc metrics diff`."""
+    table: dict[str, dict[str, dict[str, float | int]]] = {}
+    for study in studies:
+        for cell in study.cells:
+            if cell.mean is None:
+                continue
+            row: dict[str, float | int] = {"mean": round(cell.mean, 6)}
+            if cell.interval:
+                row |= {"ci_low": round(cell.interval[0], 6), "ci_high": round(cell.interval[1], 6)}
+            table.setdefault(study.name, {})[cell.label] = row | {"n": cell.n}
+    return table
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
