@@ -218,6 +218,39 @@ def test_parameters_without_a_gradient_stay_and_a_closure_is_called() -> None:
     assert params[1] not in optimizer.state
 
 
+TORCH: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
+    "sgd": (torch.optim.SGD, {}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adagrad": (torch.optim.Adagrad, {"initial_accumulator_value": 0.1, "eps": 1e-7}),
+    "rmsprop": (torch.optim.RMSprop, {"alpha": 0.9, "eps": 1e-7}),
+    "adam": (torch.optim.Adam, {"eps": 1e-7}),
+    "adamax": (torch.optim.Adamax, {"eps": 1e-7}),
+    "nadam": (torch.optim.NAdam, {"eps": 1e-7, "momentum_decay": 0.004}),
+    "adamw": (torch.optim.AdamW, {"eps": 1e-7, "weight_decay": 0.004}),
+}
+
+
+@pytest.mark.parametrize("option", TORCH)
+def test_agrees_with_torch_at_a_constant_learning_rate(option: str) -> None:
+    """Adam with its ε moved as PARITY.md says; Adamax has another ε, and NAdam keeps its product in float32."""
+    ours, theirs = parameters(), parameters()
+    kind, arguments = TORCH[option]
+    groups = [{"params": theirs[:1]}, {"params": theirs[1:], **({"weight_decay": 0.0} if option == "adamw" else {})}]
+    pair = (factory(option, lr=0.01)(ours), kind(groups, lr=0.01, **arguments))
+    for t, grads in enumerate(gradients(20), 1):
+        if option in ("adam", "adamw"):
+            for group in pair[1].param_groups:
+                group["eps"] = 1e-7 / math.sqrt(1 - 0.999**t)
+        for optimizer, params in zip(pair, (ours, theirs), strict=True):
+            for p, g in zip(params, grads, strict=True):
+                p.grad = torch.tensor(g)
+            optimizer.step()
+    tolerance = 1e-5 if option in ("adamax", "nadam") else 1e-10
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a, b, rtol=0, atol=tolerance)
+
+
 @pytest.mark.parametrize("target", ["torch.optim.SGD", "torch.optim.NAdam", "torch.optim.RAdam"])
 def test_any_torch_optimizer_is_one_file(target: str) -> None:
     params = parameters()
@@ -232,6 +265,7 @@ def test_any_torch_optimizer_is_one_file(target: str) -> None:
         ("sgd", {"lr": 0.0}),
         ("adam", {"lr": -0.001}),
         ("sgd", {"lr": float("nan")}),
+        ("sgd", {"lr": "fast"}),
         ("momentum", {"momentum": 1.0}),
         ("rmsprop", {"rho": -0.1}),
         ("adam", {"beta_1": 1.5}),

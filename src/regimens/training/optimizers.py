@@ -3,15 +3,14 @@
 Defaults are tf.keras's (PARITY.md, section 5), and so is the arithmetic (`regimens.training.updates`).
 """
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from regimens.errors import UserError
 from regimens.training import updates
+from regimens.training.checks import positive
 from regimens.training.updates import Rule, State
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
@@ -26,8 +25,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def __init__(self, params: Params, rule: Rule, lr: float) -> None:
         """Raises UserError where lr is not a positive number."""
-        if not 0 < lr < math.inf:
-            raise UserError(f"optimizer.lr={lr}: the learning rate must be greater than 0")
+        positive("optimizer.lr", lr)
         self.rule = rule
         super().__init__(params, {"lr": lr, "step": 0})
 

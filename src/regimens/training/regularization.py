@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from regimens.errors import UserError
+from regimens.training import checks
 from regimens.training.constraints import max_norm_
 from regimens.training.penalties import kernels, penalty
 
@@ -31,19 +31,12 @@ class Regularization:
 
     def __post_init__(self) -> None:
         for name in ("l1", "l2"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"regularization.{name}={getattr(self, name)}: must be 0 or more")
+            checks.not_negative(f"regularization.{name}", getattr(self, name))
         for name in ("dropout", "alpha_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(
-                    f"regularization.{name}={getattr(self, name)}: the share dropped must be at least 0, less than 1"
-                )
-        if not self.max_norm > 0:
-            raise UserError(f"regularization.max_norm={self.max_norm}: must be greater than 0 (.inf for none)")
+            checks.share(f"regularization.{name}", getattr(self, name))
+        checks.bound("regularization.max_norm", self.max_norm)
         for name in ("patience", "mc_samples"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 0:
-                raise UserError(f"regularization.{name}={value}: must be a whole number, 0 for none")
+            checks.whole(f"regularization.{name}", getattr(self, name))
 
     @property
     def penalises(self) -> bool:

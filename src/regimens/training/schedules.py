@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from regimens.errors import UserError
+from regimens.training import checks
 
 
 def constant(optimizer: Optimizer) -> LRScheduler:
@@ -24,14 +25,14 @@ def constant(optimizer: Optimizer) -> LRScheduler:
 
 def power(optimizer: Optimizer, s: float = 10000, c: float = 1.0) -> LRScheduler:
     """1 / (1 + i / s)^c at step i: half after s steps where c is 1."""
-    _positive("s", s)
+    checks.positive("scheduler.s", s)
     return LambdaLR(optimizer, lambda i: (1 + i / s) ** -c)
 
 
 def exp(optimizer: Optimizer, s: float = 20, rate: float = 0.1) -> LRScheduler:
     """rate^(e / s) in epoch e: `rate` times lower every s epochs."""
-    _positive("s", s)
-    _positive("rate", rate)
+    checks.positive("scheduler.s", s)
+    checks.positive("scheduler.rate", rate)
     return LambdaLR(optimizer, lambda e: rate ** (e / s))
 
 
@@ -68,8 +69,12 @@ def plateau(
     The arguments mean what they mean in tf.keras, which cuts one epoch earlier than torch and counts its cooldown one
     longer. Raises UserError where factor is not in (0, 1).
     """
-    if not 0 < factor < 1:
-        raise UserError(f"scheduler.factor={factor}: must be between 0 and 1")
+    checks.positive("scheduler.factor", factor)
+    checks.share("scheduler.factor", factor)
+    checks.whole("scheduler.patience", patience)
+    checks.whole("scheduler.cooldown", cooldown)
+    checks.not_negative("scheduler.min_delta", min_delta)
+    checks.not_negative("scheduler.min_lr", min_lr)
     return ReduceLROnPlateau(
         optimizer,
         factor=factor,
@@ -89,6 +94,8 @@ def onecycle(
 
     The optimiser's learning rate is the peak; momentum is left alone.
     """
+    checks.positive("scheduler.start", start)
+    checks.not_negative("scheduler.final", final)
     total = max(1, steps_per_epoch * epochs)
     half = (total - (total // 10 + 1)) // 2
 
@@ -104,6 +111,7 @@ def onecycle(
 
 def cosine(optimizer: Optimizer, steps_per_epoch: int, epochs: int, final: float = 0.0) -> LRScheduler:
     """Half a cosine from 1 at the first step to `final` after the last."""
+    checks.not_negative("scheduler.final", final)
     total = max(1, steps_per_epoch * epochs)
     return LambdaLR(optimizer, lambda i: final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(i, total) / total)))
 
@@ -134,8 +142,7 @@ class Schedule:
         """
         if interval not in ("step", "epoch"):
             raise UserError(f"scheduler.interval={interval}: choose step or epoch")
-        if not isinstance(warmup, int) or warmup < 0:
-            raise UserError(f"scheduler.warmup={warmup}: must be a whole number of steps, 0 for none")
+        checks.whole("scheduler.warmup", warmup)
         self.optimizer = optimizer
         self.warmup = warmup
         self.reductions = 0
@@ -195,8 +202,3 @@ def build_scheduler(factory: Callable[..., LRScheduler], optimizer: Optimizer, *
     parameters = inspect.signature(factory).parameters
     preset = getattr(factory, "keywords", {})
     return factory(optimizer, **{key: n for key, n in known.items() if key in parameters and key not in preset})
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise UserError(f"scheduler.{name}={value}: must be greater than 0")

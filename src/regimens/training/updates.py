@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from regimens.errors import UserError
+from regimens.training.checks import not_negative, positive, share
 
 Coefficient = float | Tensor
 Coefficients = tuple[Coefficient, ...]
@@ -35,6 +35,13 @@ def blend_(m: Tensor, g: Tensor, a: Coefficient) -> Tensor:
 def add_square_(v: Tensor, g: Tensor, a: Coefficient) -> Tensor:
     """Add a g² to v in place."""
     return v.addcmul_(g, g, value=a) if isinstance(a, float) else v.add_(a * g * g)
+
+
+def raise_(u: Tensor, g: Tensor, keep: Coefficient) -> Tensor:
+    """Set u = max(keep u, |g|) in place."""
+    u.mul_(keep)
+    # clamp_min_ has no batching rule under vmap; it needs one temporary fewer.
+    return u.clamp_min_(g.abs()) if isinstance(keep, float) else u.copy_(torch.maximum(u, g.abs()))
 
 
 def ratio_(p: Tensor, m: Tensor, d: Tensor, a: Coefficient) -> Tensor:
@@ -90,7 +97,7 @@ class Momentum(Rule):
     momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        _share("momentum", self.momentum)
+        share("optimizer.momentum", self.momentum)
 
     def coefficients(self, step: int, lr: float) -> tuple[float, ...]:  # noqa: D102
         return -lr, self.momentum
@@ -118,9 +125,8 @@ class Adagrad(Rule):
     epsilon: float = 1e-7
 
     def __post_init__(self) -> None:
-        _positive("epsilon", self.epsilon)
-        if not 0 <= self.initial_accumulator < math.inf:
-            raise UserError(f"optimizer.initial_accumulator={self.initial_accumulator}: must be 0 or more")
+        positive("optimizer.epsilon", self.epsilon)
+        not_negative("optimizer.initial_accumulator", self.initial_accumulator)
 
     def state(self, p: Tensor) -> State:  # noqa: D102
         return (torch.full_like(p, self.initial_accumulator),)
@@ -142,8 +148,8 @@ class RMSprop(Rule):
     epsilon: float = 1e-7
 
     def __post_init__(self) -> None:
-        _share("rho", self.rho)
-        _positive("epsilon", self.epsilon)
+        share("optimizer.rho", self.rho)
+        positive("optimizer.epsilon", self.epsilon)
 
     def coefficients(self, step: int, lr: float) -> tuple[float, ...]:  # noqa: D102
         return -lr, self.epsilon, self.rho, 1 - self.rho
@@ -162,9 +168,9 @@ class _Moments(Rule):
     epsilon: float = 1e-7
 
     def __post_init__(self) -> None:
-        _share("beta_1", self.beta_1)
-        _share("beta_2", self.beta_2)
-        _positive("epsilon", self.epsilon)
+        share("optimizer.beta_1", self.beta_1)
+        share("optimizer.beta_2", self.beta_2)
+        positive("optimizer.epsilon", self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -192,8 +198,7 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.weight_decay < math.inf:
-            raise UserError(f"optimizer.weight_decay={self.weight_decay}: must be 0 or more")
+        not_negative("optimizer.weight_decay", self.weight_decay)
 
     def coefficients(self, step: int, lr: float) -> tuple[float, ...]:  # noqa: D102
         return *super().coefficients(step, lr), 1 - lr * self.weight_decay
@@ -218,8 +223,7 @@ class Adamax(_Moments):
     def update(p: Tensor, g: Tensor, state: State, c: Coefficients) -> None:  # noqa: D102
         m, u = state
         blend_(m, g, c[2])
-        u.copy_(torch.maximum(u.mul_(c[3]), g.abs()))
-        ratio_(p, m, u + c[1], c[0])
+        ratio_(p, m, raise_(u, g, c[3]) + c[1], c[0])
 
 
 @dataclass(frozen=True)
@@ -235,8 +239,7 @@ class Nadam(_Moments):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.schedule_decay < math.inf:
-            raise UserError(f"optimizer.schedule_decay={self.schedule_decay}: must be 0 or more")
+        not_negative("optimizer.schedule_decay", self.schedule_decay)
 
     def _mu(self, step: int) -> float:
         return self.beta_1 * (1 - 0.5 * 0.96 ** (self.schedule_decay * step))
@@ -262,13 +265,3 @@ class Nadam(_Moments):
         blend_(m, g, c[2])
         d = add_square_(v.mul_(c[3]), g, c[4]).sqrt().add_(c[1])
         ratio_(ratio_(p, g, d, c[0]), m, d, c[5])
-
-
-def _share(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise UserError(f"optimizer.{name}={value}: must be at least 0 and less than 1")
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise UserError(f"optimizer.{name}={value}: must be greater than 0")
