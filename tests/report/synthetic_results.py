@@ -61,7 +61,7 @@ def row(cell: Mapping[str, Any], trials: list[dict[str, Any]], **more: Any) -> d
     return {
         "cell": dict(cell), "label": ", ".join(str(v) for v in cell.values()), "n": len(seen), "mean": mean, "sd": sd,
         "ci_low": None if half is None else mean - half, "ci_high": None if half is None else mean + half,
-        "best_params": {"optimizer.lr": 0.003}, "edge_flags": [], "default_params": {}, "n_trials": len(tuning),
+        "best_params": {"optimizer.lr": 0.003}, "edge_flags": {}, "default_params": {}, "n_trials": len(tuning),
         "n_failed": 0, "n_diverged": 0, "vs_best": None, "vs_default": None,
         "best_of_n": [max(tuning[: i + 1]) for i in range(len(tuning))], "never_acted": [], **more,
     }  # fmt: skip
@@ -79,8 +79,8 @@ def table(
             p = min(1.0, 2 * math.exp(-abs(gap) / 0.002))
             c["vs_best"] = {"diff": gap, "ci_low": gap - 0.003, "ci_high": gap + 0.003, "p": p / 2, "p_holm": p}
     study = {
-        "name": name, "id": "abc", "question": question, "compared": {}, "tuned": ["optimizer.lr"],
-        "budget": {"trials": 4}, "seeds": [1, 2, 3, 4, 5], "metric": "val/accuracy", "direction": "maximize",
+        "name": name, "id": "abc", "question": question, "compared": [], "tuned": ["optimizer.lr"],
+        "budget": 4, "seeds": 5, "metric": "val/accuracy", "final_metric": "test/accuracy", "direction": "maximize",
         "definition": {}, **about,
     }  # fmt: skip
     return {"study": study, "cells": cells, "trials": trials, "provenance": PROVENANCE}
@@ -108,7 +108,7 @@ def _schedules(rng: np.random.Generator) -> dict[str, Any]:
         trials += [trial(rng, name, {"scheduler": option}, s, 0.885 + 0.002 * i, lr=lr) for s in range(1, 6)]
     cells = [row({"scheduler": option}, trials) for option in rates]
     cells[2]["never_acted"] = ["scheduler=plateau"]
-    cells[3]["edge_flags"] = ["optimizer.lr"]
+    cells[3]["edge_flags"] = {"optimizer.lr": "high"}
     return table(name, "Which schedule of the learning rate pays?", cells, trials)
 
 
@@ -170,10 +170,12 @@ def write_all(folder: Path) -> Path:
         for x, i in enumerate(("glorot_uniform", "he_normal", "lecun_normal"))
         for y, a in enumerate(("relu", "tanh", "selu", "elu"))
     }
+    optimizers = {(("optimizer", o),): v for o, v in OPTIMIZERS.items()}
+    recipes = {(("recipe", "default_dnn"),): 0.891, (("recipe", "self_normalizing"),): 0.891}
     made = [
-        grid(rng, "optimizers", "Which optimiser learns best?", {(("optimizer", o),): v for o, v in OPTIMIZERS.items()}),
+        grid(rng, "optimizers", "Which optimiser learns best?", optimizers),
         grid(rng, "initialization", "Which initialisation suits which activation?", init, tuning=0),
-        grid(rng, "recipes", "Which recipe?", {(("recipe", "default_dnn"),): 0.891, (("recipe", "self_normalizing"),): 0.891}),
+        grid(rng, "recipes", "Which of the two recommended recipes?", recipes),
         _schedules(rng), _depth(rng), _regularizers(rng), _transfer(rng), _pairs(rng), _parity(rng),
         {"study": {"name": "empty", "question": "An empty study"}, "cells": [], "trials": [], "provenance": {}},
     ]  # fmt: skip

@@ -34,10 +34,7 @@ def evidence(cell: Cell, metric: str, digits: int = 1) -> str:
 def subject(study: Study) -> str:
     """`8 optimizers, tuned with 8 trials each`: what was compared, under which budget."""
     noun = study.axes[0].split(".")[-1].replace("_", " ") if len(study.axes) == 1 else "combination"
-    trials = {int(number(c.row.get("n_trials")) or 0) for c in study.cells}
-    budget = study.about.get("budget")
-    told = budget.get("trials") if isinstance(budget, Mapping) else budget
-    each = number(told) or (trials.pop() if len(trials) == 1 else None)
+    each = number(study.about.get("budget"))
     tuned = f", tuned with {plural(int(each), 'trial')} each" if study.about.get("tuned") and each else ""
     return f"{plural(len(study.cells), noun)}{tuned}"
 
@@ -60,9 +57,9 @@ def answer(study: Study) -> str:
         rest = study.ranked[1]
         row = rest.row.get("vs_best") or {}
         gap = number(row.get("diff"))
-        behind = f" {difference(-abs(gap), metric)}" if gap is not None and study.maximize else ""
+        behind = f", {difference(abs(gap), metric)[1:]} behind" if gap is not None else ""
         others = " (of those that could be tested)" if untested else ""
-        said = f"{of}{best.label} leads: {shown}; detectably better than every other{others}; next {rest.label}"
+        said = f"{of}{best.label} leads: {shown}; detectably better than every other{others}; next is {rest.label}"
         said += f"{behind}."
     else:
         names = listing([c.label for c in tied[1:]])

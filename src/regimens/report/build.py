@@ -14,6 +14,7 @@ from regimens.report.palette import Palette
 from regimens.report.sections import order, section
 from regimens.report.tables import read_studies, read_study
 
+ADHOC = "adhoc"  # what studies on the command line are called: no question of its own
 TITLE = "How to train deep networks, measured"
 
 
@@ -78,7 +79,7 @@ def _not_run(present: set[str], params: Path | None, declared: Path | None) -> l
     wanted = _names(_yaml(params).get("studies"))
     files = {path.stem: path for path in sorted(declared.glob("*.yaml"))} if declared and declared.is_dir() else {}
     found = []
-    for name in sorted((set(files) | set(wanted)) - present):
+    for name in sorted((set(files) | set(wanted)) - present - {ADHOC}):
         about = _yaml(files.get(name)).get("study") or _yaml(files.get(name))
         question = str(about.get("question") or "") if isinstance(about, Mapping) else ""
         found.append((name, question))

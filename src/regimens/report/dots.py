@@ -17,7 +17,7 @@ def finals_dots(study: Study, palette: Palette) -> Figure | None:
     if not cells:
         return None
     slug = f"{study.name}-finals"
-    with drawing(0.26 * len(cells) + 0.75) as (figure, axes):
+    with drawing(0.28 * len(cells) + 0.75) as (figure, axes):
         for y, cell in enumerate(cells):
             _cell(axes, len(cells) - 1 - y, cell, metric, palette.cell(study, cell))
         axes.set_yticks(range(len(cells)), [shorten(c.label) for c in reversed(cells)])
@@ -41,7 +41,7 @@ def finals_dots(study: Study, palette: Palette) -> Figure | None:
 def _cell(axes: Any, y: int, cell: Cell, metric: str, style: Any) -> None:
     seen = [v for t in cell.finals if (v := t.metric(metric)) is not None]
     spread = [y + 0.13 * ((i % 3) - 1) for i in range(len(seen))]
-    axes.plot(seen, spread, linestyle="", marker="o", markersize=3.2, color=style.colour, alpha=0.55, mew=0)
+    axes.plot(seen, spread, linestyle="", marker="o", markersize=4, color=style.colour, alpha=0.6, mew=0)
     if cell.interval:
         axes.plot(cell.interval, (y, y), color=style.colour, linewidth=2.2, solid_capstyle="butt")
     axes.plot([cell.mean], [y], marker=style.marker, markersize=7, color=style.colour, linestyle="")

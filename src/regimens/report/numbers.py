@@ -40,7 +40,8 @@ def difference(x: float | None, metric: str, digits: int = 2) -> str:
     """A signed difference: percentage points for shares."""
     if x is None:
         return MISSING
-    return f"{100 * x:+.{digits}f} pts" if is_share(metric) else f"{x:+.3g}"
+    text = f"{100 * x:+.{digits}f} pts" if is_share(metric) else f"{x:+.3g}"
+    return text.replace("-", "−")
 
 
 def p_value(p: float | None) -> str:

@@ -83,7 +83,9 @@ def _figures(study: Study, palette: Palette) -> list[Figure | None]:
         return [parity.parity_figure(study)]
     first: list[Figure | None] = []
     if transfer.is_transfer(study):
-        first = [transfer.transfer_figure(study, palette), heatmap.pair_map(study)]
+        if by_pair := heatmap.pair_map(study):
+            return [by_pair]
+        first = [transfer.transfer_figure(study, palette)]
     return [
         *first,
         techniques.gradient_flow(study, palette),
@@ -102,19 +104,14 @@ def _evidence(study: Study) -> str:
     named = ", ".join(str(t) for t in tuned) if isinstance(tuned, list | Mapping) else tuned
     parts = [f"Compared: {', '.join(study.axes) or 'one regimen'} ({plural(len(study.cells), 'cell')})"]
     parts.append(f"tuned: {named}" if tuned else "nothing tuned")
-    for name in ("budget", "seeds"):
-        if told := about.get(name):
-            parts.append(f"{name}: {_plain(told)}")
+    if tuned and (each := number(about.get("budget"))):
+        parts.append(f"{plural(int(each), 'tuning trial')} per cell ({about.get('sampler') or 'one sampler'})")
+    if seeds := number(about.get("seeds")):
+        parts.append(f"{plural(int(seeds), 'seed')} per cell")
+    if about.get("reference"):
+        parts.append(f"“default” is {about['reference']}")
     parts.append(f"selected by {about.get('metric', 'val/accuracy')}, quoted: {study.metric} of the finals")
     return "; ".join(parts) + ". Intervals are 95%; p-values are Holm-corrected over the study's comparisons."
-
-
-def _plain(told: Any) -> str:
-    if isinstance(told, Mapping):
-        return ", ".join(f"{k} {_plain(v)}" for k, v in told.items() if v is not None)
-    if isinstance(told, list | tuple):
-        return str(len(told)) if len(told) > 8 else ", ".join(str(v) for v in told)
-    return str(told)
 
 
 def _flags(study: Study) -> tuple[tuple[str, str, str], ...]:

@@ -108,6 +108,8 @@ class Study:
     @property
     def metric(self) -> str:
         """The metric that the cells' means quote: of the candidates, the one whose mean over finals is the row's."""
+        if quoted := self.about.get("final_metric"):
+            return str(quoted)
         told = str(self.about.get("metric") or "val/accuracy")
         candidates = [told.replace("val/", "test/"), told]
         for cell in self.ranked:
@@ -124,11 +126,11 @@ def key(values: Mapping[str, Any]) -> str:
 
 
 def label_of(values: Mapping[str, Any]) -> str:
-    """A readable name of a cell: its values, with the axis named where the value alone is only a number."""
+    """A readable name of a cell: its values, with the axis named where the value alone is only a number or a none."""
     words = []
     for axis, value in values.items():
-        plain = isinstance(value, str) and any(c.isalpha() for c in value)
-        words.append(str(value) if plain else f"{axis.split('.')[-1]}={value}")
+        name, plain = axis.split(".")[-1], isinstance(value, str) and any(c.isalpha() for c in value)
+        words.append(f"no {name}" if value == "none" else str(value) if plain else f"{name}={value}")
     return " · ".join(words) or "all"
 
 
@@ -151,7 +153,8 @@ def _cells(rows: Sequence[Mapping[str, Any]], trials: Sequence[Trial]) -> tuple[
     for row in rows:
         values = row.get("cell") or {}
         own = sorted(by_cell.get(key(values), []), key=lambda t: (t.phase, t.seed))
-        cells.append(Cell(str(row.get("label") or label_of(values)), values, row, tuple(own)))
+        label = label_of(values) if values else str(row.get("label") or "all")
+        cells.append(Cell(label, values, row, tuple(own)))
     return tuple(cells)
 
 
@@ -165,7 +168,7 @@ def read_study(path: Path) -> Study:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         return Study(path.stem, problem=f"{path.name} could not be read: {str(error).splitlines()[0]}")
     problem = None if any(c.mean is not None for c in cells) else "no trial of this study completed"
-    return Study(str(about.get("name") or path.stem), about, cells, trials, provenance, problem)
+    return Study(path.stem, about, cells, trials, provenance, problem)
 
 
 def read_studies(results: Path) -> list[Study]:

@@ -138,19 +138,14 @@ def transfer_figure(study: Study, palette: Palette) -> Figure | None:
     metric, slug = study.metric, f"{study.name}-pairs"
     models = sorted({p.model for p in found})
     with drawing(3.9) as (figure, axes):
-        for i, pair in enumerate(found):
-            style = palette.technique("transfer", "from_a" if len(models) == 1 else pair.model)
-            x = 0.06 * ((i % 5) - 2)
-            ends = (pair.scratch, pair.transferred)
-            axes.plot((x, 1 + x), ends, color=style.colour, alpha=0.45, linewidth=0.9)
-            axes.plot((x, 1 + x), ends, color=style.colour, alpha=0.8, linestyle="", marker="o", ms=4)
+        _lines(axes, found, models, palette)
         _references(axes, study)
         axes.set_xticks((0, 1), ("from scratch", "transferred"))
         axes.set_xlim(-0.55, 1.55)
         axes.grid(axis="x", visible=False)
         axes.set_ylabel(unit(metric))
         percent_axis(axes.yaxis, metric)
-        figure.legend(loc="outside lower center", ncols=1)
+        figure.legend(loc="outside lower center", ncols=2 if len(models) > 1 else 1)
         drawn = svg(figure, slug)
     e = effect(found)
     caption = (
@@ -162,6 +157,19 @@ def transfer_figure(study: Study, palette: Palette) -> Figure | None:
     rows = tuple((p.model, p.seed, p.scratch, p.transferred) for p in found)
     columns = ("model", "seed", "scratch", "transferred")
     return Figure(slug, "Scratch against transferred", drawn, caption, columns, rows)
+
+
+def _lines(axes: Any, found: Sequence[Pair], models: Sequence[str], palette: Palette) -> None:
+    scratch, seeds = palette.technique("transfer", "none"), sorted({p.seed for p in found})
+    for pair in found:
+        style = palette.technique("transfer", "from_a" if len(models) == 1 else pair.model)
+        left = 0.05 * ((seeds.index(pair.seed) % 5) - 2)
+        right = 1 + 0.09 * (models.index(pair.model) - (len(models) - 1) / 2)
+        label = pair.model if pair.seed == seeds[0] and len(models) > 1 else None
+        axes.plot((left, right), (pair.scratch, pair.transferred), color=style.colour, alpha=0.35, linewidth=0.9)
+        axes.plot(right, pair.transferred, style.marker, color=style.colour, alpha=0.85, ms=4.5, ls="", label=label)
+        if pair.model == models[0]:
+            axes.plot(left, pair.scratch, scratch.marker, color=scratch.colour, alpha=0.85, ms=4.5)
 
 
 def _references(axes: Any, study: Study) -> None:

@@ -18,3 +18,5 @@ for (const button of document.querySelectorAll("table.sortable thead button")) {
     body.append(...[...body.rows].sort(compare));
   });
 }
+// Paper cannot be unfolded.
+window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => (one.open = true)));
