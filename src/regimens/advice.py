@@ -10,13 +10,14 @@ RELU_FAMILY = ("relu", "leaky_relu", "rrelu", "prelu", "elu", "thresholded_relu"
 HE = ("he_normal", "he_uniform")
 LECUN = ("lecun_normal", "lecun_uniform")
 CONSTANT = ("zeros", "ones", "constant")
+ADAPTIVE = ("adam", "nadam", "adamax")
 DEEP = 5
 
 
 def advise(choices: Mapping[str, str], regimen: Regimen) -> list[str]:
     """One sentence for each rule that the regimen breaks. `choices` maps groups to options, `regimen` to their values.
 
-    Source of the rules: Geron, "Hands-On Machine Learning", chapter 11, which the project re-measures.
+    Source of the rules: Géron, "Hands-On Machine Learning", chapter 11, which the project re-measures.
     """
     return [sentence for rule in RULES for sentence in rule(choices, regimen)]
 
@@ -24,14 +25,13 @@ def advise(choices: Mapping[str, str], regimen: Regimen) -> list[str]:
 def _selu(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
     if choices.get("activation") != "selu":
         return
-    if choices.get("init") not in LECUN:
+    if choices.get("init") not in LECUN and not _variance(choices, regimen, 1):
         yield f"activation=selu with init={choices.get('init')}: SELU self-normalises only with init=lecun_normal"
     if regimen["data"].get("scale") != "standardize":
         yield "activation=selu needs standardised inputs to self-normalise: data.scale=standardize"
-    regularization = regimen["regularization"]
-    if regularization.get("dropout", 0) > 0:
+    if _number(regimen, "regularization", "dropout") > 0:
         yield "activation=selu with plain dropout loses self-normalisation: regularization=alpha_dropout"
-    if regularization.get("l1", 0) > 0:
+    if _number(regimen, "regularization", "l1") > 0:
         yield "activation=selu with l1 loses self-normalisation: l1 pulls weights away from unit variance"
     if choices.get("norm") == "batch":
         yield "activation=selu with norm=batch: SELU normalises by itself; norm=none suffices"
@@ -39,7 +39,9 @@ def _selu(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
 
 def _he(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
     activation, init = choices.get("activation"), choices.get("init")
-    if activation in RELU_FAMILY and init not in (*HE, *CONSTANT) and choices.get("norm") != "batch":
+    # Batch norm sets the scale whatever the weights' was; a constant has worse trouble than its scale.
+    fine = init in (*HE, *CONSTANT) or _variance(choices, regimen, 2) or choices.get("norm") == "batch"
+    if activation in RELU_FAMILY and not fine:
         yield f"activation={activation} with init={init}: the ReLU family trains best from init=he_normal"
 
 
@@ -49,29 +51,48 @@ def _symmetry(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
 
 
 def _momentum(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
-    value = regimen["optimizer"].get("momentum", regimen["optimizer"].get("beta_1", 0))
+    key = "momentum" if "momentum" in regimen["optimizer"] else "beta_1"
+    value = _number(regimen, "optimizer", key)
     if value > 0.99:
-        yield f"momentum {value:g} averages over {1 / (1 - value) if value < 1 else float('inf'):.0f} steps and overshoots; 0.9 is usual"
+        steps = f"{1 / (1 - value):.0f}" if value < 1 else "all"
+        yield f"optimizer.{key}={value:g} adds up {steps} steps and overshoots; 0.9 is usual"
 
 
 def _dropout_with_batch_norm(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
-    if choices.get("norm") == "batch" and regimen["regularization"].get("dropout", 0) > 0:
-        yield "dropout with norm=batch: dropout shifts the statistics that batch norm learns; use one of them"
+    for name in ("dropout", "alpha_dropout"):
+        if choices.get("norm") == "batch" and _number(regimen, "regularization", name) > 0:
+            yield f"{name} with norm=batch shifts the statistics that batch norm learns; use one of them"
 
 
 def _bias(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
-    if choices.get("norm") == "batch" and regimen["norm"].get("position") == "after":
-        yield "norm=batch after the activation keeps a bias that norm.position=before makes superfluous"
+    # With an activation between the two, the bias has work to do; with norm.position=before the nets leave it out.
+    linear = choices.get("activation") == "linear"
+    if choices.get("norm") == "batch" and linear and regimen["norm"].get("position") == "after":
+        yield "a bias right before batch norm is subtracted again: norm.position=before leaves it out"
 
 
 def _decay(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
-    if choices.get("optimizer") in ("adam", "nadam", "adamax") and regimen["regularization"].get("l2", 0) > 0:
-        yield f"l2 inside optimizer={choices['optimizer']} is rescaled by its gradient history; for weight decay optimizer=adamw"
+    optimizer = choices.get("optimizer")
+    if optimizer in ADAPTIVE and _number(regimen, "regularization", "l2") > 0:
+        yield f"l2 inside optimizer={optimizer} is divided by its gradient history; for weight decay optimizer=adamw"
 
 
 def _adagrad(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
-    if choices.get("optimizer") == "adagrad" and len(regimen["model"].get("hidden", ())) >= DEEP:
+    hidden = regimen["model"].get("hidden")
+    if choices.get("optimizer") == "adagrad" and isinstance(hidden, list | tuple) and len(hidden) >= DEEP:
         yield "optimizer=adagrad often stops too early on deep nets: its learning rate only ever shrinks"
+
+
+def _variance(choices: Mapping[str, str], regimen: Regimen, scale: float) -> bool:
+    """Whether init=variance_scaling is set to `scale` / fan_in: He's (2) or LeCun's (1) by another name."""
+    init = regimen["init"]
+    return choices.get("init") == "variance_scaling" and (init.get("scale"), init.get("mode")) == (scale, "fan_in")
+
+
+def _number(regimen: Regimen, group: str, key: str) -> float:
+    """The number at `group.key`; 0 where there is none, or where whoever builds the group will refuse it."""
+    value = regimen[group].get(key)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 RULES: tuple[Rule, ...] = (_selu, _he, _symmetry, _momentum, _dropout_with_batch_norm, _bias, _decay, _adagrad)

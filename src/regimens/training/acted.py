@@ -1,5 +1,7 @@
 """What acted: per technique, whether and how often it did something. A technique that never acted is no result."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from regimens.training.regularization import Regularization
 
 Report = dict[str, dict[str, Any]]
+DROPOUTS: dict[str, type[nn.Module]] = {"dropout": nn.Dropout, "alpha_dropout": nn.AlphaDropout}
 
 
 class Actions:
@@ -25,7 +28,7 @@ class Actions:
     def lr(self, lr: float) -> None:
         """One step is about to be taken at learning rate `lr`."""
         if self.steps == 0:
-            self.first_lr = lr
+            self.first_lr = self.last_lr = lr
         elif lr < self.last_lr:
             self.reductions += 1
         self.steps += 1
@@ -71,9 +74,19 @@ class Techniques:
 
 
 def report(
-    actions: Actions, techniques: Techniques, regularization: Regularization, epochs: int, planned: int, net: nn.Module
+    actions: Actions,
+    techniques: Techniques,
+    regularization: Regularization,
+    epochs: int,
+    planned: int,
+    net: nn.Module,
+    status: str = "completed",
 ) -> Report:
-    """One entry for each technique in use: `technique`, `acted`, `what` (a sentence) and its numbers."""
+    """One entry for each technique in use: `technique`, `acted`, `what` (a sentence) and its numbers.
+
+    epochs, planned: how many were trained, and how many were asked for. status: the trial's; only one that completed
+    can have been stopped early.
+    """
     entries: Report = {}
     if techniques.clip != "none":
         share = actions.clipped_share
@@ -81,30 +94,46 @@ def report(
     if techniques.scheduler != "constant":
         entries["scheduler"] = _schedule(actions, techniques.scheduler)
     if regularization.penalises:
-        share = actions.penalty_share
-        zeros = zero_share(net)
-        what = f"the penalty is {share:.1%} of the loss; {zeros:.1%} of weights exactly zero"
-        entries["penalty"] = _entry(_penalty_name(regularization), share > 0, what, share=share, zero_share=zeros)
-    for name in ("dropout", "alpha_dropout"):
+        entries["penalty"] = _penalty(actions.penalty_share, regularization, net)
+    for name, kind in DROPOUTS.items():
         rate = getattr(regularization, name)
         if rate > 0:
-            entries[name] = _entry(name, True, f"{rate:.0%} of inputs and units dropped at each step", rate=rate)
+            share = dropped_share(net, kind)
+            what = f"{share:.1%} of inputs and units dropped at each step (asked for: {rate:.0%})"
+            entries[name] = _entry(name, share > 0, what, rate=rate, share=share)
     if regularization.constrains:
-        share = actions.constrained_share
-        what = f"{share:.2%} of units over the bound per step"
-        entries["max_norm"] = _entry("max_norm", share > 0, what, share=share)
+        share, at_bound = actions.constrained_share, bound_share(net, regularization.max_norm)
+        what = f"{share:.2%} of units over the bound per step; {at_bound:.1%} end at it"
+        entries["max_norm"] = _entry("max_norm", share > 0, what, share=share, at_bound=at_bound)
     if regularization.patience > 0:
-        stopped = epochs < planned
-        what = f"stopped after epoch {epochs} of {planned}" if stopped else f"never stopped: all {planned} epochs ran"
+        stopped = status == "completed" and epochs < planned
+        what = (
+            f"stopped after epoch {epochs} of {planned}"
+            if stopped
+            else f"never stopped in {epochs} of {planned} epochs"
+        )
         entries["early_stopping"] = _entry("early_stopping", stopped, what, epoch=epochs)
     return entries
 
 
 def _schedule(actions: Actions, name: str) -> dict[str, Any]:
-    low, high = actions.lowest_lr, actions.highest_lr
+    low, high, cuts = actions.lowest_lr, actions.highest_lr, actions.reductions
+    if actions.steps == 0:
+        return _entry(name, False, "no step was taken")
     what = f"learning rate {low:.3g} to {high:.3g}" if low < high else f"the learning rate stayed at {high:.3g}"
-    numbers = {"lowest": low, "highest": high, "first": actions.first_lr, "last": actions.last_lr}
-    return _entry(name, low < high, what, reductions=actions.reductions, **numbers)
+    acted = low < high
+    if name == "plateau":  # its warm-up, if it has one, is no cut
+        acted = cuts > 0
+        what += f", cut {cuts} times" if acted else ", never cut"
+    return _entry(
+        name, acted, what, reductions=cuts, lowest=low, highest=high, first=actions.first_lr, last=actions.last_lr
+    )
+
+
+def _penalty(share: float, regularization: Regularization, net: nn.Module) -> dict[str, Any]:
+    zeros = zero_share(net)
+    what = f"the penalty is {share:.1%} of the loss; {zeros:.1%} of weights exactly zero"
+    return _entry(_penalty_name(regularization), share > 0, what, share=share, zero_share=zeros)
 
 
 def _penalty_name(regularization: Regularization) -> str:
@@ -119,6 +148,42 @@ def zero_share(net: nn.Module) -> float:
     """Share of kernel weights that are exactly zero."""
     kernels = [p for p in net.parameters() if p.ndim > 1]
     return sum(int((k == 0).sum()) for k in kernels) / sum(k.numel() for k in kernels)
+
+
+def bound_share(net: nn.Module, bound: float) -> float:
+    """Share of hidden units whose incoming weights have the norm `bound`, to one part in a hundred thousand."""
+    kernels = [p for p in net.parameters() if p.ndim > 1][:-1]
+    norms = [torch.linalg.vector_norm(k.detach(), dim=1) for k in kernels]
+    return float((torch.cat(norms) >= bound * (1 - 1e-5)).double().mean()) if norms else 0.0
+
+
+def dropped_share(net: nn.Module, kind: type[nn.Module], samples: int = 10_000) -> float:
+    """Share that `net`'s layers of this kind drop in training, measured on `samples` ones through each; 0 without any.
+
+    The global random state is left as it was.
+    """
+    layers = [module for module in net.modules() if type(module) is kind]
+    shares = []
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        for layer in layers:
+            with _mode(layer, training=True):
+                output = layer(torch.ones(samples))
+            # What is dropped comes out lower than what is kept, also where it is not zero (alpha dropout).
+            shares.append(float((output < output.max()).double().mean()))
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+@contextmanager
+def _mode(net: nn.Module, training: bool) -> Iterator[None]:
+    """Inside, `net` is in training or in evaluation mode; afterwards every module has its own mode back."""
+    modes = [(module, module.training) for module in net.modules()]
+    try:
+        net.train(training)
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def dead_units(net: nn.Module, x: Tensor) -> Report:
@@ -136,7 +201,7 @@ def dead_units(net: nn.Module, x: Tensor) -> Report:
         if module is not None
     ]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _mode(net, training=False):
             for chunk in x.split(1000):
                 net(chunk)
     finally:

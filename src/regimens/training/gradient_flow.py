@@ -16,11 +16,20 @@ QUANTITIES = ("activation_mean", "activation_std", "gradient_norm", "saturated_s
 class Probe(Protocol):
     """What the training loop tells a probe; `report` is what the result keeps (None: nothing)."""
 
-    def begin_epoch(self, epoch: int) -> None: ...
-    def before(self, net: nn.Module, batch: Tensor) -> None: ...
-    def after(self, net: nn.Module) -> None: ...
-    def end_epoch(self) -> None: ...
-    def report(self) -> dict[str, Any] | None: ...
+    def begin_epoch(self, epoch: int) -> None:
+        """Epoch `epoch` (from 0) begins."""
+
+    def before(self, net: nn.Module, batch: Tensor) -> None:
+        """Gradients are there, and the step is yet to be taken."""
+
+    def after(self, net: nn.Module) -> None:
+        """The step has been taken."""
+
+    def end_epoch(self) -> None:
+        """The epoch is over."""
+
+    def report(self) -> dict[str, Any] | None:
+        """Plain values for the result."""
 
 
 class NoProbe:
@@ -100,7 +109,7 @@ class GradientFlow:
         seen: list[tuple[float, float, float]] = []
 
         def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            seen.append((float(output.mean()), float(output.std()), self._saturated(module, inputs[0])))
+            seen.append((float(output.mean()), float(output.std(correction=0)), self._saturated(module, inputs[0])))
 
         training = [(module, module.training) for module in net.modules()]
         hooks = [activation.register_forward_hook(look) for activation in _activations_of(net)]
@@ -113,7 +122,7 @@ class GradientFlow:
                 hook.remove()
             for module, mode in training:
                 module.training = mode
-        return [*seen, (float(logits.mean()), float(logits.std()), 0.0)]
+        return [*seen, (float(logits.mean()), float(logits.std(correction=0)), 0.0)]
 
     def _saturated(self, activation: nn.Module, inputs: Tensor) -> float:
         if isinstance(activation, nn.Linear):

@@ -49,9 +49,9 @@ class FromA:
 
     def __post_init__(self) -> None:
         if not self.checkpoint:
-            raise UserError("transfer.checkpoint is not set: name a run directory or a .safetensors file of a trained net")
-        if self.freeze_epochs < 0 or self.reuse < 0:
-            raise UserError("transfer.reuse and transfer.freeze_epochs must be 0 or more")
+            raise UserError("transfer.checkpoint is not set: name a trained net's run directory or .safetensors file")
+        for key in ("reuse", "freeze_epochs"):
+            _whole(key, getattr(self, key), 0)
         if self.lr is not None and self.lr <= 0:
             raise UserError(f"transfer.lr={self.lr}: must be above 0, or null for the optimiser's own")
         if self.top not in ("replace", "drop"):
@@ -68,14 +68,16 @@ class FromA:
     def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
         """Copy the reused blocks' state into `net`; the checkpoint itself is never written."""
         path, state = load_weights(str(self.checkpoint))
-        for index in range(self.reuse):
-            prefix = f"layers.{index}."
+        blocks: list[nn.Module] = list(net.layers)  # type: ignore[arg-type]
+        reused = {f"layers.{i}.": (f"hidden layer {i + 1}", blocks[i]) for i in range(self.reuse)}
+        if self.reuse and (first := _input_norm(net)):
+            reused["input_norm."] = ("input norm", first)
+        for prefix, (name, module) in reused.items():
             block = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-            own = net.layers[index].state_dict()  # type: ignore[index,union-attr]
-            mine, theirs = shapes(own), shapes(block)
+            mine, theirs = shapes(module.state_dict()), shapes(block)
             if mine != theirs:
-                raise UserError(f"{path}: hidden layer {index + 1} is {theirs or 'absent'}, this net's is {mine}")
-            net.layers[index].load_state_dict(block)  # type: ignore[index,union-attr]
+                raise UserError(f"{path}: {name} is {theirs or 'absent'}, this net's is {mine}")
+            module.load_state_dict(block)
 
     def phases(self, epochs: int) -> list[Phase]:
         """Frozen epochs, then the rest; a freeze as long as the training leaves no second phase."""
@@ -99,8 +101,8 @@ class Autoencoder:
     needs_unlabelled = True
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or self.freeze_epochs < 0:
-            raise UserError("transfer.epochs and transfer.batch_size must be 1 or more, transfer.freeze_epochs 0 or more")
+        for key, least in (("epochs", 1), ("batch_size", 1), ("freeze_epochs", 0)):
+            _whole(key, getattr(self, key), least)
 
     def hidden(self, hidden: Sequence[int]) -> list[int]:
         """The hidden sizes, as they are."""
@@ -108,13 +110,14 @@ class Autoencoder:
 
     def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
         """Train the encoder with a decoder that is thrown away; `unlabelled` is (N, D)."""
-        encoder = nn.Sequential(*list(net.layers)[:-1])  # type: ignore[arg-type]
+        first = _input_norm(net)
+        encoder = nn.Sequential(*([first] if first else []), *list(net.layers)[:-1])  # type: ignore[arg-type]
         generator = torch.Generator().manual_seed(seed)
         width = net.layers[-1].linear.in_features  # type: ignore[index,union-attr]
         decoder = nn.Linear(width, unlabelled.shape[1], dtype=unlabelled.dtype)
         nn.init.xavier_uniform_(decoder.weight, generator=generator)
         nn.init.zeros_(decoder.bias)
-        parameters = [*encoder.parameters(), *decoder.parameters()]
+        parameters: list[Tensor] = [*encoder.parameters(), *decoder.parameters()]
         optimizer = make_optimizer(parameters, self.lr)
         net.train()
         for _ in range(self.epochs):
@@ -148,3 +151,12 @@ def load_weights(checkpoint: str) -> tuple[Path, dict[str, Tensor]]:
 def shapes(state: dict[str, Tensor]) -> str:
     """A readable list of a block's shapes."""
     return ", ".join(f"{key} {tuple(value.shape)}" for key, value in sorted(state.items()))
+
+
+def _input_norm(net: nn.Module) -> nn.Module | None:
+    return getattr(net, "input_norm", None)
+
+
+def _whole(key: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"transfer.{key}={value}: must be a whole number, {least} or more")
