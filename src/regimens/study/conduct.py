@@ -186,12 +186,9 @@ def make_ledger(
     composer: Composer | None = None,
 ) -> Ledger:
     """The ledger of the study in `directory`; without `study`, the one that `study.json` there describes."""
-    import optuna
-
     from regimens.study.ledger import Ledger
     from regimens.study.storage import open_storage
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = study or Study.load(directory / "study.json")
     composer = composer or Composer(study.source)
     return Ledger(
@@ -244,7 +241,7 @@ def _session(directory: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def tracking(config: DictConfig, study: Study) -> Iterator[tuple[str | None, dict[str, Path]]]:
-    """The study's run in the tracker, opened before any worker starts, closed with how the study ended and its files."""
+    """The study's run in the tracker: opened before any worker starts, closed with how the study ended."""
     from regimens.build import build
 
     files: dict[str, Path] = {}

@@ -1,4 +1,4 @@
-"""The tables of a study, from its result files: `results/<study>.json`, `.csv` (a row a trial), `.cells.csv` (a row a cell).
+"""The tables of a study, from its result files: `.json`, `.csv` (a row a trial) and `.cells.csv` (a row a cell).
 
 The rows of the cells hold nothing that depends on timing, so they are the same bytes however the study was run.
 """
@@ -40,7 +40,7 @@ def export(study: Study, directory: Path, results: Path) -> tuple[list[Result], 
     files = [results / f"{study.title}{ending}" for ending in (".json", ".csv", ".cells.csv")]
     write_json(table, files[0])
     write_text(as_csv([trial_row(study, result) for result in everything]), files[1])
-    write_text(as_csv([flatten(row) for row in table["cells"]]), files[2])
+    write_text(as_csv([flatten({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), files[2])
     return everything, table, files
 
 
@@ -83,7 +83,7 @@ def cell_rows(study: Study, by_cell: Mapping[str, Mapping[str, list[Result]]], m
         family = []
         for row in rows:
             row[key] = None
-            if other in means and row["label"] != other and row["mean"] is not None:
+            if other is not None and other in means and row["label"] != other and row["mean"] is not None:
                 seed = derive(study.base_seed, key, row["label"])
                 row[key] = statistics.compare(values[row["label"]], values[other], seed)
                 family.append(row[key])

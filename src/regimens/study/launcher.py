@@ -191,7 +191,7 @@ def worker_count(wanted: Any, per_gpu: int = 1) -> tuple[int, list[str | None]]:
         raise UserError(f"study.workers={wanted}: it is a whole number, at least 1, or auto")
     if gpus and wanted > len(gpus) * per_gpu:
         raise UserError(
-            f"study.workers={wanted}: {len(gpus)} GPUs with {per_gpu} workers each have room for {len(gpus) * per_gpu}; "
+            f"study.workers={wanted}: {len(gpus)} GPUs with {per_gpu} workers each have room for fewer; "
             "set study.per_gpu, or hide the GPUs (CUDA_VISIBLE_DEVICES=)"
         )
     return wanted, [gpus[number % len(gpus)] if gpus else None for number in range(wanted)]

@@ -294,7 +294,7 @@ class Ledger:
         self._set(frozen, "status", result.status)
         values = [result.metrics.get(name) for name, _ in self.study.objectives]
         if result.status == "completed" and all(value is not None for value in values):
-            handle.tell(number, values)  # type: ignore[arg-type]
+            handle.tell(number, values)
         elif result.status in ("diverged", "pruned", "completed"):
             handle.tell(number, state=TrialState.PRUNED if len(values) == 1 else TrialState.FAIL)
         else:

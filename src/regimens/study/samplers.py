@@ -23,8 +23,10 @@ def check_sampler(name: str) -> None:
 def make_sampler(name: str, seed: int) -> BaseSampler:
     """The sampler called `name`, seeded; `grid` is a list (see space.py) and never comes here."""
     check_sampler(name)
-    from optuna import samplers
+    from optuna import logging, samplers
     from optuna.exceptions import ExperimentalWarning
+
+    logging.set_verbosity(logging.WARNING)  # Optuna announces every study that it creates
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

@@ -33,7 +33,7 @@ def optuna_name(cell: Cell, values: dict[str, Any], path: str) -> str:
 
 
 def expressible(cell: Cell, values: dict[str, Any], tuned: dict[str, Any], composer: Composer) -> bool:
-    """Whether Optuna's space holds these values; a default outside its range is tried all the same, unknown to Optuna."""
+    """Whether Optuna's space holds these values; a default outside its range is tried, unknown to Optuna."""
     if any(values.get(axis) not in labels for axis, labels in cell.axes.items()):
         return False
     ranges = ranges_for(composer.compose(overrides_of(cell, values)).cfg, tuned) if cell.axes else cell.ranges

@@ -103,10 +103,11 @@ def _declared(node: DictConfig, prefix: str) -> Iterator[tuple[str, Range]]:
         if not isinstance(child, DictConfig) or child._is_none() or child._is_interpolation():
             continue
         if key == "tune" and prefix:
-            for name, raw in OmegaConf.to_container(child, resolve=True).items():  # type: ignore[union-attr]
+            ranges: dict[str, Any] = OmegaConf.to_container(child, resolve=True)  # type: ignore[assignment]
+            for name, raw in ranges.items():
                 yield f"{prefix}.{name}", make_range(raw, f"{prefix}.tune.{name}")
         elif key != "study":
-            yield from _declared(child, f"{prefix}.{key}" if prefix else str(key))
+            yield from _declared(child, f"{prefix}.{key!s}" if prefix else str(key))
 
 
 def ranges_for(cfg: DictConfig, tuned: Iterable[str] | Mapping[str, Any]) -> dict[str, Range]:

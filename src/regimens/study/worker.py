@@ -36,7 +36,7 @@ WAIT = 0.1  # seconds between two looks for a trial, when all that are left are 
 STOPPED = 3
 
 
-class StudyStopped(Exception):
+class StudyStopped(Exception):  # noqa: N818
     """No worker of this study can go on; the message is one line for the user."""
 
 

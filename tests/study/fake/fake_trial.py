@@ -16,12 +16,12 @@ from regimens.result import Result, write
 
 def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, choices):
     config = OmegaConf.to_container(cfg, resolve=True)
-    misbehave(config["fault"], study)
+    misbehave(config["probe"]["fault"], study)
     noise = random.Random(f"{cfg.optimizer.name}{cfg.seed}").gauss(0, 0.01)
     value = 0.9 - (math.log10(cfg.optimizer.lr) - cfg.optimizer.peak) ** 2 / 10 + noise + cfg.scheduler.bonus
     status = "diverged" if cfg.optimizer.lr > cfg.diverges_above else "completed"
     for epoch in range(1, cfg.epochs + 1):
-        time.sleep(cfg.pause)
+        time.sleep(cfg.probe.pause)
         try:
             on_epoch(epoch, {"val/accuracy": value * epoch / cfg.epochs})
         except Pruned:

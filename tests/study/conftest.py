@@ -1,0 +1,64 @@
+"""Commands around the fake trial, as a person would give them."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+FAKE = Path(__file__).parent / "fake"
+
+
+@dataclass
+class Room:
+    """A working directory with a study in it."""
+
+    path: Path
+
+    def start(self, *arguments, **options):
+        environment = {**os.environ, "PYTHONPATH": str(FAKE), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        return subprocess.Popen(
+            [sys.executable, str(FAKE / "app.py"), "-m", *arguments],
+            cwd=self.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
+        )  # fmt: skip
+
+    def run(self, *arguments, status=0):
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == status, output
+        return output
+
+    def cells(self, name="optimizers"):
+        return json.dumps(self.table(name)["cells"])
+
+    def table(self, name="optimizers"):
+        (path,) = (self.path / "results").glob(f"{name}*.json")
+        return json.loads(path.read_text())
+
+    @property
+    def trained(self):
+        """The directory of every trial that was trained to its end, in the order in which they ended."""
+        path = self.path / "runs" / "trained.txt"
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def directory(self):
+        (path,) = (path for path in (self.path / "runs").iterdir() if path.is_dir())
+        return path
+
+
+@pytest.fixture
+def room(tmp_path):
+    return Room(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory):
+    """The cells of `study=optimizers`, run once, in peace."""
+    room = Room(tmp_path_factory.mktemp("peace"))
+    room.run("study=optimizers")
+    assert len(set(room.trained)) == len(room.trained) == 21
+    return room.cells()

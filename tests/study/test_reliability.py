@@ -1,0 +1,198 @@
+"""What a study survives; each failure is the real one."""
+
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+
+def kill(process):
+    """kill -9 of the command alone: its workers have to notice."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def wait_for(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_killed_at_twenty_moments_the_table_is_the_same(room, uninterrupted):
+    kill_repeatedly(room, uninterrupted, kills=20, seed=1)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_at_many_moments_the_table_is_the_same(room, uninterrupted, seed):
+    kill_repeatedly(room, uninterrupted, kills=50, seed=seed)
+
+
+def kill_repeatedly(room, uninterrupted, kills, seed):
+    moments = random.Random(seed)
+    struck = 0
+    for number in range(kills):
+        process = room.start("study=optimizers", f"study.workers={1 + number % 2}", "probe.pause=0.03")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moments.uniform(0.5, 1.7))
+        struck += process.poll() is None
+        kill(process)
+    assert struck > kills // 2
+    room.run("study=optimizers")
+    assert room.cells() == uninterrupted
+    assert len(set(room.trained)) == len(room.trained) == 21
+
+
+def test_one_worker_killed_the_others_finish_and_its_trial_is_tried_again(room, tmp_path):
+    fault = f"probe.fault={{kind: kill once, phase: final, number: 1, mark: {tmp_path}/mark}}"
+    output = room.run("study=optimizers", "study.workers=3", "study.trials=2", fault)
+    assert "15 completed" in output and "worker" in output and "died" in output
+    assert len(set(room.trained)) == len(room.trained) == 15
+
+
+def test_a_trial_that_kills_its_workers_is_given_up(room):
+    output = room.run("optimizer=adam,sgd", "study.seeds=2", "study.workers=2",
+                      "probe.fault={kind: kill, phase: final, number: 1}", status=1)  # fmt: skip
+    assert "2 completed, 2 killed" in output.splitlines()[-1]
+    assert output.count("died") == 2 * 3
+    errors = [trial["error"] for trial in room.table("adhoc")["trials"] if trial["status"] == "killed"]
+    assert all(error["type"] == "WorkerDied" for error in errors)
+
+
+def test_two_commands_at_once_join_one_study(room, uninterrupted):
+    commands = [room.start("study=optimizers", f"study.workers={n}", "probe.pause=0.01") for n in (1, 2)]
+    for command in commands:
+        assert command.wait(60) == 0, command.stdout.read()
+    for command in commands:
+        command.stdout.close()
+    assert room.cells() == uninterrupted
+    assert len(set(room.trained)) == len(room.trained) == 21
+
+
+@pytest.mark.parametrize(("kind", "status", "options"), [
+    ("raise", "failed", ()),
+    ("memory", "oom", ()),
+    ("hang", "timeout", ("study.timeout=1.5",)),
+])  # fmt: skip
+def test_a_bad_trial_is_recorded_as_what_it_was_and_the_study_goes_on(room, kind, status, options):
+    fault = f"probe.fault={{kind: {kind}, phase: final, number: 0}}"
+    output = room.run("optimizer=adam,sgd", "study.seeds=3", fault, *options, status=1)
+    assert f"4 completed, 2 {status}" in output.splitlines()[-1]
+    cells = room.table("adhoc")["cells"]
+    assert [(cell["n"], cell["n_failed"]) for cell in cells] == [(2, 1), (2, 1)]
+    bad = next(trial for trial in room.table("adhoc")["trials"] if trial["status"] == status)
+    assert bad["error"]["message"]
+    if kind == "raise":
+        assert "misbehave" in bad["error"]["traceback"]
+    again = room.run("optimizer=adam,sgd", "study.seeds=3", fault, *options, status=1)
+    assert "6 done" in again
+
+
+def test_failed_trials_can_be_tried_again(room):
+    arguments = ("optimizer=adam,sgd", "study.seeds=2")
+    fault = "probe.fault={kind: raise, phase: final, number: 0}"
+    room.run(*arguments, fault, status=1)
+    output = room.run(*arguments, fault, "study.retry_failed=true", status=1)
+    assert "2 broken trials get one more attempt" in output
+    assert "2 completed, 2 failed" in output.splitlines()[-1]
+
+
+def test_a_diverged_trial_counts_in_the_budget_and_stops_nothing(room):
+    output = room.run("study=optimizers", "diverges_above=0.03")
+    assert re.search(r"21 trials: \d+ completed, \d+ diverged", output.splitlines()[-1])
+    assert sum(cell["n_diverged"] for cell in room.table()["cells"]) > 0
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_ctrl_c_stops_within_five_seconds_and_says_how_to_resume(room, uninterrupted, workers):
+    process = room.start("study=optimizers", f"study.workers={workers}", "probe.pause=0.1")
+    wait_for(lambda: len(room.trained) > 1)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    assert "resume with: python" in output and "study=optimizers" in output.splitlines()[-1]
+    room.run("study=optimizers")
+    assert room.cells() == uninterrupted
+    assert len(set(room.trained)) == len(room.trained) == 21
+
+
+def test_a_lost_journal_costs_nothing(room, uninterrupted):
+    room.run("study=optimizers")
+    (room.directory / "journal.log").unlink()
+    room.run("study=optimizers")
+    assert room.cells() == uninterrupted and len(room.trained) == 21
+
+
+def test_a_torn_last_line_heals(room, uninterrupted):
+    room.run("study=optimizers")
+    journal = room.directory / "journal.log"
+    with journal.open("rb+") as file:
+        file.truncate(journal.stat().st_size * 2 // 3 + 7)
+    room.run("study=optimizers")
+    assert room.cells() == uninterrupted and len(room.trained) == 21
+
+
+def test_a_damaged_journal_is_refused_and_recovered_from_the_results(room, uninterrupted):
+    room.run("study=optimizers")
+    journal = room.directory / "journal.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[len(lines) // 2] = b'{"op_code": 4, "stu\n'
+    journal.write_bytes(b"".join(lines))
+    output = room.run("study=optimizers", status=2)
+    assert "the journal is damaged" in output and "study.recover=true" in output
+    output = room.run("study=optimizers", "study.recover=true")
+    assert "journal.log.damaged-1" in output
+    assert room.cells() == uninterrupted and len(room.trained) == 21
+
+
+def test_a_full_disk_stops_the_study_with_one_line_and_it_resumes(room, uninterrupted):
+    import resource
+
+    limit = 9000  # bytes in one file: the journal is the first to grow past it
+
+    def full():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    process = room.start("study=optimizers", preexec_fn=full)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert "the disk is full" in line and "resume with" in line
+    assert "Traceback" not in output
+    room.run("study=optimizers")
+    assert room.cells() == uninterrupted and len(set(room.trained)) == len(room.trained) == 21
+
+
+def test_workers_die_with_their_command(room):
+    process = room.start("study=optimizers", "study.workers=2", "probe.pause=5")
+    wait_for(lambda: len(list((room.path / "runs").glob("*/workers/*.log"))) == 2)
+    time.sleep(1)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    kill(process)
+    wait_for(lambda: not any(alive(pid) for pid in workers), 5)
+
+
+def children(pid):
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
+def alive(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        import psutil
+
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
