@@ -1,6 +1,7 @@
 """Every technique's file: described, bound to its target's signature, and tunable by keys that it has."""
 
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("*.yaml"
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}={path.stem}")
 
 
+@cache
 def load(path: Path) -> dict[str, Any]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node = OmegaConf.to_container(compose(f"{path.parent.name}/{path.stem}"), resolve=True)
@@ -48,7 +50,9 @@ def test_keys_bind_to_the_targets_signature(path: Path) -> None:
 def test_what_is_tuned_exists_and_its_default_lies_in_the_range(path: Path) -> None:
     node = load(path)
     for key, space in node.get("tune", {}).items():
-        default = OmegaConf.select(OmegaConf.create(node), key)
+        default: Any = node
+        for part in key.split("."):
+            default = default[part]
         assert default is not None
         if "choices" in space:
             assert default in space["choices"]
