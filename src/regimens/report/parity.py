@@ -122,8 +122,9 @@ def parity_figure(study: Study) -> Figure | None:
         percent_axis(axes.xaxis, "accuracy")
         drawn = svg(figure, slug)
     table = tuple((c.id, c.metric, c.published, value) for c in rows[::-1] for value in c.ours)
+    low, high = min(len(c.ours) for c in rows), max(len(c.ours) for c in rows)
     caption = (
-        "Star: the published number (one run). Dots: our runs, one per seed; line: the 95% prediction interval for one "
-        "more run. Blue: the star lies inside; vermilion: outside."
+        f"Star: the published number (one run). Dots: our runs, one per seed (n={low} to {high}); line: the 95% "
+        "prediction interval for one more run. Blue: the star lies inside; vermilion: outside."
     )
     return Figure(slug, "Published numbers", drawn, caption, ("id", "metric", "published", "ours"), table)

@@ -156,7 +156,7 @@ def head_to_head(study: Study, palette: Palette) -> Figure | None:
         figure.legend(loc="outside lower center", ncols=2)
         drawn = svg(figure, slug)
     caption = (
-        "Every final a mark: what the recipe reaches against what its training took on this machine. "
-        "Up and to the left is better."
+        f"Every final a mark ({n_text(study.ranked)}): what the recipe reaches against what its training took on this "
+        "machine. Up and to the left is better."
     )
     return Figure(slug, "Quality against time", drawn, caption, ("cell", "seed", "seconds", study.metric), tuple(rows))

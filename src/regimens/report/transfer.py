@@ -152,7 +152,8 @@ def transfer_figure(study: Study, palette: Palette) -> Figure | None:
         f"Each line joins one seed trained from scratch (left) with the same seed started from task A's layers (right)"
         f": {plural(len(found), 'pair')}, {plural(e.seeds, 'seed')}, {plural(len(models), 'task-A model')} "
         f"({listing(models)}). Rising lines mean that transfer helped. Stars: the published pair, one run; squares "
-        "with lines: mean ± standard deviation of 89 independent replications in the notes' framework."
+        "with lines: mean ± standard deviation of 89 independent replications in the notes' framework. The answer's "
+        "intervals are over seeds, for these models of task A."
     )
     rows = tuple((p.model, p.seed, p.scratch, p.transferred) for p in found)
     columns = ("model", "seed", "scratch", "transferred")

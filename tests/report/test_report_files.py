@@ -1,0 +1,103 @@
+"""The files that the report consists of."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from regimens.errors import UserError
+from regimens.report.build import build_parity, build_report
+from tests.report.conftest import ROOT
+from tests.report.synthetic_results import write_all
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_same_results_give_the_same_bytes(results: Path, params: Path, reported: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "src/report.py", "--results", str(results), "--out", str(tmp_path / "b")]
+    done = subprocess.run(
+        [*command, "--params", str(params), "--declared", "nowhere"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONHASHSEED": "1"}, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _files(tmp_path / "b") == _files(reported)
+
+
+def test_one_file_needs_no_other(reported: Path) -> None:
+    page = (reported / "report.html").read_text()
+    assert len(page) < 5_000_000
+    assert not re.search(r'(src|href)="(?!#|data:)', page)
+    assert not re.search(r"@import|url\((?!#)", page)
+
+
+def test_no_id_is_given_twice(reported: Path) -> None:
+    ids = re.findall(r'\sid="([^"]+)"', (reported / "report.html").read_text())
+    assert len(ids) == len(set(ids))
+
+
+def test_every_figure_says_how_to_read_it_and_how_to_make_it(reported: Path) -> None:
+    figures = re.findall(r"<figure.*?</figure>", (reported / "report.html").read_text(), re.DOTALL)
+    assert len(figures) > 15
+    for figure in figures:
+        caption = figure[figure.index("<figcaption>") :]
+        assert "python src/train.py -m study=" in caption
+        assert "data:text/csv;base64," in caption
+        assert re.search(r"(n=\d|pairs?|trial)", caption)
+
+
+def test_the_text_version_links_files_that_exist(reported: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", (reported / "report.md").read_text())
+    assert len(links) > 30
+    assert [link for link in links if not (reported / link).is_file()] == []
+
+
+def test_what_did_not_run_or_cannot_be_read_is_said(reported: Path) -> None:
+    text = (reported / "report.md").read_text()
+    assert "`clipping`" in text
+    assert "broken.json could not be read" in text
+    assert "no trial of this study completed" in text
+
+
+def test_metrics_are_one_row_per_cell(reported: Path) -> None:
+    metrics = json.loads((reported / "metrics.json").read_text())
+    assert set(metrics["optimizers"]["nadam"]) == {"mean", "ci_low", "ci_high", "n"}
+    assert (reported / "plots" / "curves.csv").read_text().startswith("study,cell,line,epoch,mean,lowest,highest\n")
+
+
+def test_a_figure_of_a_study_that_is_gone_goes_too(tmp_path: Path) -> None:
+    write_all(tmp_path / "results")
+    for path in (tmp_path / "results").glob("*.json"):
+        if path.stem != "recipes":
+            path.unlink()
+    (tmp_path / "out" / "figures").mkdir(parents=True)
+    (tmp_path / "out" / "figures" / "old.svg").write_text("")
+    build_report(tmp_path / "results", tmp_path / "out")
+    assert not (tmp_path / "out" / "figures" / "old.svg").exists()
+
+
+def test_an_empty_results_directory_gives_an_empty_report(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    build_report(tmp_path / "results", tmp_path / "out")
+    assert "No study has results yet" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_no_results_directory_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run a study first"):
+        build_report(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(UserError, match="study=parity"):
+        build_parity(tmp_path / "parity.json", tmp_path / "out")
+
+
+def test_parity_tells_inside_from_outside(results: Path, tmp_path: Path) -> None:
+    build_parity(results / "parity.json", tmp_path)
+    lines = (tmp_path / "parity.md").read_text().splitlines()
+    row = {name: next(x for x in lines if x.startswith(f"| {name} ")) for name in ("leaky_relu", "prelu", "dropout")}
+    assert "| inside |" in row["leaky_relu"]
+    assert "| outside (ours higher) |" in row["prelu"]
+    assert "| not run |" in row["dropout"]

@@ -1,0 +1,78 @@
+"""As much of a WebDriver client (W3C, over HTTP) as the browser tests need."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+DRIVER = shutil.which("chromedriver")
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+
+
+class Browser:
+    """One headless session."""
+
+    def __init__(self, base: str) -> None:
+        options = {"args": ARGUMENTS}
+        capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        made = call(f"{base}/session", {"capabilities": {"alwaysMatch": capabilities}})
+        self.base = f"{base}/session/{made['sessionId']}"
+
+    def visit(self, url: str, width: int, scheme: str) -> None:
+        """Open `url` in a viewport of `width` CSS pixels with the given colour scheme."""
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.devtools("Emulation.setEmulatedMedia", {"features": features})
+        call(f"{self.base}/url", {"url": url})
+
+    def devtools(self, command: str, params: dict[str, Any]) -> Any:
+        """One command of the DevTools protocol."""
+        return call(f"{self.base}/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def run(self, script: str) -> Any:
+        """The value that JavaScript returns."""
+        return call(f"{self.base}/execute/sync", {"script": script, "args": []})
+
+    def console(self) -> list[dict[str, Any]]:
+        """What the page has written to the console."""
+        return list(call(f"{self.base}/se/log", {"type": "browser"}))
+
+
+def call(url: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
+    """One WebDriver command."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["value"]
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A headless Chromium for as long as the block runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([str(DRIVER), f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        base = f"http://127.0.0.1:{port}"
+        for _ in range(100):
+            try:
+                call(f"{base}/status")
+                break
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        session = Browser(base)
+        yield session
+        call(session.base, method="DELETE")
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
