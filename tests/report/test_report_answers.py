@@ -115,3 +115,17 @@ def test_numbers_are_written_in_their_units() -> None:
     assert [p_value(p) for p in (0.0, 0.0123, None)] == ["< 0.001", "0.012", "–"]
     assert [seconds(s) for s in (4.2, 75.0, 7500.0)] == ["4.2 s", "1 min 15 s", "2 h 5 min"]
     assert [listing(list("abcdef")), listing(["a", "b"]), listing([])] == ["a, b, c and 3 others", "a and b", ""]
+
+
+def test_few_seeds_are_said_to_detect_little(tmp_path: Path) -> None:
+    told = answer(study(tmp_path, {"mean": 0.9, "n": 3}, {"mean": 0.6, "n": 3, **against(0.06)}))
+    assert "So few seeds detect only large" in told
+
+
+def test_a_search_tells_what_it_found(tmp_path: Path) -> None:
+    assert "found reaches 90.0% [89.0, 91.0], n=5" in answer(study(tmp_path, {"mean": 0.9}, mode="search"))
+
+
+def test_a_study_from_the_command_line_is_repeated_from_there(tmp_path: Path) -> None:
+    told = study(tmp_path, {"mean": 0.9}, {"mean": 0.8}, name="adhoc", id="abc")
+    assert section(told, Palette([told]), {}).command == "python src/train.py -m optimizer=o0,o1"

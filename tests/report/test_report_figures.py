@@ -1,17 +1,20 @@
 """Transfer's numbers, colours, and what figures show."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from regimens.report.canvas import drawing, standalone, svg
+from regimens.report.dots import number_line
 from regimens.report.heatmap import pair_answer, pair_map
 from regimens.report.palette import CATALOGUE, COLOURS, Palette
 from regimens.report.parity import prediction, published
-from regimens.report.tables import Study, read_studies
+from regimens.report.tables import Study, read_studies, read_study
 from regimens.report.techniques import gradient_flow, lr_curves, overfitting
 from regimens.report.transfer import Pair, effect, pairs, transfer_answer
+from tests.report.synthetic_results import grid
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +111,15 @@ def test_a_prediction_interval_is_wider_than_the_range_of_three() -> None:
 def test_every_published_number_has_its_source() -> None:
     assert len(published()) == 20
     assert all(row["source"] and float(row["val_acc"]) > 0 for row in published())
+
+
+def test_a_numeric_axis_is_drawn_as_numbers(results: Path) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(3)
+    rates = {(("optimizer.lr", str(lr)),): 0.8 for lr in (0.001, 0.01, 0.1)}
+    path = results.parent / "lr_range.json"
+    path.write_text(json.dumps(grid(rng, "lr_range", "Which rates learn?", rates, tuning=0)))
+    figure = number_line(read_study(path))
+    assert figure is not None
+    assert sorted({row[0] for row in figure.rows}) == [0.001, 0.01, 0.1]

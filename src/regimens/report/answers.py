@@ -9,6 +9,7 @@ from regimens.report.numbers import difference, interval, listing, number, plura
 from regimens.report.tables import BROKEN, Cell, Study
 
 ALPHA = 0.05
+FEW = 5
 
 
 def holm(cell: Cell, against: str) -> float | None:
@@ -45,6 +46,8 @@ def answer(study: Study) -> str:
         return f"No answer: {study.problem}."
     metric, best = study.metric, study.ranked[0]
     shown = f"{evidence(best, metric)} ({metric.replace('/', ' ')})"
+    if study.about.get("mode") == "search":
+        return f"The best regimen that {plural(len(study.trials), 'trial')} found reaches {shown}.{caveats(study)}"
     if len(study.ranked) == 1:
         return f"Only one cell has results: {best.label}, {shown}; nothing to compare it with.{caveats(study)}"
     tied, untested = leaders(study)
@@ -52,7 +55,8 @@ def answer(study: Study) -> str:
     if len(untested) == len(study.ranked) - 1:
         said = f"{of}{best.label} has the best mean, {shown}; too few finals to test any difference."
     elif len(tied) == len(study.ranked):
-        said = f"{of}no detectable difference from the best mean, {best.label}'s: {shown}."
+        few = " So few seeds detect only large, steady differences." if best.n < FEW else ""
+        said = f"{of}no detectable difference from the best mean, {best.label}'s: {shown}.{few}"
     elif len(tied) == 1:
         rest = study.ranked[1]
         row = rest.row.get("vs_best") or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regimens.report.canvas import Figure, drawing, percent_axis, svg, unit
-from regimens.report.palette import Palette
+from regimens.report.palette import COLOURS, Palette
 from regimens.report.tables import Cell, Study
 
 MOST = 36
@@ -45,6 +45,42 @@ def _cell(axes: Any, y: int, cell: Cell, metric: str, style: Any) -> None:
     if cell.interval:
         axes.plot(cell.interval, (y, y), color=style.colour, linewidth=2.2, solid_capstyle="butt")
     axes.plot([cell.mean], [y], marker=style.marker, markersize=7, color=style.colour, linestyle="")
+
+
+def number_line(study: Study) -> Figure | None:
+    """Finals against the value of the one compared axis, where that is a number (a learning rate, a batch size)."""
+    points = [(x, c) for c in study.cells if len(c.values) == 1 and (x := _float(next(iter(c.values.values()))))]
+    points = sorted(((x, c) for x, c in points if c.mean is not None), key=lambda point: point[0])
+    if len(points) < 3 or len(points) < len(study.ranked):
+        return None
+    slug, metric, axis = f"{study.name}-line", study.metric, study.axes[0]
+    with drawing(3.2) as (figure, axes):
+        axes.plot([x for x, _ in points], [c.mean for _, c in points], color=COLOURS[0])
+        for x, cell in points:
+            seen = [v for t in cell.finals if (v := t.metric(metric)) is not None]
+            axes.plot([x] * len(seen), seen, "o", color=COLOURS[0], ms=4, alpha=0.6, mew=0)
+        if points[0][0] > 0 and points[-1][0] / points[0][0] >= 16:
+            axes.set_xscale("log")
+        axes.set_xlabel(axis)
+        axes.set_ylabel(unit(metric))
+        percent_axis(axes.yaxis, metric)
+        drawn = svg(figure, slug)
+    rows = tuple((x, t.seed, t.metric(metric)) for x, c in points for t in c.finals)
+    n = sorted({c.n for _, c in points})
+    caption = (
+        f"Every final a dot against {axis} (n={n[0]}{f' to {n[-1]}' if len(n) > 1 else ''} per value), the line through "
+        "their means. A value without a dot never finished: it diverged or failed."
+    )
+    return Figure(
+        slug, f"{metric.replace('/', ' ').capitalize()} by {axis}", drawn, caption, (axis, "seed", metric), rows
+    )
+
+
+def _float(told: Any) -> float | None:
+    try:
+        return float(told)
+    except (TypeError, ValueError):
+        return None
 
 
 def shorten(label: str, most: int = 26) -> str:

@@ -13,7 +13,7 @@ from regimens.report.tables import Cell, Study
 
 DEFINITION = (
     "“Inside” means: the published number, one run, lies in the 95% prediction interval for one more run of ours, "
-    "mean ± t(0.975, n−1) · sd · √(1 + 1/n). With 19 numbers, about one is expected outside by chance alone."
+    "mean ± t(0.975, n−1) · sd · √(1 + 1/n). With 20 numbers, about one is expected outside by chance alone."
 )
 
 

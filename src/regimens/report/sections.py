@@ -53,7 +53,7 @@ def order(studies: Sequence[Study]) -> list[Study]:
 
 def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Section:
     """The section of one study; a study without results gets one that says so."""
-    command = " ".join(["python src/train.py -m", f"study={study.name}", *(f"{k}={v}" for k, v in settings.items())])
+    command = " ".join(["python src/train.py -m", _asked(study), *(f"{k}={v}" for k, v in settings.items())])
     if study.problem:
         return Section(study.name, study.question, answers.answer(study), flags=_flags(study), command=command)
     figures = [replace(f, command=f"{command} && python src/report.py") for f in _figures(study, palette) if f]
@@ -67,6 +67,14 @@ def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Sect
         tables=tuple(_tables(study)),
         command=command,
     )
+
+
+def _asked(study: Study) -> str:
+    """`study=optimizers`, or the axes of a study that was written on the command line."""
+    if study.about.get("name") != "adhoc":
+        return f"study={study.name}"
+    options = {a: list(dict.fromkeys(str(c.values.get(a)) for c in study.cells)) for a in study.axes}
+    return " ".join(f"{axis}={','.join(values)}" for axis, values in options.items())
 
 
 def _answer(study: Study) -> str:
@@ -91,6 +99,7 @@ def _figures(study: Study, palette: Palette) -> list[Figure | None]:
         techniques.gradient_flow(study, palette),
         dots.finals_dots(study, palette),
         None if first else heatmap.grid_map(study),
+        dots.number_line(study),
         techniques.lr_curves(study, palette),
         techniques.overfitting(study, palette),
         techniques.head_to_head(study, palette),

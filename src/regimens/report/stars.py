@@ -44,7 +44,7 @@ class Rating:
 
 def ratings(study: Study) -> tuple[str, list[Rating]] | None:
     """(definition, one rating per cell); None unless optimisers are compared by accuracy."""
-    if "optimizer" not in study.axes or "accuracy" not in study.metric or len(study.ranked) < 2:
+    if study.axes != ["optimizer"] or "accuracy" not in study.metric or len(study.ranked) < 2:
         return None
     curves = {c.label: [(e, m) for e, m, _, _ in mean_curve(c, "val/accuracy")] for c in study.ranked}
     ends = [curve[-1][1] for curve in curves.values() if curve]

@@ -87,7 +87,10 @@ class Study:
     @property
     def question(self) -> str:
         """The question in the words of its author."""
-        return str(self.about.get("question") or self.name.replace("_", " "))
+        named = self.name.replace("_", " ")
+        if self.about.get("name") == "adhoc":
+            named = f"{' × '.join(self.axes)} (from the command line, {str(self.about.get('id'))[:8]})"
+        return str(self.about.get("question") or named)
 
     @property
     def maximize(self) -> bool:
@@ -130,7 +133,12 @@ def label_of(values: Mapping[str, Any]) -> str:
     words = []
     for axis, value in values.items():
         name, plain = axis.split(".")[-1], isinstance(value, str) and any(c.isalpha() for c in value)
-        words.append(f"no {name}" if value == "none" else str(value) if plain else f"{name}={value}")
+        if value == "none":
+            words.append(f"no {name}")
+        elif plain:
+            words.append(f"{name} {value}" if name in ("clip", "norm") else str(value))
+        else:
+            words.append(f"{name}={value}")
     return " · ".join(words) or "all"
 
 

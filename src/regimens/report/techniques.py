@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ from regimens.report.tables import Cell, Study, Trial
 def gradient_flow(study: Study, palette: Palette) -> Figure | None:
     """Gradient norm by layer, first and last epoch: vanishing gradients at a glance; None without the probe."""
     probed = [(c, t) for c in study.cells for t in c.trials[:99] if _norms(t)]
-    first = list({c.label: (c, t) for c, t in reversed(probed)}.values())[::-1][:NAMED]
+    first = list({c.label: (c, t) for c, t in reversed(probed)}.values())[::-1]
+    first = sorted(first, key=lambda one: -len(_norms(one[1])[-1]))[:NAMED]
     if not first:
         return None
     slug, rows = f"{study.name}-gradients", []
@@ -26,9 +28,19 @@ def gradient_flow(study: Study, palette: Palette) -> Figure | None:
             for epoch, line in ((1, "--"), (len(table), "-")):
                 values = table[epoch - 1]
                 x = range(1, len(values) + 1)
+                seen = [math.nan if v is None else v for v in values]
                 label = shorten(cell.label) if line == "-" else None
                 marker = style.marker if line == "-" else None
-                axes.plot(x, values, line, color=style.colour, marker=marker, ms=4, label=label)
+                axes.plot(
+                    x,
+                    seen,
+                    line,
+                    color=style.colour,
+                    marker=marker,
+                    ms=4,
+                    markevery=max(1, len(seen) // 12),
+                    label=label,
+                )
                 rows += [(cell.label, trial.seed, epoch, layer, v) for layer, v in zip(x, values, strict=True)]
         axes.set_yscale("log")
         finish(axes, "gradient norm of the kernel", "dense layer (1 = next to the inputs)")
@@ -36,15 +48,16 @@ def gradient_flow(study: Study, palette: Palette) -> Figure | None:
         drawn = svg(figure, slug)
     caption = (
         "How much gradient reaches each layer (norm of the kernel's gradient, averaged over sampled steps; one trial "
-        "per line; logarithmic). Dashed: first epoch; solid: last. A line that falls by orders of magnitude "
-        "toward layer 1 is a vanishing gradient; a level line is a healthy net."
+        f"per line, n=1; {len(first)} cells, those with most layers first; logarithmic). Dashed: first epoch; solid: "
+        "last. A line that falls by orders of magnitude toward layer 1 is a vanishing gradient, a gap is a gradient of "
+        "exactly zero; a level line is a healthy net."
     )
     return Figure(slug, "Gradient flow", drawn, caption, ("cell", "seed", "epoch", "layer", "norm"), tuple(rows))
 
 
 def _norms(trial: Trial) -> list[list[float | None]]:
     flow = trial.raw.get("gradient_flow") or {}
-    table = [[n if (n := number(v)) else None for v in row] for row in flow.get("gradient_norm") or []]
+    table = [[number(v) or None for v in row] for row in flow.get("gradient_norm") or []]
     return table if table and any(v is not None for v in table[-1]) else []
 
 
@@ -103,6 +116,7 @@ def overfitting(study: Study, palette: Palette) -> Figure | None:
                 if values:
                     axis.plot(sum(values) / len(values), y, marker=style.marker, ms=7, color=style.colour)
         grid[0][0].set_yticks(range(n), [shorten(c.label, 20) for c in reversed(shown)])
+        grid[0][0].set_ylim(-0.6, n - 0.4)
         for axis, name in zip(grid[0], ("train − validation (points)", "weights exactly zero (%)"), strict=False):
             axis.set_xlabel(name)
             percent_axis(axis.xaxis, "accuracy")
