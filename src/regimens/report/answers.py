@@ -52,10 +52,10 @@ def answer(study: Study) -> str:
         return f"Only one cell has results: {best.label}, {shown}; nothing to compare it with.{caveats(study)}"
     tied, untested = leaders(study)
     of = f"Of {subject(study)}, "
+    few = " So few seeds detect only large, steady differences." if best.n < FEW else ""
     if len(untested) == len(study.ranked) - 1:
         said = f"{of}{best.label} has the best mean, {shown}; too few finals to test any difference."
     elif len(tied) == len(study.ranked):
-        few = " So few seeds detect only large, steady differences." if best.n < FEW else ""
         said = f"{of}no detectable difference from the best mean, {best.label}'s: {shown}.{few}"
     elif len(tied) == 1:
         rest = study.ranked[1]
@@ -68,7 +68,7 @@ def answer(study: Study) -> str:
     else:
         names = listing([c.label for c in tied[1:]])
         verb = "is" if len(tied) == 2 else "are"
-        said = f"{of}{best.label} has the best mean: {shown}; {names} {verb} not detectably different from it."
+        said = f"{of}{best.label} has the best mean: {shown}; {names} {verb} not detectably different from it.{few}"
     return said + caveats(study)
 
 

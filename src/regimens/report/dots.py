@@ -68,8 +68,8 @@ def number_line(study: Study) -> Figure | None:
     rows = tuple((x, t.seed, t.metric(metric)) for x, c in points for t in c.finals)
     n = sorted({c.n for _, c in points})
     caption = (
-        f"Every final a dot against {axis} (n={n[0]}{f' to {n[-1]}' if len(n) > 1 else ''} per value), the line through "
-        "their means. A value without a dot never finished: it diverged or failed."
+        f"Every final a dot against {axis} (n={n[0]}{f' to {n[-1]}' if len(n) > 1 else ''} per value), the line "
+        "through their means. A value without a dot never finished: it diverged or failed."
     )
     return Figure(
         slug, f"{metric.replace('/', ' ').capitalize()} by {axis}", drawn, caption, (axis, "seed", metric), rows
@@ -83,6 +83,6 @@ def _float(told: Any) -> float | None:
         return None
 
 
-def shorten(label: str, most: int = 26) -> str:
+def shorten(label: str, most: int = 30) -> str:
     """A label short enough for an axis."""
     return label if len(label) <= most else f"{label[: most - 1]}…"
