@@ -45,7 +45,11 @@ def _hydra(argv: list[str]) -> int:
     status = [0]
 
     def task(cfg: "DictConfig") -> None:
-        status[0] = single(cfg)
+        # Caught here, since Hydra would print the overrides above the message.
+        try:
+            status[0] = single(cfg)
+        except UserError as err:
+            status[0] = _mistake(str(err))
 
     task.__module__ = "__main__"
     run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)

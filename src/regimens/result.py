@@ -44,8 +44,9 @@ class Result:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Result":
         """Raises ValueError where keys are missing or the schema is another one."""
-        if raw.get("schema") != SCHEMA:
-            raise ValueError(f"schema {raw.get('schema')!r}, expected {SCHEMA}")
+        schema = raw.get("schema") if isinstance(raw, Mapping) else None
+        if schema != SCHEMA:
+            raise ValueError(f"schema {schema!r}, expected {SCHEMA}")
         known = {f.name for f in fields(cls)}
         try:
             return cls(**{key: value for key, value in raw.items() if key in known})

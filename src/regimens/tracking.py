@@ -117,6 +117,9 @@ class Mlflow:
     def _client(self) -> "MlflowClient":
         # Anonymous usage reports and a run id left over in the environment have no place in a study.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # A server that is away must not hold up a trial for the minutes that MLflow would wait: `log` delivers later.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)

@@ -1,0 +1,54 @@
+"""Fixtures for tests that run the real thing small: the real conf/, the digits, a folder of their own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from regimens.result import Result
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+SMALL = (
+    *("data=digits", "data.train_size=200", "task.b_train=20", "epochs=2", "model.hidden=[16,8]"),
+    *("tracking=none", "name=test"),
+)
+
+Compose = Callable[..., tuple[DictConfig, dict[str, str]]]
+Train = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def digits_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the prepared digits of all tests lie."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def composed(digits_cache: Path, tmp_path: Path) -> Compose:
+    """`composed("optimizer=adam")`: the real configuration made small, and the option chosen in each group."""
+
+    def make(*overrides: str, small: tuple[str, ...] = SMALL) -> tuple[DictConfig, dict[str, str]]:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            paths = [f"paths.data={digits_cache}", f"paths.runs={tmp_path}/runs", f"paths.results={tmp_path}/results"]
+            cfg = compose("train", [*small, *paths, *overrides], return_hydra_config=True)
+        choices = dict(OmegaConf.to_container(cfg.hydra.runtime.choices))  # type: ignore[arg-type]
+        cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        return cfg, {str(group): str(option) for group, option in choices.items()}
+
+    return make
+
+
+@pytest.fixture
+def train(composed: Compose, tmp_path: Path) -> Train:
+    """`train("optimizer=adam", into="a")`: one trial, small, in a folder of its own."""
+    from regimens import trial
+
+    def make(*overrides: str, into: str = "trial", **keywords: object) -> Result:
+        cfg, choices = composed(*overrides)
+        return trial.run(cfg, tmp_path / into, choices=choices, **keywords)  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,90 @@
+"""The command line as a person meets it: real processes, real exit statuses."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from regimens import catalogue
+
+from .conftest import CONF, SMALL
+
+TRAIN = CONF.parent / "src" / "train.py"
+
+
+def call(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "REGIMENS_ROOT": str(tmp_path)}
+    command = [sys.executable, str(TRAIN), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120)
+
+
+def test_a_trial_from_the_command_line_says_where_everything_lies(tmp_path: Path) -> None:
+    done = call(tmp_path, *SMALL, "tracking=mlflow", "clip=value", "clip.bound=1000000")
+    assert done.returncode == 0, done.stderr
+    assert "runs/test" in done.stdout
+    assert "MLflow run" in done.stdout
+    assert "never acted" in done.stdout
+    assert "epoch 2/2" in done.stderr
+    assert (tmp_path / "runs" / "test" / "result.json").exists()
+    assert (tmp_path / "mlflow.db").exists()
+    for noise in ("litlogger", "GPU available", "Warning"):
+        assert noise not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["optimizer=adm"], "did you mean adam?"),
+        (["optimizer.lrr=1"], "lrr"),
+        (["no_such_key=1"], "no_such_key"),
+        (["epochs=0"], "epochs=0: must be 1 or more"),
+        (["optimizer.lr=fast"], "lr"),
+        (["data=arrays", "data.path=nowhere.npz"], "nowhere.npz"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = call(tmp_path, *SMALL, *arguments)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("advice:")]
+    assert done.returncode == 2, done.stderr
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+
+
+def test_ctrl_c_ends_with_130_a_killed_run_and_no_result(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    environment = {**os.environ, "REGIMENS_ROOT": str(tmp_path)}
+    command = [sys.executable, str(TRAIN), *SMALL, "tracking=mlflow", "epochs=1000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("epoch"):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "runs" / "test" / "result.json").exists()
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("regimens").experiment_id])
+    assert [run.info.status for run in runs] == ["KILLED"]
+
+
+def test_help_names_every_option_of_every_group_with_its_description() -> None:
+    text = catalogue.help_text(CONF)
+    for group in catalogue.groups(CONF):
+        for option, description in catalogue.options(CONF, group).items():
+            assert description, f"{group}/{option}.yaml opens with no description"
+            assert option in text
+            assert description in text
+
+
+def test_listing_shows_what_each_study_asks() -> None:
+    text = catalogue.questions(CONF)
+    assert all(path.stem in text for path in (CONF / "study").glob("*.yaml"))

@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from regimens.tracking import Mlflow, absolute, redacted
+
+from .conftest import Train
+
+
+@pytest.fixture
+def mlflow(tmp_path: Path) -> Mlflow:
+    return Mlflow(f"sqlite:///{tmp_path}/mlflow.db", "regimens", str(tmp_path / "artifacts"))
+
+
+def test_a_trial_becomes_one_run_with_its_history_its_choices_and_its_files(
+    train: Train, mlflow: Mlflow, tmp_path: Path
+) -> None:
+    result = train("optimizer=adam", "scheduler=exp")
+    run_id = mlflow.log(result, tmp_path / "trial")
+    client = MlflowClient(mlflow.uri)
+    run = client.get_run(str(run_id))
+    assert run.info.status == "FINISHED"
+    assert run.data.params["optimizer"] == "adam"
+    assert run.data.params["optimizer.lr"] == "0.001"
+    assert run.data.params["seed"] == "42"
+    history = [metric.value for metric in client.get_metric_history(str(run_id), "val/loss")]
+    assert result.history["val/loss"] == history
+    assert {file.path for file in client.list_artifacts(str(run_id))} == {"config.yaml", "result.json"}
+
+
+def test_logging_twice_makes_one_run(train: Train, mlflow: Mlflow, tmp_path: Path) -> None:
+    result = train()
+    assert mlflow.log(result, tmp_path / "trial") == mlflow.log(result, tmp_path / "trial")
+    client = MlflowClient(mlflow.uri)
+    experiment = client.get_experiment_by_name("regimens")
+    assert len(client.search_runs([experiment.experiment_id])) == 1
+
+
+def test_what_never_acted_is_tagged(train: Train, mlflow: Mlflow, tmp_path: Path) -> None:
+    result = train("clip=value", "clip.bound=1000000")
+    run = MlflowClient(mlflow.uri).get_run(str(mlflow.log(result, tmp_path / "trial")))
+    assert run.data.tags["regimens.never_acted"] == "value"
+    assert run.data.metrics["acted/clip"] == 0
+
+
+def test_a_study_is_the_parent_of_its_trials_and_is_found_again(train: Train, mlflow: Mlflow, tmp_path: Path) -> None:
+    study = {"id": "abc", "name": "optimizers", "question": "Which?"}
+    parent = mlflow.open(study)
+    assert parent == mlflow.open(study)
+    context = {"name": "optimizers", "cell": {"optimizer": "adam"}, "phase": "final", "number": 3}
+    child = MlflowClient(mlflow.uri).get_run(str(mlflow.log(train(study=context), tmp_path / "trial", parent)))
+    assert child.data.tags["mlflow.parentRunId"] == parent
+    assert child.info.run_name == "optimizer=adam final 3"
+    mlflow.close(parent, "FINISHED")
+    assert MlflowClient(mlflow.uri).get_run(str(parent)).info.status == "FINISHED"
+
+
+def test_a_server_that_fails_costs_a_warning_and_delivers_later(
+    train: Train, mlflow: Mlflow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = train()
+    broken = Mlflow("http://127.0.0.1:9", "regimens", str(tmp_path / "artifacts"))
+    assert broken.log(result, tmp_path / "trial") is None
+    assert "safe on disk" in capsys.readouterr().err
+    assert mlflow.log(result, tmp_path / "trial") is not None
+    assert json.loads((tmp_path / "trial" / "tracking.json").read_text())["run_id"]
+
+
+def test_passwords_are_never_shown_and_relative_databases_are_pinned() -> None:
+    assert redacted("failed: postgresql://me:secret@host/db") == "failed: postgresql://me:***@host/db"
+    assert absolute("sqlite:///a.db") == f"sqlite:///{Path.cwd()}/a.db"
+    assert absolute("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
