@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,11 +19,15 @@ class Room:
 
     path: Path
 
-    def start(self, *arguments, **options):
+    def start(self, *arguments, prepare=lambda: None):
+        def before():
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
+            prepare()
+
         environment = {**os.environ, "PYTHONPATH": str(FAKE), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         return subprocess.Popen(
             [sys.executable, str(FAKE / "app.py"), "-m", *arguments],
-            cwd=self.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
+            cwd=self.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=before,
         )  # fmt: skip
 
     def run(self, *arguments, status=0):

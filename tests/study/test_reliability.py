@@ -162,7 +162,7 @@ def test_a_full_disk_stops_the_study_with_one_line_and_it_resumes(room, uninterr
     def full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    process = room.start("study=optimizers", preexec_fn=full)
+    process = room.start("study=optimizers", prepare=full)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     (line,) = [line for line in output.splitlines() if line.startswith("error: ")]

@@ -94,6 +94,10 @@ class Ledger:
         values = {"seed": claim.seed, "test": claim.phase == "final", **search.params_of(cell, claim.values)}
         return self.composer.with_values(search.overrides_of(cell, claim.values), values)
 
+    def base(self, claim: Claim) -> Composed:
+        """The configuration of a claimed trial before its seed and values are set; read-only, and had for nothing."""
+        return self.composer.compose(search.overrides_of(claim.cell, claim.values))
+
     def finish(self, claim: Claim, result: Result) -> None:
         """Tell Optuna how a trial ended, and let go of it."""
         try:

@@ -57,7 +57,7 @@ def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = N
                 continue
             emit({"event": "started", **describe(claim), "time": time.time()})
             result = attempt(ledger, claim, run_trial, emit)
-            track(ledger.compose(claim).cfg, result, claim.directory, parent)
+            track(ledger.base(claim).cfg, result, claim.directory, parent)
             ledger.finish(claim, result)
             emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
                   "error": (result.error or {}).get("message")})  # fmt: skip

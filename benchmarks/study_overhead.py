@@ -1,0 +1,88 @@
+"""What a study costs beyond its training: seconds per trial at the 10th and at the 1,000th, and to resume 1,000.
+
+command: python benchmarks/study_overhead.py [trials]
+The trials train for zero steps, so what is measured is compose + ask + record + MLflow (its SQLite database).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMITS = {"late": 0.15, "growth": 1.5, "resume": 10.0}
+
+
+def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any) -> Any:
+    """A trial of zero steps: the record alone."""
+    from datetime import UTC, datetime
+
+    from omegaconf import OmegaConf
+
+    from regimens import trial
+    from regimens.result import Result, write
+
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    regimen = trial.regimen_of(config)
+    result = Result(
+        status="completed",
+        name="zero",
+        seed=cfg.seed,
+        regimen=regimen,
+        regimen_hash=trial.digest(regimen),
+        choices=dict(choices),
+        study=dict(study),
+        metrics={"val/accuracy": 0.5 + (cfg.seed % 997) / 10000, "time/train": 0.0},
+        history={name: [0.5] * 10 for name in ("train/loss", "val/loss", "val/accuracy", "lr", "time")}
+        | {"epoch": list(range(1, 11))},  # type: ignore[arg-type]
+        provenance={"started": datetime.now(UTC).isoformat(timespec="seconds")},
+    )
+    write(result, directory)
+    with Path(os.environ["STAMPS"]).open("a") as file:
+        file.write(f"{time.time()} {time.process_time()}\n")
+    return result
+
+
+def main(trials: int) -> None:
+    """Run a study of `trials` zero-step trials, then resume it, and print the numbers beside their limits."""
+    with tempfile.TemporaryDirectory() as folder:
+        stamps = Path(folder) / "stamps"
+        command = [
+            *(sys.executable, str(ROOT / "src" / "train.py"), "-m", "optimizer=adam", "data=digits"),
+            *("study.tuned=[optimizer.lr]", f"study.trials={trials - 1}", "study.seeds=1"),
+            "hydra.sweeper.run_trial=study_overhead.run",
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks"), "STAMPS": str(stamps)}
+        for what in ("run", "resume"):
+            began, before = time.perf_counter(), cpu()
+            subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+            print(f"{what} of {trials} trials: {time.perf_counter() - began:.1f} s, {cpu() - before:.1f} s of CPU")
+        rows = [line.split() for line in stamps.read_text().splitlines()]
+    for column, name in enumerate(("wall", "CPU")):
+        times = [float(row[column]) for row in rows]
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        early, late = median(gaps[5:35]), median(gaps[-31:-1])
+        print(f"{name} per trial: {early:.3f} s at the 10th, {late:.3f} s at the {trials}th ({late / early:.2f} times)")
+    print(f"limits: {LIMITS['late']} s, {LIMITS['growth']} times, resume {LIMITS['resume']:.0f} s")
+
+
+def cpu() -> float:
+    """Seconds of processor time that finished child processes have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def median(values: list[float]) -> float:
+    """The middle value."""
+    return sorted(values)[len(values) // 2]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)

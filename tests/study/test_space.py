@@ -1,0 +1,85 @@
+import pytest
+from omegaconf import OmegaConf
+
+from regimens.errors import UserError
+from regimens.study.compose import merge, override_text
+from regimens.study.definition import differences
+from regimens.study.launcher import worker_count
+from regimens.study.space import Range, draw, ranges_for
+from regimens.study.storage import redact
+
+LR = {"optimizer.lr": Range(0.001, 1.0, log=True)}
+
+
+@pytest.mark.parametrize("sampler", ["qmc", "random", "grid"])
+def test_a_list_starts_with_the_default_and_repeats(sampler):
+    points = draw(LR, {"optimizer.lr": 0.01}, sampler, 6, seed=1)
+    assert points[0] == {"optimizer.lr": 0.01} and len(points) == 6
+    assert all(LR["optimizer.lr"].contains(point["optimizer.lr"]) for point in points)
+    assert points == draw(LR, {"optimizer.lr": 0.01}, sampler, 6, seed=1)
+
+
+def test_a_longer_list_starts_with_the_shorter_one():
+    default = {"optimizer.lr": 0.01}
+    assert draw(LR, default, "qmc", 9, seed=1)[:5] == draw(LR, default, "qmc", 5, seed=1)
+
+
+def test_where_nothing_is_tuned_there_is_one_point():
+    assert draw({}, {}, "qmc", 8, seed=1) == [{}]
+
+
+def test_edges_are_flagged_on_the_scale_of_the_range():
+    one = Range(0.001, 1.0, log=True)
+    assert (one.edge(0.00101), one.edge(0.03), one.edge(0.99)) == ("low", None, "high")
+    assert Range(choices=(1, 2)).edge(1) is None
+
+
+@pytest.mark.parametrize("raw", [(1.0, 0.1, False), (0.0, 1.0, True), (None, 1.0, False)])
+def test_a_range_that_is_none_is_refused(raw):
+    with pytest.raises(UserError):
+        Range(*raw)
+
+
+def test_techniques_declare_ranges_also_of_their_parts():
+    cfg = OmegaConf.create({
+        "optimizer": {"lr": 0.1, "tune": {"lr": {"low": 0.01, "high": 1.0, "log": True}}},
+        "norm": {"layer": {"momentum": 0.1}, "tune": {"layer.momentum": {"low": 0.0, "high": 1.0}}},
+    })  # fmt: skip
+    assert list(ranges_for(cfg, ["lr"])) == ["optimizer.lr"]
+    assert list(ranges_for(cfg, ["norm.*"])) == ["norm.layer.momentum"]
+    assert ranges_for(cfg, {"optimizer.lr": {"low": 1, "high": 3}})["optimizer.lr"].whole
+
+
+def test_later_overrides_win():
+    assert merge(["a=1", "b=2"], ["+a=3"], ["~c"]) == ("+a=3", "b=2", "~c")
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (None, "null"), (True, "true"), (0.1, "0.1"), ("he_normal", "he_normal"), ("two words", "'two words'"),
+    ([1, "a"], "[1,a]"),
+])  # fmt: skip
+def test_values_as_overrides(value, text):
+    assert override_text(value) == text
+
+
+def test_differences_name_the_path():
+    assert differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2}) == ["a.b: 1 -> 3"]
+
+
+def test_passwords_are_redacted():
+    assert redact("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me:***@host/db"
+    assert redact("no url: nothing@all") == "no url: nothing@all"
+
+
+def test_workers_lease_gpus_evenly_and_never_more_than_there_are(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert worker_count("auto") == (2, ["0", "1"])
+    assert worker_count("auto", per_gpu=2) == (4, ["0", "1", "0", "1"])
+    with pytest.raises(UserError, match="per_gpu"):
+        worker_count(3)
+
+
+def test_without_gpus_auto_is_one_worker_a_core(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
+    assert worker_count("auto") == (3, [None] * 3)
