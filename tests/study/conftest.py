@@ -27,7 +27,8 @@ class Room:
         environment = {**os.environ, "PYTHONPATH": str(FAKE), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         return subprocess.Popen(
             [sys.executable, str(FAKE / "app.py"), "-m", *arguments],
-            cwd=self.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=before,
+            cwd=self.path, env=environment, preexec_fn=before,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
     def run(self, *arguments, status=0):
