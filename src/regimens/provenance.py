@@ -14,7 +14,9 @@ PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "dvc
 @functools.cache
 def provenance() -> dict[str, Any]:
     """`code` (revision, dirty; None where there is no git repository), `versions` and `hardware`."""
-    return {"code": code(Path(__file__).resolve().parents[2]), "versions": versions(), "hardware": hardware()}
+    # A copy of the tree, which `make study` runs another data set in, has no history: it is told where that lies.
+    root = Path(os.environ.get("REGIMENS_CODE_ROOT", Path(__file__).resolve().parents[2]))
+    return {"code": code(root), "versions": versions(), "hardware": hardware()}
 
 
 def code(root: Path) -> dict[str, Any]:
