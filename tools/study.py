@@ -91,6 +91,7 @@ def environment() -> dict[str, str]:
     """Return the stages' environment: this interpreter first, no telemetry, the working directory as root."""
     env = {key: value for key, value in os.environ.items() if key not in ("REGIMENS_ROOT", "PYTHONPATH")}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', '')}"
+    env["REGIMENS_CODE_ROOT"] = str(ROOT)  # whose revision a copy's results name
     env |= {"DVC_NO_ANALYTICS": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     if env.get("FASHION_MNIST_DIR"):
         env["FASHION_MNIST_DIR"] = str(Path(env["FASHION_MNIST_DIR"]).resolve())
