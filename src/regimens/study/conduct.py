@@ -9,7 +9,7 @@ import shlex
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,12 @@ from regimens.study.launcher import Pool, worker_count
 from regimens.study.live import View
 from regimens.study.locks import Lock, held, is_held
 from regimens.study.settings import Settings, read_settings
-from regimens.study.worker import StudyStopped, locate, track, work
+from regimens.study.worker import StudyStopped, locate, work
 
 if TYPE_CHECKING:
     from regimens.study.ledger import Ledger
 
+Show = Callable[[Result, Path], Any]
 STORAGE_VARIABLE = "REGIMENS_STORAGE"  # a URL may hold a password, so workers get it from here and not from a file
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -96,13 +97,13 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
         print(f"{study.name}: {count} broken trials get one more attempt")
     from regimens.study.export import export
 
-    with _session(directory) as session, tracking(config, study) as (parent, files):
+    with _session(directory) as session, tracking(config, study) as (parent, show, files):
         ledger = make_ledger(directory, session=session, study=study, composer=composer)
         _train(ledger, settings, config, hydra_context, run_trial, parent)
         results, table, paths = export(study, directory, Path(config.paths.results))
         files |= {path.name: path for path in paths}
         for (cell, phase, number), result in zip(slots(study), results, strict=True):
-            track(config, result, ledger.place(cell, phase, number), parent)  # what a dead worker could not show
+            show(result, ledger.place(cell, phase, number))  # what a dead worker could not show
     _report(study, table, results, paths)
     return results
 
@@ -240,18 +241,18 @@ def _session(directory: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def tracking(config: DictConfig, study: Study) -> Iterator[tuple[str | None, dict[str, Path]]]:
+def tracking(config: DictConfig, study: Study) -> Iterator[tuple[str | None, Show, dict[str, Path]]]:
     """The study's run in the tracker: opened before any worker starts, closed with how the study ended."""
     from regimens.build import build
 
     files: dict[str, Path] = {}
     if config.get("tracking") is None:
-        yield None, files
+        yield None, lambda result, directory: None, files
         return
     room = build(OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
     parent = room.open({"name": study.name, "id": study.id, "question": study.question})
     try:
-        yield parent, files
+        yield parent, lambda result, directory: room.log(result, directory, parent), files
     except BaseException:
         room.close(parent, "KILLED")
         raise
