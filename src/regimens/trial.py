@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from regimens.data.split import Split
     from regimens.training.callbacks import BestWeights
+    from regimens.training.compiled import Engine
     from regimens.training.module import Regimen
 
 # What a regimen is not: which run it is, where it lies, who watches, and what is only looked at.
@@ -100,7 +101,7 @@ def run(
             **provenance(),
             "data": split.manifest,
             "threads": settings.threads,
-            "engine": settings.engine,
+            **engine_of(module),
             "started": started,
         },
     )
@@ -243,7 +244,28 @@ def compose(config: Mapping[str, Any], settings: Settings, split: "Split") -> "R
         regularization=regularization,
         phases=transfer.phases(settings.epochs),
         probe=GradientFlow() if settings.probe == "gradients" else NoProbe(),
+        engine=engine(config, settings, steps),
     )
+
+
+def engine(config: Mapping[str, Any], settings: Settings, steps_per_epoch: int) -> "Engine":
+    """The engine asked for; "auto" compiles where a study's steps in one cell, which share the code, repay it."""
+    from regimens.training.compiled import Compiled, Eager, repays
+
+    wanted = settings.engine
+    if wanted == "auto":
+        study = config.get("study") or {}
+        trials, seeds = study.get("trials") or 1, study.get("seeds") or 1
+        per_cell = trials + (seeds if isinstance(seeds, int) else len(seeds))
+        steps, layers = per_cell * settings.epochs * steps_per_epoch, len(config["model"]["hidden"]) + 1
+        wanted = "compiled" if repays(steps, layers) else "eager"
+    return Compiled(Path(config["paths"]["root"]) / "cache" / "compiled") if wanted == "compiled" else Eager()
+
+
+def engine_of(module: "Regimen") -> dict[str, str]:
+    """The engine that ran, and why it is not the one asked for."""
+    note = {"engine_note": module.engine.note} if module.engine.note else {}
+    return {"engine": module.engine.name, **note}
 
 
 def fit(
@@ -332,8 +354,9 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
 
     net = module.net.cpu().eval()
     history = module.history
-    last: dict[str, float | None] = {name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history}
-    metrics = dict(last)
+    metrics: dict[str, float | None] = {
+        name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history
+    }
     parts = {"val": (split.x_valid, split.y_valid)}
     if settings.test and status == "completed":
         parts["test"] = (split.x_test, split.y_test)

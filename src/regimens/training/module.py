@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from regimens.training.acted import Actions
+from regimens.training.compiled import Eager, Engine, Job
 from regimens.training.gradient_flow import NoProbe, Probe
 from regimens.training.losses import Objective
 from regimens.training.phases import Phase, freeze, rest
@@ -47,6 +48,7 @@ class Regimen(pl.LightningModule):
         regularization: Regularization,
         phases: Sequence[Phase],
         probe: Probe | None = None,
+        engine: Engine | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -56,12 +58,14 @@ class Regimen(pl.LightningModule):
         self.regularization = regularization
         self.phases = list(phases)
         self.probe = probe or NoProbe()
+        self.engine = engine or Eager()
         self.actions = Actions()
         self.history: dict[str, list[float]] = {}
         self._data = {"train": train, "val": valid}
         self._make_optimizer = make_optimizer
         self._make_schedule = make_schedule
         self._frozen = 0
+        self._fresh = False
         self._started = 0.0
 
     def setup(self, stage: str) -> None:
@@ -88,6 +92,9 @@ class Regimen(pl.LightningModule):
                 self.trainer.optimizers = [self._begin(phase)]
             start += phase.epochs
         rest(self._layers, self._frozen)
+        if self._fresh:
+            self.engine.begin(self._job())
+            self._fresh = False
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._first_lr = self._schedule.lr
         self.probe.begin_epoch(self.current_epoch)
@@ -98,7 +105,12 @@ class Regimen(pl.LightningModule):
         self._trainable: list[Tensor] = [p for p in self.net.parameters() if p.requires_grad]
         self._optimizer = self._make_optimizer(self._trainable, phase.lr)
         self._schedule = self._make_schedule(self._optimizer, phase.epochs)
+        self._fresh = True
         return self._optimizer
+
+    def _job(self) -> Job:
+        parts = (self.net, self.objective, self._optimizer, self._schedule, self.clip, self.regularization)
+        return Job(*parts, self.probe, self.actions, *self._data["train"])
 
     def training_step(self, block: Block, block_index: int) -> None:
         """Step once for each mini-batch of indices in `block`."""
@@ -107,6 +119,7 @@ class Regimen(pl.LightningModule):
         total = torch.zeros((), device=self.device)
         penalties = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.long, device=self.device)
+        block, taken = self.engine.take(block)
         for indices in block:
             batch, labels = x.index_select(0, indices), y.index_select(0, indices)
             for parameter in self._trainable:
@@ -128,9 +141,12 @@ class Regimen(pl.LightningModule):
             self._schedule.step()
             total += loss.detach() * len(indices)
             correct += self.objective.correct(logits.detach(), labels)
-        self._sums += torch.stack([total.double(), correct.double(), penalties.double()])
-        if not math.isfinite(total.item()):
-            raise Diverged(f"the training loss is {total.item()} in epoch {self.current_epoch + 1}")
+        sums = torch.stack([total.double(), correct.double(), penalties.double()])
+        sums = sums if taken is None else sums + taken
+        self._sums += sums
+        total_loss = sums[0].item()
+        if not math.isfinite(total_loss):
+            raise Diverged(f"the training loss is {total_loss} in epoch {self.current_epoch + 1}")
 
     def on_validation_epoch_start(self) -> None:
         """Reset the validation sums."""

@@ -1,0 +1,227 @@
+"""The compiled engine: blocks of mini-batches as one function, traced down to torch's operations and compiled to C++.
+
+Compiled code is kept on disk (`cache`) and shared by runs and workers. What cannot be compiled runs eagerly, and `note`
+says why.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from regimens.training.acted import Actions
+from regimens.training.clipping import Clip
+from regimens.training.functional import Step, Weights, numbers_of
+from regimens.training.gradient_flow import NoProbe
+from regimens.training.losses import Objective
+from regimens.training.optimizers import RuleOptimizer
+from regimens.training.regularization import Regularization
+from regimens.training.schedules import Schedule
+
+Lower = Callable[[torch.fx.GraphModule, list[Tensor]], Callable[..., Any]]
+
+# Noise comes from torch's own generator, in the plain loop's order; a trial leases one core, so one process compiles.
+OPTIONS = {"fallback_random": True, "compile_threads": 1}
+# Steps that repay the compilation of one dense layer: 10-20 s of one core, for 0.2-1 ms saved a step.
+REPAID = 40_000
+# Twice as many steps a block compile for twice as long, and gain a few percent.
+STEPS = 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one phase of a training consists of: the parts that a step needs."""
+
+    net: nn.Module
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    clip: Any
+    regularization: Regularization
+    probe: Any
+    actions: Actions
+    x: Tensor
+    y: Tensor
+
+
+class Engine(Protocol):
+    """How mini-batches are stepped; `name` is what ran, `note` why it is not what was asked for."""
+
+    name: str
+    note: str
+
+    def begin(self, job: Job) -> None:
+        """A phase begins."""
+
+    def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Step on as many of the block's first mini-batches as this engine can; return the rest, and sums.
+
+        The sums are (loss * samples, hits, penalty * samples), float64; None where nothing was taken.
+        """
+
+
+class Eager:
+    """Leaves every mini-batch to the plain loop."""
+
+    name = "eager"
+    note = ""
+
+    def begin(self, job: Job) -> None:
+        """Nothing to prepare."""
+
+    def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Take none."""
+        return block, None
+
+
+@dataclass
+class Compiled:
+    """Steps whole blocks of `steps` mini-batches of one size; what is left over is the plain loop's.
+
+    lower: what turns the traced graph into a function; by default torch's compiler.
+    `name` turns to "eager", and `note` says why, where something in the regimen or the machine cannot be compiled.
+    """
+
+    cache: Path | None = None
+    steps: int = STEPS
+    lower: "Lower | None" = None
+    name: str = "compiled"
+    note: str = ""
+    _job: Job | None = field(default=None, init=False, repr=False)
+    _run: Any = field(default=None, init=False, repr=False)
+
+    def begin(self, job: Job) -> None:
+        """Look whether the phase can be compiled; compilation itself waits for the first block."""
+        self._job, self._run = job, None
+        obstacle = self.note or obstacle_in(job)
+        if obstacle:
+            self._give_up(obstacle)
+
+    def _give_up(self, why: str) -> None:
+        self.name, self.note, self._job = "eager", why, None
+
+    def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Take every full run of `steps` mini-batches."""
+        job = self._job
+        if job is None:
+            return block, None
+        size = len(block[0])
+        full = len(block) - (len(block[-1]) != size)
+        full -= full % self.steps
+        if not full:
+            return block, None
+        if self._run is None:
+            try:
+                self._run = self._compile(job, size)
+            except Exception as err:
+                self._give_up(f"cannot be compiled: {str(err).strip().splitlines()[0] if str(err) else repr(err)}")
+                return block, None
+        sums = torch.zeros(5, dtype=torch.float64, device=job.x.device)
+        for start in range(0, full, self.steps):
+            sums += self._run(torch.cat(list(block[start : start + self.steps])), self._coefficients(job))
+        loss, penalty, correct, clipped, constrained = sums.unbind()
+        job.actions.clipped(clipped)
+        job.actions.constrained(constrained)
+        return block[full:], torch.stack([loss * size, correct, penalty * size])
+
+    def _inductor(self, graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
+        from torch._inductor import config, standalone_compile
+
+        if self.cache is not None:
+            # The user's own setting wins; torch reads it whenever it looks for compiled code.
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(self.cache.absolute()))
+        with config.patch(OPTIONS):
+            return standalone_compile(graph, list(inputs))
+
+    def _coefficients(self, job: Job) -> Tensor:
+        """The next steps' numbers (steps, n), moving optimiser and schedule along as the plain loop does."""
+        optimizer, rows = job.optimizer, []
+        assert isinstance(optimizer, RuleOptimizer)
+        for _ in range(self.steps):
+            job.actions.lr(job.schedule.lr)
+            rows.append(optimizer.tick(optimizer.param_groups[0]))
+            job.schedule.step()
+        return torch.tensor(rows, dtype=job.x.dtype)
+
+    def _compile(self, job: Job, size: int) -> Any:
+        """A function (indices (steps * size,), coefficients) -> the five tallies' sums, float64."""
+        from torch.fx.experimental.proxy_tensor import make_fx
+        from torch.utils import _pytree as pytree
+
+        optimizer = job.optimizer
+        assert isinstance(optimizer, RuleOptimizer)
+        step = Step(job.net, job.objective, optimizer.rule, job.clip)
+        weights = weights_of(job.net, optimizer)
+        constants = numbers_of(job.regularization, job.clip)
+        numbers = {name: torch.tensor(value, dtype=job.x.dtype) for name, value in constants.items()}
+        state, spec = pytree.tree_flatten((vars(weights), numbers))
+        steps, width = self.steps, job.x.shape[1]
+
+        def block(x: Tensor, y: Tensor, coefficients: Tensor, *flat: Tensor) -> Tensor:
+            parts, numbers = pytree.tree_unflatten(list(flat), spec)
+            weights = Weights(**parts)
+            tallies = [step(weights, x[i], y[i], coefficients[i].unbind(), numbers) for i in range(steps)]
+            return torch.stack(tallies).double().sum(0)
+
+        indices = torch.zeros(steps * size, dtype=torch.long)
+        rule = optimizer.rule
+        probe = torch.tensor([rule.coefficients(1, 0.01)] * steps, dtype=job.x.dtype)
+
+        def batch(indices: Tensor) -> tuple[Tensor, Tensor]:
+            x, y = job.x.index_select(0, indices), job.y.index_select(0, indices)
+            return x.view(steps, size, width), y.view(steps, size)
+
+        inputs = [*batch(indices), probe, *state]
+        graph = make_fx(block, tracing_mode="fake")(*inputs)
+        run = (self.lower or self._inductor)(graph, inputs)
+
+        def take(indices: Tensor, coefficients: Tensor) -> Tensor:
+            x, y = batch(indices)
+            with torch.no_grad():
+                out = run(x, y, coefficients, *state)
+            return out[0] if isinstance(out, tuple | list) else out
+
+        return take
+
+
+def compiler() -> str | None:
+    """The path of the C++ compiler that torch would use, if there is one."""
+    return shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+
+
+def repays(steps: int, layers: int) -> bool:
+    """Whether `steps` steps of a net of `layers` dense layers repay its compilation, whatever lies in the cache."""
+    return steps >= REPAID * layers and compiler() is not None
+
+
+def weights_of(net: nn.Module, optimizer: RuleOptimizer) -> Weights:
+    """The network's and the optimiser's own tensors, by name: what is written to them in place is the network's."""
+    trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
+    fixed = {name: p.detach() for name, p in net.named_parameters() if not p.requires_grad}
+    slots = {name: optimizer.slots(p) for name, p in trained.items()}
+    return Weights({name: p.detach() for name, p in trained.items()}, fixed, dict(net.named_buffers()), slots)
+
+
+def obstacle_in(job: Job) -> str:
+    """Why this phase cannot be compiled, in a few words; empty where it can."""
+    if compiler() is None:
+        return "no C++ compiler on this machine"
+    if job.x.device.type != "cpu":
+        return "compiled blocks are for processors"
+    if not isinstance(job.optimizer, RuleOptimizer):
+        return f"{type(job.optimizer).__name__} is not one of the catalogue's own optimisers"
+    if len(job.optimizer.param_groups) != 1:
+        return "the optimiser has several parameter groups"
+    if not isinstance(job.clip, Clip):
+        return "the clip is not one of the catalogue's own"
+    if not isinstance(job.probe, NoProbe):
+        return "the gradient-flow probe looks at single steps"
+    for module in job.net.modules():
+        if isinstance(module, nn.RReLU):
+            return "rrelu draws its slopes inside the activation"
+    return ""

@@ -1,0 +1,89 @@
+"""One training step as a function of tensors alone: the piece of arithmetic that is compiled, or run for many trials.
+
+Parameters, buffers and optimiser state come in as tensors and are changed in place; numbers that differ between steps
+(learning rate, moments) or between trials (penalties, bounds) come in as 0-dim tensors, so that one compiled block, or
+one batched call, serves them all. The eager engine runs the same rules, clips and penalties on modules.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value
+
+from regimens.training.clipping import Clip
+from regimens.training.constraints import max_norm_
+from regimens.training.losses import Objective
+from regimens.training.penalties import penalty
+from regimens.training.regularization import Regularization
+from regimens.training.updates import Coefficients, Rule, State
+
+Tensors = dict[str, Tensor]
+Numbers = Mapping[str, Tensor]
+
+TALLIES = ("loss", "penalty", "correct", "clipped", "constrained")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """All that a step changes, by parameter or buffer name; `fixed` are the parameters that stand still."""
+
+    trained: Tensors
+    fixed: Tensors
+    buffers: Tensors
+    slots: dict[str, State]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call moves `weights` by one mini-batch in place and returns the five TALLIES, shape (5,).
+
+    `net` gives the forward pass, in the mode (training or evaluation) that each of its modules is in.
+    """
+
+    net: nn.Module
+    objective: Objective
+    rule: Rule
+    clip: Clip
+
+    def __call__(self, weights: Weights, x: Tensor, y: Tensor, c: Coefficients, numbers: Numbers) -> Tensor:
+        """Step on x (B, D), y (B,) with the rule's coefficients `c` and the trial's `numbers` (see `numbers_of`)."""
+        kernels = kernel_names(self.net)
+        l1, l2 = numbers.get("l1", 0.0), numbers.get("l2", 0.0)
+
+        def loss_of(trained: Tensors, buffers: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+            tensors = {**trained, **weights.fixed}
+            logits = functional_call(self.net, (tensors, buffers), (x,))
+            loss = self.objective.loss(logits, y)
+            extra = penalty([tensors[name] for name in kernels], l1, l2).to(loss)
+            return loss + extra, (logits, extra)
+
+        gradients, (loss, (logits, extra)) = grad_and_value(loss_of, has_aux=True)(weights.trained, weights.buffers)
+        grads = [gradients[name] for name in weights.trained]
+        clipped = self.clip.apply(grads, numbers["bound"]) if "bound" in numbers else torch.zeros(())
+        for (name, p), g in zip(weights.trained.items(), grads, strict=True):
+            self.rule.update(p, g, weights.slots[name], c)
+        constrained = torch.zeros(())
+        if "max_norm" in numbers:
+            tensors = {**weights.trained, **weights.fixed}
+            constrained = max_norm_([tensors[name] for name in kernels[:-1]], numbers["max_norm"])
+        hits = self.objective.correct(logits, y)
+        return torch.stack([part.to(loss) for part in (loss, extra, hits, clipped, constrained)])
+
+
+def numbers_of(regularization: Regularization, clip: Clip) -> dict[str, float]:
+    """The trial's numbers that act; one that does not act is absent, so that it costs nothing."""
+    acting = {
+        "l1": (regularization.l1, regularization.l1 > 0),
+        "l2": (regularization.l2, regularization.l2 > 0),
+        "max_norm": (regularization.max_norm, regularization.constrains),
+        "bound": (clip.bound, clip.acts and clip.bound < math.inf),
+    }
+    return {name: value for name, (value, acts) in acting.items() if acts}
+
+
+def kernel_names(net: nn.Module) -> list[str]:
+    """Names of the dense layers' weights, in the order of `penalties.kernels`."""
+    return [f"{name}.weight" for name, module in net.named_modules() if isinstance(module, nn.Linear)]
