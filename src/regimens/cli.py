@@ -71,6 +71,7 @@ def _hydra(argv: list[str]) -> int:
 def single(cfg: "DictConfig") -> int:
     """Train one regimen in Hydra's run directory, show it, track it, and say where everything lies."""
     from hydra.core.hydra_config import HydraConfig
+
     from regimens import terminal, trial
     from regimens.build import make
     from regimens.result import write

@@ -1,6 +1,7 @@
 """Where a number comes from: code revision, versions, hardware. Read once a process, then remembered."""
 
 import functools
+import hashlib
 import os
 import platform
 import subprocess
@@ -17,6 +18,19 @@ def provenance() -> dict[str, Any]:
     # A copy of the tree, which `make study` runs another data set in, has no history: it is told where that lies.
     root = Path(os.environ.get("REGIMENS_CODE_ROOT", Path(__file__).resolve().parents[2]))
     return {"code": code(root), "versions": versions(), "hardware": hardware()}
+
+
+def training_code() -> str:
+    """The SHA-256 of the code that a trial's numbers follow from, torch included: a change makes every study new."""
+    room = Path(__file__).parent
+    files = [
+        room / "trial.py",
+        *(path for part in ("data", "nets", "training") for path in (room / part).rglob("*.py")),
+    ]
+    digest = hashlib.sha256(metadata.version("torch").encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(room).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def code(root: Path) -> dict[str, Any]:

@@ -60,8 +60,8 @@ def summary(result: Result, directory: Path, run_id: str | None) -> None:
     for entry in result.acted.values():
         note = "" if entry["acted"] else "  <- never acted"
         print(f"{entry['technique']}: {entry['what']}{note}")
-    if note := result.provenance.get("engine_note"):
-        print(f"engine={result.provenance['engine']}: {note}")
+    if why := result.provenance.get("engine_note"):
+        print(f"engine={result.provenance['engine']}: {why}")
     print(f"run: {directory}  ({result.durations['train']:.1f} s of training)")
     if run_id:
         print(f"MLflow run {run_id}: `make ui`")

@@ -68,8 +68,10 @@ class Mlflow:
                 return None
             found = client.search_runs([experiment], f"tags.`regimens.study` = '{study['id']}'", max_results=1)
             if found:
-                client.update_run(found[0].info.run_id, status="RUNNING")
-                return str(found[0].info.run_id)
+                parent = str(found[0].info.run_id)
+                client.update_run(parent, status="RUNNING")
+                self._end_orphans(client, experiment, parent)
+                return parent
             tags = {"regimens.study": study["id"], "mlflow.note.content": study.get("question") or study["name"]}
             return str(client.create_run(experiment, tags=tags, run_name=study["name"]).info.run_id)
         return None
@@ -113,6 +115,13 @@ class Mlflow:
                 client.log_artifact(run_id, str(directory / name))
         client.set_terminated(run_id, STATUS.get(result.status, "FAILED"))
         return run_id
+
+    @staticmethod
+    def _end_orphans(client: "MlflowClient", experiment: str, parent: str) -> None:
+        """End what a killed process had begun to write; its trial has no mark, so it is written again, whole."""
+        query = f"tags.`mlflow.parentRunId` = '{parent}' AND attributes.status = 'RUNNING'"
+        for orphan in client.search_runs([experiment], query):
+            client.set_terminated(orphan.info.run_id, "KILLED")
 
     def _client(self) -> "MlflowClient":
         # Anonymous usage reports and a run id left over in the environment have no place in a study.

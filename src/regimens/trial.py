@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from regimens.training.module import Regimen
 
 # What a regimen is not: which run it is, where it lies, who watches, and what is only looked at.
-NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "test", "timeout", "advice", "probe", "hydra")
+NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "tune", "test", "advice", "probe", "hydra")
 GROUPS = (
     *("data", "task", "model", "init", "activation", "norm", "regularization"),
     *("clip", "optimizer", "scheduler", "transfer", "trainer"),

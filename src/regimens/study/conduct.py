@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from regimens.errors import UserError
+from regimens.provenance import training_code
 from regimens.result import Result
 from regimens.study.axes import read_command_line
 from regimens.study.compose import Composer, Source
@@ -84,6 +85,7 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
         name=name,
         tune=config.get("tune"),
         data_hash=lambda cfg: data_hash(cfg, run_trial),
+        code_hash=training_code(),
     )
     directory = Path(config.paths.runs).absolute() / study.key
     _settle_definition(study, directory)

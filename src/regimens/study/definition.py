@@ -6,6 +6,7 @@ In: settings, the command line's axes, and a Composer. Out: a Study, of plain va
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
@@ -159,6 +160,7 @@ def define(
     name: str,
     tune: Any = None,
     data_hash: Callable[[DictConfig], str | None] = lambda cfg: None,
+    code_hash: str | None = None,
 ) -> Study:
     """The study that these settings and this command line ask for.
 
@@ -190,6 +192,8 @@ def define(
         "pruner": settings.pruner,
         "regimens": {cell.label: composer.compose(cell.overrides).regimen for cell in cells},
         "data": _data_hashes([composer.compose(cell.overrides).cfg for cell in cells], data_hash),
+        "weights": _weights([composer.compose(cell.overrides).cfg for cell in cells]),
+        "code": code_hash,
     }
     identity = json.loads(json.dumps(finite(identity), default=str))
     study = Study(
@@ -221,6 +225,20 @@ def _data_hashes(configs: list[DictConfig], data_hash: Callable[[DictConfig], st
     """The hash of each data set that these configurations name, each loaded once."""
     distinct = {digest(OmegaConf.to_container(cfg.data, resolve=True)): cfg for cfg in configs}
     return [data_hash(cfg) for cfg in distinct.values()]
+
+
+def _weights(configs: list[DictConfig]) -> dict[str, str]:
+    """The SHA-256 of each checkpoint that transfer starts from: other weights under the same path are another study."""
+    found = {}
+    for cfg in configs:
+        named = OmegaConf.select(cfg, "transfer.checkpoint")
+        if named:
+            path = Path(named)
+            path = path / "final.safetensors" if path.is_dir() else path
+            if not path.is_file():
+                raise UserError(f"transfer.checkpoint={named}: no such run or file; train one with experiment=task_a")
+            found[str(named)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
 
 
 def _grid(
