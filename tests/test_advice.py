@@ -75,7 +75,7 @@ def test_a_sound_regimen_gets_none() -> None:
             ({"norm": "batch", "activation": "linear"}, {"norm.position": "before"}),
         ),
         ({}, {"regularization.l2": 0.01}, "adamw", ({"optimizer": "adamw"}, {"regularization.l2": 0.01})),
-        ({"optimizer": "adam"}, {"regularization.l2": 0.1}, "adamw", ({"optimizer": "sgd"}, {"regularization.l2": 0.1})),
+        ({"optimizer": "adam"}, {"regularization.l2": 0.1}, "adamw", ({"optimizer": "sgd"}, {"regularization.l2": 1})),
         (
             {"optimizer": "adagrad"},
             {"model.hidden": [100] * 20},

@@ -149,7 +149,7 @@ def test_max_norm_that_binds_and_one_that_never_does(train: Train) -> None:
     tight = train("regularization=max_norm", "regularization.max_norm=0.1").acted["max_norm"]
     assert tight["acted"]
     assert 0 < tight["share"] <= 1
-    assert tight["at_bound"] == 1.0
+    assert tight["at_bound"] > 0.5
     loose = train("regularization=max_norm", "regularization.max_norm=1000").acted["max_norm"]
     assert (loose["acted"], loose["share"], loose["at_bound"]) == (False, 0.0, 0.0)
 
