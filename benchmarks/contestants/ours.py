@@ -1,0 +1,47 @@
+"""Ours, inside `Trainer.fit` with metrics on: argv = folder case engine. An epoch is the fit's second (no start-up)."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from turns import L2, MAX_NORM, RATE, arrays, serve
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+CASES = {
+    "sgd": ["optimizer=sgd"],
+    "nadam": ["optimizer=nadam"],
+    "regularised": [
+        *("norm=batch", "regularization=dropout", f"regularization.dropout={RATE}"),
+        *(f"regularization.l2={L2}", f"regularization.max_norm={MAX_NORM}"),
+    ],
+}
+
+if __name__ == "__main__":
+    folder, case, engine = sys.argv[1:]
+    import torch
+
+    from regimens import trial
+    from regimens.data.split import Split
+
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder).parent / "compiled"))
+    overrides = ["name=bench", "epochs=2", "activation=selu", "init=lecun_normal", f"engine={engine}", *CASES[case]]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = trial.plain(compose("train", overrides=overrides))
+    x, y, x_valid, y_valid = (torch.from_numpy(part) for part in arrays(folder))
+    parts = (x, y, x_valid, y_valid, x_valid, y_valid)
+    split = Split(*parts, n_inputs=784, n_outputs=10, binary=False, n_classes=10, class_names=(), manifest={})
+    settings = trial.read_settings(config)
+
+    def epoch() -> float:
+        """Seconds of the second epoch, validation included."""
+        with trial.sandbox(settings), tempfile.TemporaryDirectory() as directory:
+            module = trial.compose(config, settings, split)
+            trial.fit(module, config, settings, split, lambda epoch, numbers: None, Path(directory))
+        if module.engine.name != engine:
+            raise RuntimeError(module.engine.note)
+        first, second = module.history["time"]
+        return second - first
+
+    serve(epoch)
