@@ -118,7 +118,8 @@ def test_the_numbers_are_what_they_say() -> None:
     probe = GradientFlow()
     look(net, probe, x, lr=0.01)
     report = probe.report()
-    assert report["activation_mean"][0] == pytest.approx([float(hidden.mean()), float(logits.detach().mean())], rel=1e-5)
+    means = [float(hidden.mean()), float(logits.detach().mean())]
+    assert report["activation_mean"][0] == pytest.approx(means, rel=1e-5)
     assert report["activation_std"][0][0] == pytest.approx(float(hidden.std(correction=0)), rel=1e-5)
     assert report["gradient_norm"][0] == pytest.approx([float(g.norm()) for g in gradients], rel=1e-5)
     moved = [0.01 * float(g.norm() / w.norm()) for g, w in zip(gradients, before, strict=True)]
