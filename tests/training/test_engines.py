@@ -12,6 +12,7 @@ from regimens import trial
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.training.compiled import Compiled
+from regimens.training.fleet import Fleet
 from regimens.training.module import Regimen
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -127,3 +128,31 @@ def test_code_that_does_not_compile_is_not_the_end() -> None:
     assert engine.name == "eager"
     assert "no such thing" in engine.note
     assert math.isfinite(float(sums[0]))
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
+    rates = (0.005, 0.01, 0.02, 0.04)
+    spread = [[*SHARPER.get(technique, []), f"seed={i}"] for i in range(4)]
+    if technique not in SHARPER:
+        for overrides, rate in zip(spread, rates, strict=True):
+            overrides.append(f"optimizer.lr={rate}")
+    plain = [regimen(technique, *overrides) for overrides in spread]
+    fleet = [regimen(technique, *overrides) for overrides in spread]
+    orders = [next(iter(Blocks(N, BATCH, 3 + i, 50))) for i in range(4)]
+    for seed, (module, order) in enumerate(zip(plain, orders, strict=True)):
+        torch.manual_seed(seed)
+        module.configure_optimizers()
+        module.on_train_epoch_start()
+        module.training_step(order, 0)
+    for module in fleet:
+        module.configure_optimizers()
+        module._data = fleet[0]._data
+    together = Fleet([module._job() for module in fleet], seeds=range(4))
+    for step in range(50):
+        together.step(torch.stack([order[step] for order in orders]))
+    together.save()
+    for ours, theirs in zip(fleet, plain, strict=True):
+        assert_agree(ours.net.state_dict(), theirs.net.state_dict(), 1e-9)
+        assert ours.actions.clipped_share == pytest.approx(theirs.actions.clipped_share)
+        assert ours.actions.last_lr == theirs.actions.last_lr
