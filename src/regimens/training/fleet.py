@@ -109,9 +109,10 @@ class Fleet:
         with torch.no_grad():
             batches = x.index_select(0, flat).view(trials, batch, -1), y.index_select(0, flat).view(trials, batch)
             tallies = self._step(parts, *batches, x.new_tensor(rows), self._numbers)
-        for job, row in zip(self.jobs, tallies, strict=True):
-            job.actions.clipped(row[TALLIES.index("clipped")])
-            job.actions.constrained(row[TALLIES.index("constrained")])
+        if self._numbers.keys() & {"bound", "max_norm"}:
+            for job, row in zip(self.jobs, tallies, strict=True):
+                job.actions.clipped(row[TALLIES.index("clipped")])
+                job.actions.constrained(row[TALLIES.index("constrained")])
         return tallies
 
     def save(self) -> None:
