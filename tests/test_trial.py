@@ -15,7 +15,7 @@ from .conftest import Compose, Train
 def test_a_trial_leaves_its_configuration_its_result_and_its_weights(train: Train, tmp_path: Path) -> None:
     result = train("optimizer=nadam", "scheduler=exp", "clip=norm")
     files = sorted(path.name for path in (tmp_path / "trial").iterdir())
-    assert files == ["best.safetensors", "config.yaml", "final.safetensors", "result.json"]
+    assert files == ["best.safetensors", "config.yaml", "final.safetensors", "inputs.safetensors", "result.json"]
     assert read(tmp_path / "trial").to_json() == result.to_json()
     assert result.choices["optimizer"] == "nadam"
     assert result.history["epoch"] == [1.0, 2.0]

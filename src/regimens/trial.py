@@ -82,6 +82,7 @@ def run(
         with clock("evaluate"):
             metrics = evaluate(module, split, settings, status)
             save(module, best, config, directory)
+            save_inputs(split, directory)
     regimen = regimen_of(config)
     result = Result(
         status=status,
@@ -408,3 +409,15 @@ def save(module: "Regimen", best: "BestWeights", config: Mapping[str, Any], dire
         save_file(state, temporary)
         temporary.replace(directory / f"{name}.safetensors")
     OmegaConf.save(OmegaConf.create(dict(config)), directory / "config.yaml")
+
+
+def save_inputs(split: "Split", directory: Path) -> None:
+    """Write what a prediction needs besides the weights: how inputs were scaled, and what the outputs stand for."""
+    from safetensors.numpy import save_file
+
+    if split.scaling is None:
+        return
+    told = {"classes": list(split.class_names), "n_inputs": split.n_inputs, "n_outputs": split.n_outputs}
+    temporary = directory / ".inputs.safetensors"
+    save_file(split.scaling.arrays(), temporary, {"scale": split.scaling.kind, "regimens": json.dumps(told)})
+    temporary.replace(directory / "inputs.safetensors")

@@ -1,6 +1,7 @@
 """Scaling: raw inputs to float32 features, with statistics of training examples only."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,8 +11,38 @@ from regimens.errors import DataError
 SCALES = ("unit", "standardize", "none")
 ROWS = 4096  # rows turned at a time: float64 in the middle never holds more than this
 
-Scale = Callable[[Array], Array]
-"""(N, ...) raw inputs to (N, features) float32."""
+
+@dataclass(frozen=True)
+class Scale:
+    """A fitted scaling: (N, ...) raw inputs to (N, features) float32.
+
+    `maximum` divides where `kind` is "unit"; `mean` and `std`, (features,) float64, where it is "standardize".
+    """
+
+    kind: str
+    maximum: float | None = None
+    mean: Array | None = None
+    std: Array | None = None
+
+    def __call__(self, x: Array) -> Array:
+        """The features of `x`."""
+        if self.maximum is not None:
+            return np.divide(_flat(x), np.float32(self.maximum), dtype=np.float32)
+        if self.mean is not None and self.std is not None:
+            return _standardized(_flat(x), self.mean, self.std)
+        return _flat(x).astype(np.float32)
+
+    def arrays(self) -> dict[str, Array]:
+        """The statistics by name, to be kept beside a network; `restored` takes them back."""
+        maximum = None if self.maximum is None else np.array([self.maximum], dtype=np.float64)
+        found = {"maximum": maximum, "mean": self.mean, "std": self.std}
+        return {name: np.ascontiguousarray(value) for name, value in found.items() if value is not None}
+
+
+def restored(kind: str, arrays: Mapping[str, Array]) -> Scale:
+    """The scaling whose `arrays()` these are."""
+    maximum = float(arrays["maximum"][0]) if "maximum" in arrays else None
+    return Scale(kind, maximum, arrays.get("mean"), arrays.get("std"))
 
 
 def fit(scale: str, x_train: Array, maximum: float | None) -> Scale:
@@ -22,16 +53,16 @@ def fit(scale: str, x_train: Array, maximum: float | None) -> Scale:
     (PARITY.md section 9). none: cast only. Raises DataError for another name, and for unit without a maximum.
     """
     if scale == "none":
-        return lambda x: _flat(x).astype(np.float32)
+        return Scale(scale)
     if scale == "unit":
         if maximum is None and x_train.dtype == np.uint8:
             maximum = 255.0
         if maximum is None:
             raise DataError("data.scale=unit needs uint8 images: use data.scale=standardize or data.scale=none")
-        return lambda x: np.divide(_flat(x), np.float32(maximum), dtype=np.float32)
+        return Scale(scale, maximum=maximum)
     if scale == "standardize":
         mean, std = statistics(x_train)
-        return lambda x: _standardized(_flat(x), mean, std)
+        return Scale(scale, mean=mean, std=std)
     raise DataError(f"data.scale={scale}: choose {', '.join(SCALES)}")
 
 

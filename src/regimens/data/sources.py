@@ -56,7 +56,7 @@ def arrays(path: str) -> Arrays:
 
     Raises DataError for a file that cannot be read, pickled objects, and whatever `arrays.check` finds.
     """
-    found = _npz(Path(path))
+    found = read_npz(Path(path))
     values: dict[str, Any] = {}
     for part in ("train", "valid", "test"):
         x, y = f"X_{part}", f"y_{part}"
@@ -126,7 +126,7 @@ def identity(source: Callable[[], Arrays]) -> str | None:
     return json.dumps([name, told], default=repr)
 
 
-def _npz(path: Path) -> dict[str, Array]:
+def read_npz(path: Path) -> dict[str, Array]:
     """Every array of an .npz, none of it unpickled."""
     try:
         if not path.is_file():

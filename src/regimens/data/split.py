@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from regimens.data.scaling import Scale
+
 
 @dataclass(frozen=True)
 class Split:
     """Inputs are (N, n_inputs) float32; labels (N,) int64, or (N,) float32 of 0 and 1 where `binary`.
 
     `n_outputs` is the number of logits (1 where binary), `class_names` the task's classes in the order of their labels.
-    `manifest` is plain data for a result's provenance: its "hash" identifies data, split, scaling and task.
+    `scaling` is what turned raw inputs into these, where anything did. `manifest` is plain data for a result's
+    provenance: its "hash" identifies data, split, scaling and task.
     """
 
     x_train: "torch.Tensor"
@@ -28,3 +31,4 @@ class Split:
     n_classes: int
     class_names: tuple[str, ...]
     manifest: Mapping[str, Any]
+    scaling: "Scale | None" = None

@@ -118,6 +118,7 @@ def load(
         n_classes=len(classes),
         class_names=classes,
         manifest=told,
+        scaling=scaled,
     )
 
 

@@ -1,0 +1,34 @@
+"""Predict with a trained network: `python src/predict.py runs/<name> my.npz --out predictions.csv`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from regimens.errors import UserError
+
+
+def main() -> int:
+    """Return the exit status: 0, or 2 for the user's mistakes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="a run's directory, or its MLflow run id")
+    parser.add_argument("data", type=Path, help="an .npz or .csv of inputs")
+    parser.add_argument("--out", type=Path, default=Path("predictions.csv"), help="default: predictions.csv")
+    parser.add_argument("--weights", choices=("final", "best"), default="final", help="best: at the lowest val/loss")
+    parser.add_argument("--key", default="X", help="the array of an .npz (default: X)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where a run id is looked for (default: runs)")
+    args = parser.parse_args()
+    from regimens import predict
+
+    try:
+        model = predict.load(predict.find(args.run, args.runs), args.weights)
+        x = predict.read_inputs(args.data, args.key, drop=model.target)
+        predict.write(model.classes, model.probabilities(x), args.out)
+    except (UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{args.out}: {len(x)} predictions")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""From a trained run's directory and raw inputs to classes and probabilities; nothing is ever unpickled."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regimens.errors import UserError
+
+if TYPE_CHECKING:
+    from regimens.data.arrays import Array
+    from regimens.data.scaling import Scale
+    from regimens.nets.mlp import MLP
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network and all that it needs to know of its inputs and outputs.
+
+    `classes` are the names of the task's classes in the order of their labels; `target` is the column of a table that
+    held them in training, None where it was no table.
+    """
+
+    net: "MLP"
+    scale: "Scale"
+    n_inputs: int
+    classes: tuple[str, ...]
+    target: str | None = None
+
+    def probabilities(self, x: "Array") -> "Array":
+        """(N, classes) probabilities of raw inputs (N, ...), scaled as in training.
+
+        Raises UserError where an example has another number of features than in training, or is scaled already.
+        """
+        import numpy as np
+        import torch
+
+        if not len(x):
+            raise UserError("the inputs have no rows")
+        width = int(np.prod(x.shape[1:]))
+        if width != self.n_inputs:
+            raise UserError(
+                f"the inputs have shape {x.shape}, {width} features each; the network was trained on {self.n_inputs}"
+            )
+        if self.scale.maximum is not None and (x != np.floor(x)).any():
+            raise UserError(f"the inputs hold fractions; the network was trained on levels 0 to {self.scale.maximum:g}")
+        with torch.no_grad():
+            logits = torch.cat([self.net(torch.from_numpy(self.scale(part))) for part in _parts(x)])
+            if logits.shape[1] > 1:
+                return np.asarray(logits.softmax(1))
+            positive = logits.sigmoid()
+            return np.asarray(torch.cat([1 - positive, positive], 1))
+
+
+def find(run: str, runs: Path) -> Path:
+    """The directory of a run: `run` itself, or the one under `runs` that was tracked under this MLflow run id.
+
+    Raises UserError where there is none.
+    """
+    if Path(run).is_dir():
+        return Path(run)
+    for mark in sorted(runs.rglob("tracking.json")):
+        if json.loads(mark.read_text()).get("run_id") == run:
+            return mark.parent
+    raise UserError(f"{run}: no such directory, and no run under {runs} has this MLflow run id")
+
+
+def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
+    """The network of a run's directory, its `final` or `best` weights, batch normalisation folded in where `fused`.
+
+    Raises UserError where something is missing, damaged, or does not fit together.
+    """
+    from omegaconf import OmegaConf
+    from safetensors.torch import load_file
+
+    from regimens.data.scaling import restored
+    from regimens.nets.fuse import fuse
+
+    about, statistics = _inputs(directory)
+    config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(_file(directory, "config.yaml")))  # type: ignore[assignment]
+    path = _file(directory, f"{weights}.safetensors")
+    try:
+        net = _network(config, about["n_inputs"], about["n_outputs"])
+        net.load_state_dict(load_file(path))
+    except UserError:
+        raise
+    except Exception as error:
+        message = str(error).splitlines()[0]
+        raise UserError(f"{path}: not the weights of the network in config.yaml: {message}") from error
+    net.eval()
+    return Model(
+        net=fuse(net) if fused else net,
+        scale=restored(about["scale"], statistics),
+        n_inputs=about["n_inputs"],
+        classes=tuple(about["classes"]),
+        target=config["data"].get("target"),
+    )
+
+
+def read_inputs(path: Path, key: str = "X", drop: str | None = None) -> "Array":
+    """Raw inputs (N, ...): the array `key` of an .npz, or every column but `drop` of a .csv with a header.
+
+    Raises UserError for a missing file, key or column, and for what is no finite number.
+    """
+    from regimens.data.arrays import inputs
+
+    if path.suffix == ".csv":
+        return inputs(_table(path, drop), str(path))
+    from regimens.data.sources import read_npz
+
+    found = read_npz(path)
+    if key not in found:
+        raise UserError(f"{path} has no {key}: it holds {', '.join(sorted(found)) or 'nothing'}; choose with --key")
+    return inputs(found[key], f"{path}: {key}")
+
+
+def write(classes: tuple[str, ...], probabilities: "Array", path: Path) -> None:
+    """Write a row for each example: its number from 0, its likeliest class, and the probability of each class."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["row", "class", *(f"p({name})" for name in classes)])
+        for row, values in enumerate(probabilities):
+            table.writerow([row, classes[int(values.argmax())], *(f"{value:.6g}" for value in values)])
+
+
+def _network(config: dict[str, Any], n_inputs: int, n_outputs: int) -> "MLP":
+    """The network that a configuration describes, its weights yet to be loaded."""
+    from regimens.build import build, make
+
+    hidden = make(config["transfer"]).hidden(config["model"]["hidden"])
+    net: MLP = make(
+        {**config["model"], "hidden": hidden},
+        n_inputs=n_inputs,
+        n_outputs=n_outputs,
+        init=build(config["init"]),
+        activation=build(config["activation"]),
+        norm=make(config["norm"]),
+        regularization=make(config["regularization"]),
+    )
+    return net
+
+
+def _inputs(directory: Path) -> tuple[dict[str, Any], dict[str, "Array"]]:
+    """What `trial.save_inputs` wrote."""
+    from safetensors import SafetensorError, safe_open
+
+    path = _file(directory, "inputs.safetensors")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            told = file.metadata()
+            about = {"scale": told["scale"], **json.loads(told["regimens"])}
+            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged: train again") from error
+
+
+def _file(directory: Path, name: str) -> Path:
+    path = directory / name
+    if not path.is_file():
+        raise UserError(f"{directory} has no {name}: it is no finished run, or one of an earlier version; train again")
+    return path
+
+
+def _table(path: Path, drop: str | None) -> "Array":
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise UserError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+    table = table.drop(columns=[drop], errors="ignore")
+    for name in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise UserError(f"{path}: column {name!r} is not numeric")
+    return table.to_numpy()
+
+
+def _parts(x: "Array") -> list["Array"]:
+    return [x[start : start + 4096] for start in range(0, len(x), 4096)]
