@@ -1,0 +1,142 @@
+"""What README.md and docs/ tell people to type works, and what they point at is there.
+
+Every line of a ```bash block counts. Those that call `python src/` run, page by page, in a copy of the project that has a
+my.npz and a my.csv, made small: SMALL is appended, DIGITS where the line does not choose its own data, SMALL_STUDY to a
+study. YAML blocks that name their file are written first. Of `make` lines, the target has to exist.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import CONF
+
+ROOT = CONF.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SMALL = ("epochs=1", "model.hidden=[8]", "tracking=none")
+DIGITS = ("data=digits", "data.train_size=200")
+SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
+# Of README.md and own-data.md, these run by default; `make test-slow` runs every command of every page.
+QUICK = ("name=", "src/predict.py", "--help", "--list", "--cfg")
+
+
+def commands(page: Path) -> list[str]:
+    """The command lines of a page, without their comments."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    lines = [re.sub(r"\s+#.*", "", line).strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def small(words: list[str]) -> list[str]:
+    """A command of `python src/train.py`, shrunk."""
+    if words[1] != "src/train.py" or {"--help", "--list", "--cfg"} & set(words):
+        return words
+    own = any(word.startswith("data=") for word in words)
+    study = SMALL_STUDY if "-m" in words else ()
+    kept = [
+        word for word in words if not word.startswith(("epochs=", "study.trials=", "study.seeds=", "study.workers="))
+    ]
+    deep = any(word.startswith(("experiment=", "scale=")) for word in words)
+    return [*kept, *(() if own else DIGITS), *(SMALL[:1] + SMALL[2:] if deep else SMALL), *study]
+
+
+@pytest.fixture(scope="session")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what commands need, with somebody's own data beside it."""
+    from sklearn.datasets import load_wine
+
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "params.yaml", folder)
+    x, y = load_wine(return_X_y=True)
+    np.savez(folder / "my.npz", X_train=x, y_train=y, X=x[:5])
+    header = ",".join([*(f"f{number}" for number in range(x.shape[1])), "label"])
+    np.savetxt(folder / "my.csv", np.column_stack([x, y]), delimiter=",", header=header, comments="", fmt="%g")
+    return folder
+
+
+def run(command: str, folder: Path) -> None:
+    words = small(shlex.split(command))
+    if words[1] == "src/predict.py" and words[2] == "runs/mine":  # trained on the digits
+        np.savez(folder / "digits.npz", X=np.zeros((3, 64)))
+        words = ["digits.npz" if word == "my.npz" else word for word in words]
+    environment = {key: value for key, value in os.environ.items() if key != "REGIMENS_ROOT"}
+    done = subprocess.run(
+        [sys.executable, *words[1:]], cwd=folder, env={**environment, "CI": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def play(page: Path, folder: Path, lines: list[str]) -> None:
+    """Write the page's files, run its lines."""
+    for path, content in re.findall(r"`(conf/\w+/\w+\.yaml)`:\n\n```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+        (folder / path).write_text(content)
+    for line in lines:
+        run(line, folder)
+
+
+def python_lines(page: Path) -> list[str]:
+    return [line for line in commands(page) if line.startswith("python src/")]
+
+
+def is_quick(line: str) -> bool:
+    return any(part in line for part in QUICK)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "how-to" / "own-data.md"], ids=lambda p: p.stem)
+def test_people_can_train_and_predict(page: Path, copied: Path) -> None:
+    lines = [line for line in python_lines(page) if is_quick(line)]
+    assert len(lines) >= 3
+    play(page, copied, lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if python_lines(page)], ids=lambda p: p.stem)
+def test_every_command_of_a_page_runs(page: Path, copied: Path) -> None:
+    play(page, copied, python_lines(page))
+
+
+def test_every_command_is_one_that_a_test_knows() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for page in PAGES:
+        for line in commands(page):
+            words = shlex.split(line)
+            if words[0] == "make":
+                assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), f"{page.name}: {line}"
+            else:
+                assert words[0] == "python", f"{page.name}: {line}"
+                assert (ROOT / words[1]).is_file(), f"{page.name}: {line}"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            path, _, anchor = target.partition("#")
+            if path.startswith(("http:", "https:")) or path.removeprefix("../").startswith("reports/"):
+                continue  # reports/ is what `make study` writes
+            there = (page.parent / path).resolve() if path else page
+            assert there.exists(), f"{page.name}: {target}"
+            titles = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE) if anchor else []
+            slugs = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert not anchor or anchor in slugs, f"{page.name}: {target}"
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    for page in (ROOT / "docs" / "decisions").glob("0*.md"):
+        assert f"({page.name})" in index, f"add {page.name} to docs/decisions/README.md"
+
+
+def test_the_reference_is_what_conf_holds() -> None:
+    tool = [sys.executable, str(ROOT / "tools" / "reference.py")]
+    printed = subprocess.run(tool, capture_output=True, text=True, check=True).stdout
+    again = "python tools/reference.py > docs/reference/configuration.md"
+    assert printed == (ROOT / "docs" / "reference" / "configuration.md").read_text(), f"out of date: {again}"
