@@ -1,6 +1,6 @@
 """What README.md and docs/ tell people to type works, and what they point at is there.
 
-Every line of a ```bash block counts. Those that call `python src/` run, page by page, in a copy of the project that has a
+Every line of a ```bash block counts. Those that call `python src/` run, page by page, in a copy of the project with a
 my.npz and a my.csv, made small: SMALL is appended, DIGITS where the line does not choose its own data, SMALL_STUDY to a
 study. YAML blocks that name their file are written first. Of `make` lines, the target has to exist.
 """
@@ -24,7 +24,7 @@ SMALL = ("epochs=1", "model.hidden=[8]", "tracking=none")
 DIGITS = ("data=digits", "data.train_size=200")
 SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
 # Of README.md and own-data.md, these run by default; `make test-slow` runs every command of every page.
-QUICK = ("name=", "src/predict.py", "--help", "--list", "--cfg")
+QUICK = ("name=mine", "name=wine", "src/predict.py", "--help", "--list", "--cfg")
 
 
 def commands(page: Path) -> list[str]:
@@ -94,7 +94,7 @@ def is_quick(line: str) -> bool:
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "how-to" / "own-data.md"], ids=lambda p: p.stem)
 def test_people_can_train_and_predict(page: Path, copied: Path) -> None:
     lines = [line for line in python_lines(page) if is_quick(line)]
-    assert len(lines) >= 3
+    assert len(lines) >= 2
     play(page, copied, lines)
 
 
