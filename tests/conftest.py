@@ -1,7 +1,12 @@
 """Fixtures for tests that run the real thing small: the real conf/, the digits, a folder of their own."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# Before torch is imported, here and in every process that a test starts: two threads for a small net, on a machine
+# whose other core runs the other half of the tests, cost up to ten times the time of one.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 from hydra import compose, initialize_config_dir

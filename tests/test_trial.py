@@ -106,6 +106,31 @@ def test_ctrl_c_leaves_no_result(train: Train, tmp_path: Path) -> None:
     assert not (tmp_path / "trial" / "result.json").exists()
 
 
+def test_a_worker_that_runs_many_trials_keeps_none_of_their_data(train: Train) -> None:
+    import gc
+    import weakref
+
+    import regimens.data
+
+    seen: list[weakref.ref[torch.Tensor]] = []
+    original = regimens.data.load
+
+    def load(*arguments: object, **keywords: object) -> object:
+        split = original(*arguments, **keywords)  # type: ignore[arg-type]
+        seen.append(weakref.ref(split.x_train))
+        return split
+
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(regimens.data, "load", load)
+            train()
+    finally:
+        gc.enable()
+    assert seen
+    assert all(reference() is None for reference in seen)
+
+
 def test_monte_carlo_dropout_is_reported(train: Train) -> None:
     result = train("regularization=dropout", "regularization.mc_samples=5")
     assert 0 <= result.metrics["val/mc_accuracy"] <= 1  # type: ignore[operator]
@@ -148,7 +173,7 @@ def test_no_git_repository_is_no_obstacle(tmp_path: Path) -> None:
         (["advice=error", "init=zeros"], "symmetry never breaks"),
         (["scheduler=exp", "scheduler.s=0"], "scheduler.s=0"),
         (["task=b", "transfer=from_a"], "transfer.checkpoint is not set"),
-        (["task=b", "transfer=from_a", "transfer.checkpoint=no/where"], "no such run or file"),
+        (["task=b", "transfer=from_a", "transfer.checkpoint=no/where", "transfer.reuse=1"], "no such run or file"),
         (["task=b", "transfer=from_a", "transfer.checkpoint=x", "transfer.reuse=9"], "the net has 2 hidden layers"),
     ],
 )

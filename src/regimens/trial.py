@@ -307,6 +307,8 @@ def fit(
     except SystemExit:
         # Lightning turns Ctrl-C inside `fit` into this, which would hide what happened from whoever runs the trials.
         raise KeyboardInterrupt from None
+    finally:
+        module.release()
     if patience and best.state and status == "completed":
         module.net.load_state_dict(best.state)
     return status, best
@@ -394,7 +396,7 @@ def acted(
 
     techniques = Techniques(clip=choices.get("clip", "none"), scheduler=choices.get("scheduler", "constant"))
     epochs = len(module.history.get("epoch", ()))
-    entries = report(module.actions, techniques, module.regularization, epochs, settings.epochs, module.net)
+    entries = report(module.actions, techniques, module.regularization, epochs, settings.epochs, module.net, status)
     return {**entries, **dead_units(module.net, split.x_valid)}
 
 

@@ -20,6 +20,9 @@ GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "schedule
 TECHNIQUES = sorted(
     f"{group}={path.stem}" for group in GROUPS for path in (CONF / group).glob("*.yaml") if path.stem != "rrelu"
 )
+# A full comparison takes minutes: these few stand for it, the rest is slow.
+STANDARD = {"optimizer=sgd", "optimizer=nadam", "norm=batch", "regularization=dropout", "clip=global_norm"}
+QUICK = [name if name in STANDARD else pytest.param(name, marks=pytest.mark.slow) for name in TECHNIQUES]
 # What acts in only a few of the catalogue's own numbers is given numbers under which it acts here.
 SHARPER = {
     "clip=value": ["clip.bound=0.01"],
@@ -65,7 +68,7 @@ def assert_agree(ours: dict[str, torch.Tensor], plain: dict[str, torch.Tensor], 
         torch.testing.assert_close(ours[name], value, rtol=rtol, atol=rtol * 0.01, msg=lambda m, n=name: f"{n}: {m}")
 
 
-@pytest.mark.parametrize("technique", TECHNIQUES)
+@pytest.mark.parametrize("technique", QUICK)
 def test_the_compiled_blocks_arithmetic_is_the_plain_loops(technique: str) -> None:
     overrides = [technique, *SHARPER.get(technique, [])]
     engine = Compiled(steps=2, lower=as_traced)
@@ -130,7 +133,7 @@ def test_code_that_does_not_compile_is_not_the_end() -> None:
     assert math.isfinite(float(sums[0]))
 
 
-@pytest.mark.parametrize("technique", TECHNIQUES)
+@pytest.mark.parametrize("technique", QUICK)
 def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
     rates = (0.005, 0.01, 0.02, 0.04)
     spread = [[*SHARPER.get(technique, []), f"seed={i}"] for i in range(4)]

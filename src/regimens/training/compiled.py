@@ -58,6 +58,9 @@ class Engine(Protocol):
     def begin(self, job: Job) -> None:
         """A phase begins."""
 
+    def end(self) -> None:
+        """Let go of the job and its data."""
+
     def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
         """Step on as many of the block's first mini-batches as this engine can; return the rest, and sums.
 
@@ -73,6 +76,9 @@ class Eager:
 
     def begin(self, job: Job) -> None:
         """Nothing to prepare."""
+
+    def end(self) -> None:
+        """Let go of the job and its data."""
 
     def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
         """Take none."""
@@ -104,6 +110,10 @@ class Compiled:
 
     def _give_up(self, why: str) -> None:
         self.name, self.note, self._job = "eager", why, None
+
+    def end(self) -> None:
+        """Let go of the job and its data."""
+        self._job, self._run = None, None
 
     def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
         """Take every full run of `steps` mini-batches."""

@@ -72,6 +72,11 @@ class Regimen(pl.LightningModule):
         """Move the data to the module's device once; every later batch is an index into it."""
         self._data = {name: (x.to(self.device), y.to(self.device)) for name, (x, y) in self._data.items()}
 
+    def release(self) -> None:
+        """Let go of the data: Lightning's trainer and module hold each other, so that memory would wait for them."""
+        self._data = {}
+        self.engine.end()
+
     def configure_optimizers(self) -> Optimizer:
         """The first phase's optimiser; later phases put theirs in its place."""
         return self._begin(self.phases[0])
