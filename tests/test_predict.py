@@ -16,12 +16,18 @@ from regimens.errors import UserError
 from .conftest import CONF, Train
 
 
+@pytest.fixture
+def digits_cache(tmp_path: Path) -> Path:
+    """A cache of this test's own: the shared one holds the digits cut in other tests' ways too."""
+    return tmp_path / "data"
+
+
 def raw(cache: Path, part: str) -> tuple[Array, Array]:
     """The prepared, unscaled examples of the digits."""
     from safetensors.numpy import load_file
 
-    found = [path for path in cache.rglob(f"{part}.safetensors") if path.parent.name.startswith("digits")]
-    tensors = load_file(found[0])
+    (found,) = cache.rglob(f"{part}.safetensors")
+    tensors = load_file(found)
     return tensors["x"], tensors["y"]
 
 
