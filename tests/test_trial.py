@@ -38,6 +38,19 @@ def test_the_same_command_gives_the_same_numbers_to_the_last_bit(train: Train, t
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
+@pytest.mark.parametrize("job", [{}, {"SLURM_JOB_NAME": "workers", "SLURM_NTASKS": "2", "SLURM_PROCID": "1"}])
+def test_a_trial_on_a_cluster_is_one_process_whatever_its_job_is(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: dict[str, str]
+) -> None:
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(srun.parent), prepend=":")
+    for name, value in job.items():
+        monkeypatch.setenv(name, value)
+    assert train().status == "completed"
+
+
 def test_another_seed_gives_other_weights_and_global_streams_stay_untouched(train: Train, tmp_path: Path) -> None:
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     train("seed=1", "regularization=dropout", into="one")

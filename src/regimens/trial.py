@@ -279,6 +279,7 @@ def fit(
 ) -> tuple[str, "BestWeights"]:
     """Train; the status, and the weights at the lowest validation loss, which early stopping restores."""
     from pytorch_lightning.callbacks import EarlyStopping
+    from pytorch_lightning.plugins.environments import LightningEnvironment
 
     from regimens.data.loader import Blocks
     from regimens.training.callbacks import BestWeights, EpochEnd
@@ -297,6 +298,8 @@ def fit(
                 config["trainer"],
                 max_epochs=settings.epochs,
                 callbacks=[best, *stopping, EpochEnd(on_epoch)],
+                # Inside a SLURM job Lightning would take the job's tasks for the ranks of this one trial.
+                plugins=[LightningEnvironment()],
                 default_root_dir=str(directory),
             )
             trainer.fit(module, train, Chunks(valid))
@@ -330,7 +333,7 @@ class Chunks:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what Lightning says of our own data loading and of nothing else: there is nothing to be done about it."""
+    """Silence what Lightning says of our own data loading and of this machine: there is nothing to be done about it."""
     import logging
     import warnings
 
@@ -345,6 +348,7 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", r".*No device id is provided.*")
             warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*")
             warnings.filterwarnings("ignore", r".*GPU available but not used.*")
+            warnings.filterwarnings("ignore", r".*`srun` command is available.*")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
