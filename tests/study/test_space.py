@@ -3,7 +3,7 @@ from omegaconf import OmegaConf
 
 from regimens.errors import UserError
 from regimens.study.compose import merge, override_text
-from regimens.study.definition import differences
+from regimens.study.identity import differences
 from regimens.study.launcher import worker_count
 from regimens.study.space import Range, draw, ranges_for
 from regimens.study.storage import redact

@@ -1,34 +1,16 @@
-"""The definition of a study: its cells, its budget, its seeds, and the identity that follows from them.
-
-In: settings, the command line's axes, and a Composer. Out: a Study, of plain values only, that is written to
-`study.json` and is all that a worker needs to know.
-"""
+"""A study and its cells: plain values only, written to `study.json`, all that a worker needs to know."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
-import math
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from regimens.errors import UserError
 from regimens.result import finite, write_json
-from regimens.study.axes import CommandLine, options, tuned_of
-from regimens.study.compose import Composer, Source, digest, merge
-from regimens.study.pruners import check_pruner
-from regimens.study.samplers import FIXED, check_sampler
-from regimens.study.settings import Settings
-from regimens.study.space import Range, defaults_for, draw, make_range, ranges_for
-
-SEARCH = "search"
-DEFAULT = "default"
+from regimens.study.compose import Source, digest
+from regimens.study.space import Range, make_range
 
 
 @dataclass
@@ -152,195 +134,6 @@ class Study:
         return cls(**raw)
 
 
-def define(
-    settings: Settings,
-    line: CommandLine,
-    composer: Composer,
-    *,
-    name: str,
-    tune: Any = None,
-    data_hash: Callable[[DictConfig], str | None] = lambda cfg: None,
-    code_hash: str | None = None,
-) -> Study:
-    """The study that these settings and this command line ask for.
-
-    Raises:
-        UserError: something in it cannot be composed, or nothing has the range that is to be tuned.
-    """
-    check_sampler(settings.sampler)
-    check_pruner(settings.pruner)
-    axes = {axis: options(axis, values) for axis, values in {**settings.compared, **line.compared}.items()}
-    shared = merge(settings.fixed, line.fixed)
-    for override in line.fixed:
-        axes.pop(override.split("=", 1)[0], None)  # `optimizer=adam` narrows a declared axis to one value
-    tuned = tuned_of(line.tuned, settings.tuned, tune)
-    base = composer.compose(shared)
-    base_seed = int(base.cfg.get("seed", 0))
-    cells = _search(axes, shared, tuned, composer) if settings.mode == SEARCH else _grid(axes, shared, tuned, composer)
-    if settings.mode != SEARCH and tuned and not any(cell.ranges for cell in cells):
-        raise UserError(f"{', '.join(tuned)}: no technique of this study declares a range of this name (key `tune`)")
-    seeds = _final_seeds(line.seeds or settings.seeds, base_seed, any(cell.tuned for cell in cells))
-    identity = {
-        "compared": {axis: {label: list(one) for label, one in labels.items()} for axis, labels in axes.items()},
-        "tuned": tuned,
-        "ranges": {cell.label: {path: one.to_json() for path, one in cell.ranges.items()} for cell in cells},
-        "trials": settings.trials if any(cell.tuned for cell in cells) else None,
-        "seeds": {"base": base_seed, "finals": list(seeds)},
-        "objectives": [list(one) for one in settings.objectives],
-        "mode": settings.mode,
-        "sampler": settings.sampler,
-        "pruner": settings.pruner,
-        "regimens": {cell.label: composer.compose(cell.overrides).regimen for cell in cells},
-        "data": _data_hashes([composer.compose(cell.overrides).cfg for cell in cells], data_hash),
-        "weights": _weights([composer.compose(cell.overrides).cfg for cell in cells]),
-        "code": code_hash,
-    }
-    identity = json.loads(json.dumps(finite(identity), default=str))
-    study = Study(
-        name=settings.name or name,
-        id=digest(identity)[:8],
-        explicit_name=settings.name is not None,
-        question=settings.question,
-        source=composer.source,
-        cells=cells,
-        reference=_reference(settings.reference, cells, digest(base.regimen)),
-        tuned=tuned,
-        objectives=settings.objectives,
-        mode=settings.mode,
-        sampler=settings.sampler,
-        pruner=settings.pruner,
-        epochs=int(base.cfg.get("epochs", 1)),
-        base_seed=base_seed,
-        final_seeds=seeds,
-        trials=settings.trials,
-        retries=settings.retries,
-        identity=identity,
-    )
-    for cell in cells:
-        cell.points = _points(study, cell)
-    return study
-
-
-def _data_hashes(configs: list[DictConfig], data_hash: Callable[[DictConfig], str | None]) -> list[str | None]:
-    """The hash of each data set that these configurations name, each loaded once."""
-    distinct = {digest(OmegaConf.to_container(cfg.data, resolve=True)): cfg for cfg in configs}
-    return [data_hash(cfg) for cfg in distinct.values()]
-
-
-def _weights(configs: list[DictConfig]) -> dict[str, str]:
-    """The SHA-256 of each checkpoint that transfer starts from: other weights under the same path are another study."""
-    found = {}
-    for cfg in configs:
-        named = OmegaConf.select(cfg, "transfer.checkpoint")
-        if named:
-            path = Path(named)
-            path = path / "final.safetensors" if path.is_dir() else path
-            if not path.is_file():
-                raise UserError(f"transfer.checkpoint={named}: no such run or file; train one with experiment=task_a")
-            found[str(named)] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
-
-
-def _grid(
-    axes: Mapping[str, dict[str, tuple[str, ...]]], shared: tuple[str, ...], tuned: dict[str, Any], composer: Composer
-) -> list[Cell]:
-    cells = []
-    for labels in itertools.product(*axes.values()):
-        overrides = merge(shared, *(axes[axis][label] for axis, label in zip(axes, labels, strict=True)))
-        composed = composer.compose(overrides)
-        ranges = ranges_for(composed.cfg, tuned)
-        cells.append(
-            Cell(
-                label=",".join(f"{axis}={label}" for axis, label in zip(axes, labels, strict=True)) or DEFAULT,
-                values=dict(zip(axes, labels, strict=True)),
-                overrides=overrides,
-                ranges=ranges,
-                default=defaults_for(composed.cfg, ranges),
-                regimen_hash=digest(composed.regimen),
-            )
-        )
-    return cells
-
-
-def _search(
-    axes: Mapping[str, dict[str, tuple[str, ...]]], shared: tuple[str, ...], tuned: dict[str, Any], composer: Composer
-) -> list[Cell]:
-    """One cell that searches all axes together, and the base regimen beside it to compare with."""
-    base = composer.compose(shared)
-    regimen_hash = digest(base.regimen)
-    ranges = ranges_for(base.cfg, tuned)
-    default = {axis: _chosen(base, labels, composer, shared) for axis, labels in axes.items()}
-    search = Cell(
-        label=SEARCH,
-        values={"regimen": SEARCH},
-        overrides=shared,
-        ranges=ranges,
-        default={axis: label for axis, label in default.items() if label} | defaults_for(base.cfg, ranges),
-        axes=dict(axes),
-        regimen_hash=regimen_hash,
-    )
-    if not search.tuned:
-        raise UserError("study.mode=search: there is nothing to search; name axes or tuned values")
-    return [Cell(DEFAULT, {"regimen": DEFAULT}, shared, regimen_hash=regimen_hash), search]
-
-
-def _chosen(base: Any, labels: dict[str, tuple[str, ...]], composer: Composer, shared: tuple[str, ...]) -> str | None:
-    """Which option of an axis the base regimen already has, if any."""
-    for label, overrides in labels.items():
-        if composer.compose(merge(shared, overrides)).regimen == base.regimen:
-            return label
-    return None
-
-
-def _points(study: Study, cell: Cell) -> list[dict[str, Any] | None]:
-    if not cell.tuned:
-        return []
-    if study.sampler not in FIXED:
-        return [dict(cell.default), *([None] * (study.trials - 1))]
-    if cell.axes:
-        from regimens.study.search import draw_search
-
-        return draw_search(study, cell)
-    return draw(cell.ranges, cell.default, study.sampler, study.trials, derive(study.base_seed, cell.label))
-
-
 def derive(*parts: Any) -> int:
     """A seed in [0, 2**31) that follows from the parts and nothing else."""
     return int(digest(list(parts))[:8], 16) % 2**31
-
-
-def _final_seeds(seeds: Any, base_seed: int, tuned: bool) -> tuple[int, ...]:
-    """Seeds shared by all cells; fresh ones where seeds were used up by tuning, else the base seed comes first."""
-    if not isinstance(seeds, int):
-        return tuple(int(seed) for seed in seeds)
-    fresh = [derive(base_seed, "final", number) for number in range(seeds)]
-    return tuple(fresh if tuned else [base_seed, *fresh[1:]])
-
-
-def _reference(wanted: str | None, cells: list[Cell], base_hash: str) -> str | None:
-    labels = [cell.label for cell in cells]
-    if wanted is not None:
-        matches = [cell.label for cell in cells if wanted in (cell.label, *map(str, cell.values.values()))]
-        if len(matches) != 1:
-            raise UserError(f"study.reference={wanted}: {len(matches)} cells match; the cells are {', '.join(labels)}")
-        return matches[0]
-    return next((cell.label for cell in cells if cell.regimen_hash == base_hash), labels[0] if labels else None)
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two identities, one line each: `path: old -> new`."""
-    before, after = dict(_flat(old, "")), dict(_flat(new, ""))
-    lines = []
-    for path in sorted(before.keys() | after.keys()):
-        was, now = before.get(path, "absent"), after.get(path, "absent")
-        if was != now:
-            lines.append(f"{path}: {was} -> {now}")
-    return lines
-
-
-def _flat(value: Any, prefix: str) -> list[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        return [pair for key, item in value.items() for pair in _flat(item, f"{prefix}.{key}" if prefix else key)]
-    if isinstance(value, float) and math.isnan(value):
-        return [(prefix, None)]
-    return [(prefix, value)]

@@ -6,13 +6,12 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from regimens.study.compose import Composer, merge
+from regimens.study.definition import Cell, Study, derive
 from regimens.study.samplers import make_sampler
-from regimens.study.space import ranges_for
+from regimens.study.space import Range, ranges_for
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
-
-    from regimens.study.definition import Cell, Study
 
 
 def suggest(trial: Trial, cell: Cell, tuned: dict[str, Any], composer: Composer) -> dict[str, Any]:
@@ -32,12 +31,20 @@ def optuna_name(cell: Cell, values: dict[str, Any], path: str) -> str:
     return f"{path}[{label}]" if label and cell.axes else path
 
 
-def expressible(cell: Cell, values: dict[str, Any], tuned: dict[str, Any], composer: Composer) -> bool:
-    """Whether Optuna's space holds these values; a default outside its range is tried, unknown to Optuna."""
+def space_of(
+    cell: Cell, values: dict[str, Any], tuned: dict[str, Any], composer: Composer
+) -> dict[str, tuple[Any, Range]] | None:
+    """These values as Optuna knows them: name -> (value, range); None if its space does not hold them.
+
+    A default outside its own range is tried like any other point, but Optuna never hears of its values.
+    """
     if any(values.get(axis) not in labels for axis, labels in cell.axes.items()):
-        return False
-    ranges = ranges_for(composer.compose(overrides_of(cell, values)).cfg, tuned) if cell.axes else cell.ranges
-    return set(values) == set(ranges) | set(cell.axes) and all(one.contains(values[p]) for p, one in ranges.items())
+        return None
+    ranges = {axis: Range(choices=tuple(labels)) for axis, labels in cell.axes.items()}
+    ranges |= ranges_for(composer.compose(overrides_of(cell, values)).cfg, tuned) if cell.axes else cell.ranges
+    if set(values) != set(ranges) or not all(one.contains(values[path]) for path, one in ranges.items()):
+        return None
+    return {optuna_name(cell, values, path): (values[path], one) for path, one in ranges.items()}
 
 
 def _one(trial: Trial, name: str, one: Any) -> Any:
@@ -61,8 +68,6 @@ def params_of(cell: Cell, values: dict[str, Any]) -> dict[str, Any]:
 def draw_search(study: Study, cell: Cell) -> list[dict[str, Any] | None]:
     """The points of a joint search by a sampler that does not adapt, the default regimen first."""
     import optuna
-
-    from regimens.study.definition import derive
 
     composer = Composer(study.source)
     name = "random" if study.sampler == "grid" else study.sampler

@@ -9,7 +9,8 @@ from typing import Any
 
 from regimens.errors import UserError
 
-MODES = ("compare", "search")
+SEARCH = "search"
+MODES = ("compare", SEARCH)
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def main() -> int:
         with guard:
             events.write(json.dumps(event) + "\n")
 
-    from regimens.study.conduct import make_ledger
+    from regimens.study.opening import make_ledger
 
     try:
         run_trial = locate(job["run_trial"])

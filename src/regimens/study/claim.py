@@ -1,0 +1,70 @@
+"""One trial that somebody has the right to run: what it is, where it lies, and the lock that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regimens.errors import UserError
+from regimens.result import FILE_NAME, Result, read
+from regimens.study import search
+from regimens.study.compose import Composed, Composer
+from regimens.study.definition import Cell, Study
+from regimens.study.locks import Lock
+
+
+@dataclass
+class Claim:
+    """One trial, and the right to run it for as long as its lock is held."""
+
+    cell: Cell
+    phase: str
+    number: int
+    seed: int
+    #: axis or path -> value
+    values: dict[str, Any]
+    directory: Path
+    #: Optuna's trial; None where the claim only says which trial is meant
+    trial: Any
+    lock: Lock
+
+    @property
+    def label(self) -> str:
+        """The trial's place in its study, for people."""
+        return f"{self.cell.label} {self.phase} {self.number}"
+
+    def compose(self, composer: Composer) -> Composed:
+        """The configuration of this trial."""
+        values = {"seed": self.seed, "test": self.phase == "final", **search.params_of(self.cell, self.values)}
+        return composer.with_values(search.overrides_of(self.cell, self.values), values)
+
+    def base(self, composer: Composer) -> Composed:
+        """The configuration of this trial before its seed and values are set; read-only, and had for nothing."""
+        return composer.compose(search.overrides_of(self.cell, self.values))
+
+    def about(self, study: Study) -> dict[str, Any]:
+        """What this trial's result says about its study."""
+        return {
+            "name": study.name,
+            "id": study.id,
+            "cell": self.cell.values,
+            "phase": self.phase,
+            "number": self.number,
+            "params": self.values,
+        }
+
+
+def place(directory: Path, cell: Cell, phase: str, number: int) -> Path:
+    """The directory of a trial inside its study's directory; it follows from the trial's identity alone."""
+    return directory / cell.directory / f"{phase}-{number}"
+
+
+def read_finished(directory: Path) -> Result | None:
+    """The result in a trial's directory, or None if there is none that can be read."""
+    if not (directory / FILE_NAME).exists():
+        return None
+    try:
+        return read(directory)
+    except (UserError, OSError):
+        return None

@@ -1,0 +1,91 @@
+"""Opening a study: its definition settled, its storage opened or rebuilt, its command known to live."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regimens.errors import UserError
+from regimens.study.compose import Composer
+from regimens.study.definition import Study
+from regimens.study.identity import differences
+from regimens.study.locks import Lock, held, is_held
+
+if TYPE_CHECKING:
+    from regimens.study.ledger import Ledger
+
+STORAGE_VARIABLE = "REGIMENS_STORAGE"  # a URL may hold a password, so workers get it from here and not from a file
+
+
+def settle_definition(study: Study, directory: Path) -> None:
+    """Write the definition down, once; refuse another one under the same explicit name."""
+    if study.explicit_name:
+        for other in sorted(directory.parent.glob(f"{study.name}-{'[0-9a-f]' * 8}/study.json")):
+            old = Study.load(other)
+            if old.explicit_name and old.id != study.id:
+                lines = differences(old.identity, study.identity)
+                shown = "\n  ".join(lines[:20] + ([f"and {len(lines) - 20} more"] if len(lines) > 20 else []))
+                raise UserError(
+                    f"study.name={study.name}: {other.parent} holds a study of this name with another definition; "
+                    f"choose another name, or undo these changes (old -> new):\n  {shown}"
+                )
+    with held(directory / "locks" / "definition.lock"):
+        if not (directory / "study.json").exists():
+            study.save(directory)
+        else:
+            study.cells = Study.load(directory / "study.json").cells  # with the list drawn when it was created
+
+
+def recover(study: Study, directory: Path) -> None:
+    """Set a damaged journal aside; the ledger rebuilds itself from the result files."""
+    from regimens.study.storage import set_aside
+
+    for lock in (directory / "locks").glob("session-*.lock"):
+        if is_held(lock):
+            raise UserError(f"study.recover: a command still works on {study.key}; stop it first")
+    if aside := set_aside(directory):
+        print(f"{study.name}: the journal went to {aside.name}; it is rebuilt from the finished trials' result.json")
+
+
+@contextlib.contextmanager
+def open_session(directory: Path) -> Iterator[str]:
+    """A name for this command's life; its lock tells others that it lives."""
+    name = uuid.uuid4().hex[:12]
+    path = directory / "locks" / f"session-{name}.lock"
+    lock = Lock(path)
+    lock.acquire()
+    try:
+        yield name
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def use_storage(url: str | None) -> None:
+    """Tell this process and the workers that it starts where the storage is; None is the journal."""
+    os.environ.pop(STORAGE_VARIABLE, None)
+    if url:
+        os.environ[STORAGE_VARIABLE] = url
+
+
+def make_ledger(
+    directory: Path,
+    *,
+    session: str = "alone",
+    worker: str = "0",
+    study: Study | None = None,
+    composer: Composer | None = None,
+) -> Ledger:
+    """The ledger of the study in `directory`; without `study`, the one that `study.json` there describes."""
+    from regimens.study.ledger import Ledger
+    from regimens.study.storage import open_storage
+
+    study = study or Study.load(directory / "study.json")
+    composer = composer or Composer(study.source)
+    return Ledger(
+        study, directory, open_storage(os.environ.get(STORAGE_VARIABLE), directory), composer, session, worker
+    )

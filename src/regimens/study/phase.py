@@ -1,0 +1,217 @@
+"""One phase of one cell, in Optuna: a study there, with one trial for each slot of the phase.
+
+The slots are known when the study is defined, so the budget is exact by construction. A worker owns a slot while it
+holds the slot's lock; a slot that Optuna calls running and whose lock is free belonged to the dead, and waits again as
+the trial that it was: its number and its suggested values stay, so that an adaptive sampler does not notice.
+A slot whose directory holds a `result.json` is done.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from regimens.result import FILE_NAME, Result
+from regimens.study import search
+from regimens.study.claim import Claim, place, read_finished
+from regimens.study.compose import Composer
+from regimens.study.definition import Cell, Study, derive
+from regimens.study.finals import best_point
+from regimens.study.locks import Lock, held, is_held
+from regimens.study.obituary import write_end
+from regimens.study.samplers import FIXED, make_sampler
+
+BROKEN = ("failed", "timeout", "oom", "killed")
+
+
+@dataclass
+class Phase:
+    """The slots of one phase of one cell; `settle`, `ask` and `again` want `lock` to be held around them."""
+
+    study: Study
+    cell: Cell
+    name: str
+    #: of the study
+    directory: Path
+    optuna: optuna.Study
+    composer: Composer
+    #: slots that were seen to be finished
+    _finished: set[int] = field(default_factory=set)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Nobody else hands out or takes back trials of this phase meanwhile."""
+        with held(self.directory / "locks" / f"{self.cell.directory}-{self.name}.lock"):
+            yield
+
+    @property
+    def numbers(self) -> range:
+        """The slots."""
+        return range(self.study.count(self.cell, self.name))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every slot was finished when last looked at."""
+        return len(self._finished) == len(self.numbers)
+
+    def settle(self, sessions: Path) -> list[FrozenTrial]:
+        """Bring every slot to waiting, running by somebody alive, or finished; those that wait, in order.
+
+        `sessions` is the directory with the sessions' locks.
+        """
+        if self.finished:
+            return []
+        trials = self.trials()
+        for number in self.numbers:
+            if number not in self._finished:
+                self._settle(number, trials.get(number), sessions)
+        trials = self.trials()
+        self._finished = {number for number in self.numbers if trials[number].state.is_finished()}
+        waiting = [trial for trial in trials.values() if trial.state == TrialState.WAITING]
+        return sorted(waiting, key=lambda trial: trial.number)
+
+    def trials(self) -> dict[int, FrozenTrial]:
+        """The newest Optuna trial of each slot that has one."""
+        found = self.optuna.get_trials(deepcopy=False)
+        return {trial.user_attrs["slot"]: trial for trial in found if "slot" in trial.user_attrs}
+
+    def ask(self, waiting: FrozenTrial, owner: dict[str, str]) -> Claim:
+        """Make the first waiting trial the caller's."""
+        number = waiting.user_attrs["slot"]
+        if self.study.sampler not in FIXED:
+            seed = derive(self.study.base_seed, self.cell.label, number)
+            self.optuna.sampler = make_sampler(self.study.sampler, seed)
+        lock = self._slot_lock(number)
+        lock.acquire()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                trial = self.optuna.ask()
+                values = trial.user_attrs.get("values")
+                if values is None:
+                    values = search.suggest(trial, self.cell, self.study.tuned, self.composer)
+                    trial.set_user_attr("values", values)
+                elif values and search.space_of(self.cell, values, self.study.tuned, self.composer):
+                    search.suggest(trial, self.cell, self.study.tuned, self.composer)
+            trial.set_user_attr("owner", owner)
+        except BaseException:
+            lock.release()
+            raise
+        return self.claim_of(number, values, trial, lock)
+
+    def again(self) -> int:
+        """Give every broken trial one more attempt; returns how many."""
+        count = 0
+        for number, trial in self.trials().items():
+            status = trial.user_attrs.get("status")
+            if trial.state == TrialState.FAIL and status in BROKEN:
+                file = self.place(number) / FILE_NAME
+                if file.exists():
+                    file.replace(file.with_name(f"result.{status}.json"))
+                self._enqueue(number, trial.user_attrs.get("values"))
+                self._finished.discard(number)
+                count += 1
+        return count
+
+    def tell(self, number: int, result: Result) -> None:
+        """Record in Optuna how the trial of this Optuna number ended."""
+        trial = self.optuna.get_trials(deepcopy=False)[number]
+        self._set(trial, "status", result.status)
+        state, values = _outcome(self.study, result)
+        self.optuna.tell(number, values, state=state)
+
+    def place(self, number: int) -> Path:
+        """The directory of a slot's trial."""
+        return place(self.directory, self.cell, self.name, number)
+
+    def claim_of(
+        self, number: int, values: dict[str, Any], trial: optuna.Trial | None = None, lock: Lock | None = None
+    ) -> Claim:
+        """The claim on a slot; without `trial` and `lock`, one that only says which trial is meant."""
+        seed = self.study.final_seeds[number] if self.name == "final" else self.study.base_seed
+        lock = lock or self._slot_lock(number)
+        return Claim(self.cell, self.name, number, seed, values, self.place(number), trial, lock)
+
+    def _settle(self, number: int, trial: FrozenTrial | None, sessions: Path) -> None:
+        if trial is None:
+            self._begin(number)
+        elif trial.state == TrialState.RUNNING:
+            lock = self._slot_lock(number)
+            if not lock.acquire(wait=False):
+                return
+            try:
+                trial = self.optuna.get_trials(deepcopy=False)[trial.number]
+                if trial.state == TrialState.RUNNING:  # its owner did not finish it while we looked
+                    self._take_back(number, trial, sessions)
+            finally:
+                lock.release()
+
+    def _begin(self, number: int) -> None:
+        """Record a slot that Optuna does not know: done, if it has a result; else to be run."""
+        result = read_finished(self.place(number))
+        if result is None:
+            self._enqueue(number, self._point(number))
+            return
+        values = (result.study or {}).get("params") or {}
+        space = search.space_of(self.cell, values, self.study.tuned, self.composer) or {}
+        state, objectives = _outcome(self.study, result)
+        self.optuna.add_trial(
+            optuna.trial.create_trial(
+                state=state,
+                values=objectives,
+                params={name: value for name, (value, _) in space.items()},
+                distributions={name: one.distribution() for name, (_, one) in space.items()},
+                user_attrs={"slot": number, "values": values, "status": result.status},
+            )
+        )
+
+    def _take_back(self, number: int, trial: FrozenTrial, sessions: Path) -> None:
+        """Record what a dead worker had finished; what it had not waits for another, or is given up."""
+        result = read_finished(self.place(number))
+        charged = int(trial.user_attrs.get("charged", 0))
+        owner = trial.user_attrs.get("owner") or {}
+        if result is None and owner.get("session") and is_held(sessions / f"session-{owner['session']}.lock"):
+            charged += 1  # its command lives on, so the trial took its worker down
+            self._set(trial, "charged", charged)
+        if result is None and charged > self.study.retries:
+            claim = self.claim_of(number, trial.user_attrs.get("values") or {})
+            error = {"type": "WorkerDied", "message": f"its worker died {charged} times", "traceback": ""}
+            result = write_end(self.study, self.composer, claim, "killed", error)
+        if result is not None:
+            self.tell(trial.number, result)
+        else:
+            self.optuna._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+    def _point(self, number: int) -> dict[str, Any] | None:
+        if self.name == "tuning":
+            return self.cell.points[number]
+        return best_point(self.study, self.cell, self.directory) if self.cell.tuned else {}
+
+    def _enqueue(self, number: int, values: dict[str, Any] | None) -> None:
+        space = search.space_of(self.cell, values, self.study.tuned, self.composer) if values else None
+        fixed = {name: value for name, (value, _) in (space or {}).items()}
+        attributes: dict[str, Any] = {"slot": number} if values is None else {"slot": number, "values": values}
+        self.optuna.enqueue_trial(fixed, user_attrs=attributes)
+
+    def _set(self, trial: FrozenTrial, key: str, value: Any) -> None:
+        self.optuna._storage.set_trial_user_attr(trial._trial_id, key, value)
+
+    def _slot_lock(self, number: int) -> Lock:
+        return Lock(self.directory / "locks" / self.cell.directory / f"{self.name}-{number}.lock")
+
+
+def _outcome(study: Study, result: Result) -> tuple[TrialState, list[float] | None]:
+    """Optuna's state and values for a result: what diverged or was pruned counts as pruned, what broke as failed."""
+    values = [result.metrics.get(name) for name, _ in study.objectives]
+    if result.status == "completed" and all(value is not None for value in values):
+        return TrialState.COMPLETE, [float(value) for value in values if value is not None]
+    if result.status in ("diverged", "pruned", "completed") and len(values) == 1:
+        return TrialState.PRUNED, None
+    return TrialState.FAIL, None
