@@ -98,6 +98,10 @@ def single(cfg: "DictConfig") -> int:
         raise
     run_id = tracking.log(result, directory)
     terminal.summary(result, directory, run_id)
+    if result.lr_range:
+        from regimens.report import lr_range
+
+        terminal.proposals(*lr_range.of_run(result, directory))
     return 0 if result.status == "completed" else 1
 
 

@@ -32,6 +32,7 @@ class Result:
     acted: dict[str, dict[str, Any]] = field(default_factory=dict)
     advice: list[str] = field(default_factory=list)
     gradient_flow: dict[str, Any] | None = None
+    lr_range: dict[str, Any] | None = None
     durations: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     error: dict[str, str] | None = None

@@ -7,7 +7,11 @@ from typing import Any
 from regimens.errors import UserError
 
 LEAST = {"seed": 0, "epochs": 1, "batch_size": 1, "threads": 1}
-CHOICES = {"probe": ("none", "gradients"), "advice": ("warn", "error", "off"), "engine": ("eager", "compiled", "auto")}
+CHOICES = {
+    "probe": ("none", "gradients", "lr_range"),
+    "advice": ("warn", "error", "off"),
+    "engine": ("eager", "compiled", "auto"),
+}
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,22 @@ def progress(epochs: int) -> Iterator[OnEpoch]:
         yield lambda epoch, numbers: bar.update(task, completed=epoch, description=numbers_line(numbers))
 
 
+def proposals(sentences: list[str], picture: Path | None) -> None:
+    """What learning-rate range tests propose, a line each, and where they are drawn."""
+    for sentence in sentences:
+        print(f"lr range: {sentence}")
+    if picture:
+        print(f"lr range: drawn in {picture}")
+
+
 def summary(result: Result, directory: Path, run_id: str | None) -> None:
     """The end of a trial: its numbers, what never acted, where it lies."""
     if result.status == "diverged":
         epochs = result.metrics["epochs"]
         print(f"diverged after {epochs} epochs: the loss is no longer finite; try a lower optimizer.lr")
     shown = {name: value for name, value in result.metrics.items() if name.endswith(("accuracy", "loss"))}
-    print("  ".join(f"{name} {value:.4f}" for name, value in shown.items() if value is not None))
+    if shown:
+        print("  ".join(f"{name} {value:.4f}" for name, value in shown.items() if value is not None))
     for entry in result.acted.values():
         note = "" if entry["acted"] else "  <- never acted"
         print(f"{entry['technique']}: {entry['what']}{note}")

@@ -96,7 +96,7 @@ def run(
         history={name: list(values) for name, values in module.history.items()},
         acted=acted(module, choices, settings, split, status),
         advice=advice,
-        gradient_flow=module.probe.report(),
+        **probed(module),
         durations=clock.durations,
         provenance={
             **provenance(),
@@ -158,6 +158,8 @@ def given_advice(settings: Settings, choices: Mapping[str, str], config: Mapping
 def regimen_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a configuration that says how to train and on what: no seed, no place on this machine."""
     regimen = {key: value for key, value in config.items() if key not in NOT_REGIMEN}
+    if config.get("probe") == "lr_range":  # this one trains otherwise
+        regimen["probe"] = "lr_range"
     regimen["data"] = {key: value for key, value in config["data"].items() if key not in ("dir", "cache")}
     return regimen
 
@@ -199,9 +201,10 @@ def compose(config: Mapping[str, Any], settings: Settings, split: "Split") -> "R
     """The LightningModule that the configuration describes, initialised from the seed's own stream."""
     import torch
 
-    from regimens.training import losses
+    from regimens.training import losses, lr_range
     from regimens.training.gradient_flow import GradientFlow, NoProbe
     from regimens.training.module import Regimen
+    from regimens.training.phases import Phase
     from regimens.training.schedules import Schedule
     from regimens.training.seeds import derive
 
@@ -219,9 +222,12 @@ def compose(config: Mapping[str, Any], settings: Settings, split: "Split") -> "R
         regularization=regularization,
         generator=generator,
     )
+    probe = {"none": NoProbe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
     optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
     pace = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
-    steps = math.ceil(len(split.y_train) / settings.batch_size)
+    steps, phases = math.ceil(len(split.y_train) / settings.batch_size), transfer.phases(settings.epochs)
+    if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs and freezing
+        scheduler, pace, phases = lr_range.growing, {"interval": "step"}, [Phase(lr_range.epochs_needed(steps))]
 
     def make_optimizer(parameters: list[torch.Tensor], lr: float | None) -> torch.optim.Optimizer:
         with explained(config["optimizer"]):
@@ -243,8 +249,8 @@ def compose(config: Mapping[str, Any], settings: Settings, split: "Split") -> "R
         make_schedule=make_schedule,
         clip=make(config["clip"]),
         regularization=regularization,
-        phases=transfer.phases(settings.epochs),
-        probe=GradientFlow() if settings.probe == "gradients" else NoProbe(),
+        phases=phases,
+        probe=probe,
         engine=engine(config, settings, steps),
     )
 
@@ -283,12 +289,15 @@ def fit(
 
     from regimens.data.loader import Blocks
     from regimens.training.callbacks import BestWeights, EpochEnd
+    from regimens.training.lr_range import Finished
     from regimens.training.module import Diverged
     from regimens.training.seeds import derive
 
     best = BestWeights()
     patience = module.regularization.patience
     stopping = [EarlyStopping("val/loss", patience=patience, check_finite=False)] if patience else []
+    # A range test ends by itself, and nobody is to judge it by its epochs.
+    watchers = [] if settings.probe == "lr_range" else [best, *stopping, EpochEnd(on_epoch)]
     train = Blocks(len(split.y_train), settings.batch_size, derive(settings.seed, "order"))
     valid = Blocks(len(split.y_valid), 1000, 0, block=1, shuffle=False)
     status = "completed"
@@ -296,13 +305,15 @@ def fit(
         with quiet():
             trainer = make(
                 config["trainer"],
-                max_epochs=settings.epochs,
-                callbacks=[best, *stopping, EpochEnd(on_epoch)],
+                max_epochs=sum(phase.epochs for phase in module.phases),
+                callbacks=watchers,
                 # Inside a SLURM job Lightning would take the job's tasks for the ranks of this one trial.
                 plugins=[LightningEnvironment()],
                 default_root_dir=str(directory),
             )
             trainer.fit(module, train, Chunks(valid))
+    except Finished:
+        pass
     except Diverged:
         status = "diverged"
     except Pruned:
@@ -359,7 +370,12 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
     """The trial's metrics, from the weights that it ends with; the test set is read only where `test` asks for it."""
     import torch
 
+    from regimens.training import lr_range
+
     net = module.net.cpu().eval()
+    parameters = sum(p.numel() for p in net.parameters())
+    if settings.probe == "lr_range":
+        return lr_range.metrics(module.probe.report() or {}, parameters)
     history = module.history
     metrics: dict[str, float | None] = {
         name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history
@@ -374,7 +390,7 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
             metrics[f"{name}/loss"] = float(loss)
             metrics[f"{name}/accuracy"] = float(module.objective.correct(logits, y)) / len(y)
         metrics |= monte_carlo(module, name, x, y, settings)
-    metrics["parameters"] = sum(p.numel() for p in net.parameters())
+    metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
     return metrics
 
@@ -395,13 +411,21 @@ def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings
 def acted(
     module: "Regimen", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
 ) -> dict[str, dict[str, Any]]:
-    """What each technique of the regimen did."""
+    """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined."""
     from regimens.training.acted import Techniques, dead_units, report
+
+    if settings.probe == "lr_range":
+        return {}
 
     techniques = Techniques(clip=choices.get("clip", "none"), scheduler=choices.get("scheduler", "constant"))
     epochs = len(module.history.get("epoch", ()))
     entries = report(module.actions, techniques, module.regularization, epochs, settings.epochs, module.net, status)
     return {**entries, **dead_units(module.net, split.x_valid)}
+
+
+def probed(module: "Regimen") -> dict[str, Any]:
+    """What the probe saw, under the result's field for it."""
+    return {module.probe.field: module.probe.report()}
 
 
 def save(module: "Regimen", best: "BestWeights", config: Mapping[str, Any], directory: Path) -> None:

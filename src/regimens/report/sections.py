@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from regimens.report import answers, curves, dots, heatmap, parity, stars, techniques, transfer
+from regimens.report import answers, curves, dots, heatmap, lr_range, parity, stars, techniques, transfer
 from regimens.report.canvas import Figure
 from regimens.report.numbers import MISSING, difference, interval, number, p_value, plural, value
 from regimens.report.palette import Palette
@@ -80,6 +80,8 @@ def _asked(study: Study) -> str:
 def _answer(study: Study) -> str:
     if study.name == "parity":
         return parity.parity_answer(study)
+    if proposed := lr_range.range_answer(study):
+        return proposed
     special = None
     if transfer.is_transfer(study):
         special = transfer.transfer_answer(study) or heatmap.pair_answer(study)
@@ -89,6 +91,8 @@ def _answer(study: Study) -> str:
 def _figures(study: Study, palette: Palette) -> list[Figure | None]:
     if study.name == "parity":
         return [parity.parity_figure(study)]
+    if drawn := lr_range.range_figure(study, palette):
+        return [drawn]
     first: list[Figure | None] = []
     if transfer.is_transfer(study):
         if by_pair := heatmap.pair_map(study):

@@ -130,6 +130,11 @@ def _report(study: Study, table: dict[str, Any], results: Sequence[Result], file
     from regimens.study.summary import print_summary
 
     print_summary(study, table)
+    if any(result.lr_range for result in results):
+        from regimens.report import lr_range
+        from regimens.terminal import proposals
+
+        proposals(*lr_range.of_table(files[0]))
     counts = sorted(Counter(result.status for result in results).items(), key=lambda one: (-one[1], one[0]))
     told = ", ".join(f"{number} {status}" for status, number in counts)
     print(f"{study.name} ({study.id}): {len(results)} trials: {told}; see {files[0]}")

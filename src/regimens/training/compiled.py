@@ -230,7 +230,7 @@ def obstacle_in(job: Job) -> str:
     if not isinstance(job.clip, Clip):
         return "the clip is not one of the catalogue's own"
     if not isinstance(job.probe, NoProbe):
-        return "the gradient-flow probe looks at single steps"
+        return "a probe looks at single steps"
     for module in job.net.modules():
         if isinstance(module, nn.RReLU):
             return "rrelu draws its slopes inside the activation"

@@ -14,10 +14,15 @@ QUANTITIES = ("activation_mean", "activation_std", "gradient_norm", "saturated_s
 
 
 class Probe(Protocol):
-    """What the training loop tells a probe; `report` is what the result keeps (None: nothing)."""
+    """What the training loop tells a probe; `report` is what the result keeps under `field` (None: nothing)."""
+
+    field: str
 
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch` (from 0) begins."""
+
+    def stepping(self, loss: Tensor, lr: float) -> None:
+        """A step at learning rate `lr` is about to be taken; `loss` (0-dim) is its mini-batch's, penalty included."""
 
     def before(self, net: nn.Module, batch: Tensor) -> None:
         """Gradients are there, and the step is yet to be taken."""
@@ -35,8 +40,13 @@ class Probe(Protocol):
 class NoProbe:
     """Looks at nothing."""
 
+    field = "gradient_flow"
+
     def begin_epoch(self, epoch: int) -> None:
         """Nothing begins."""
+
+    def stepping(self, loss: Tensor, lr: float) -> None:
+        """Nothing is read."""
 
     def before(self, net: nn.Module, batch: Tensor) -> None:
         """Nothing is read."""
@@ -59,6 +69,8 @@ class GradientFlow:
     with respect to its input is below `threshold` of the largest one in the layer (dead ReLUs, flat sigmoids).
     """
 
+    field = "gradient_flow"
+
     def __init__(self, every: int = 100, threshold: float = 0.05) -> None:
         self.every = every
         self.threshold = threshold
@@ -73,6 +85,9 @@ class GradientFlow:
         """Forget the last epoch's samples."""
         self._epochs.append(epoch + 1)
         self._step, self._sampled = 0, []
+
+    def stepping(self, loss: Tensor, lr: float) -> None:
+        """The loss is not looked at."""
 
     def before(self, net: nn.Module, batch: Tensor) -> None:
         """After `backward`, before the optimiser: read activations and gradients."""

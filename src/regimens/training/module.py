@@ -33,7 +33,7 @@ class Regimen(pl.LightningModule):
     """Trains `net` on `train` (x (N, D), y (N,)), watches `valid`; `history` holds one number an epoch for each metric.
 
     `make_optimizer(params, lr)` (lr None: the optimiser's own) and `make_schedule(optimizer, epochs)` are called anew
-    in each phase. Raises Diverged out of `fit` as soon as a block's loss is not finite.
+    in each phase. Raises Diverged out of `fit` as soon as a block's loss is not finite, and what the probe raises.
     """
 
     def __init__(
@@ -138,6 +138,7 @@ class Regimen(pl.LightningModule):
             loss.backward()
             actions.lr(self._schedule.lr)
             actions.clipped(self.clip(self._trainable))
+            self.probe.stepping(loss, self._schedule.lr)
             self.probe.before(net, batch)
             self._optimizer.step()
             if regularization.constrains:
