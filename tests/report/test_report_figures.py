@@ -8,11 +8,12 @@ import pytest
 
 from regimens.report.canvas import drawing, standalone, svg
 from regimens.report.dots import number_line
+from regimens.report.gradients import gradient_flow
 from regimens.report.heatmap import pair_answer, pair_map
 from regimens.report.palette import CATALOGUE, COLOURS, Palette
 from regimens.report.parity import prediction, published
 from regimens.report.tables import Study, read_studies, read_study
-from regimens.report.techniques import gradient_flow, lr_curves, overfitting
+from regimens.report.techniques import lr_curves, overfitting
 from regimens.report.transfer import Pair, effect, pairs, transfer_answer
 from tests.report.synthetic_results import grid
 

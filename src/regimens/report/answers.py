@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from regimens.report.numbers import difference, interval, listing, number, plural, value
+from regimens.report.power import ALPHA, resolution
 from regimens.report.tables import BROKEN, Cell, Study
 
-ALPHA = 0.05
 FEW = 5
 
 
@@ -52,7 +52,7 @@ def answer(study: Study) -> str:
         return f"Only one cell has results: {best.label}, {shown}; nothing to compare it with.{caveats(study)}"
     tied, untested = leaders(study)
     of = f"Of {subject(study)}, "
-    few = " So few seeds detect only large, steady differences." if best.n < FEW else ""
+    few = f" {seen}" if (seen := unseen(study)) else ""
     if len(untested) == len(study.ranked) - 1:
         said = f"{of}{best.label} has the best mean, {shown}; too few finals to test any difference."
     elif len(tied) == len(study.ranked):
@@ -70,6 +70,16 @@ def answer(study: Study) -> str:
         verb = "is" if len(tied) == 2 else "are"
         said = f"{of}{best.label} has the best mean: {shown}; {names} {verb} not detectably different from it.{few}"
     return said + caveats(study)
+
+
+def unseen(study: Study) -> str:
+    """How large a difference would have had to be for these seeds to show it; empty where that cannot be told."""
+    best, *others = study.ranked
+    close = [c for c in others if (holm(c, "vs_best") or 0.0) >= ALPHA]
+    least = resolution(best, close, study.metric, len(others)) if close else None
+    if least is not None:
+        return f"Differences below {difference(least, study.metric, 1)[1:]} would mostly go unseen at n={best.n}."
+    return "So few seeds detect only large, steady differences." if best.n < FEW else ""
 
 
 def caveats(study: Study) -> str:

@@ -71,3 +71,19 @@ def listing(names: list[str], most: int = 4) -> str:
 def plural(n: int, noun: str) -> str:
     """`1 trial`, `8 trials`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def span(counts: set[int]) -> str:
+    """`10,000`, or `180 to 200` where they differ."""
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def power_of_ten(x: float) -> str:
+    """A ratio that may be very small: `0.42`, `3 × 10⁻¹⁷`, `nothing`."""
+    if x == 0:
+        return "nothing"
+    if x >= 0.01:
+        return f"{x:.2g}"
+    digits, exponent = f"{x:.0e}".split("e")
+    return f"{digits} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from regimens.report.canvas import INK, Figure, drawing, percent_axis, svg
-from regimens.report.numbers import plural
+from regimens.report.cells import Table
+from regimens.report.numbers import MISSING, interval, plural, value
 from regimens.report.palette import COLOURS
 from regimens.report.tables import Cell, Study
 
@@ -128,3 +129,20 @@ def parity_figure(study: Study) -> Figure | None:
         "prediction interval for one more run. Blue: the star lies inside; vermilion: outside."
     )
     return Figure(slug, "Published numbers", drawn, caption, ("id", "metric", "published", "ours"), table)
+
+
+def parity_table(study: Study | None) -> Table:
+    """Published number, our distribution, inside or not, and the explanation of those outside."""
+    rows, keys = [], []
+    for c in comparisons(study):
+        mean = sum(c.ours) / len(c.ours) if c.ours else None
+        seen = interval((min(c.ours), max(c.ours)), "accuracy", 2) if c.ours else MISSING
+        told = interval(c.interval, "accuracy", 2) or MISSING
+        means = value(c.published, c.metric, 2), value(mean, c.metric, 2)
+        row = (c.id, c.metric.replace("/", " "), *means, seen, told)
+        rows.append((*row, str(len(c.ours)), c.verdict, c.explanation or c.note or "", c.source))
+        first = c.interval[0] if c.interval else None
+        low = min(c.ours) if c.ours else None
+        keys.append((c.id, c.metric, c.published, mean, low, first, len(c.ours), c.verdict, c.note, c.source))
+    columns = ("experiment", "metric", "published", "our mean", "our range", "prediction interval", "n", "verdict")
+    return Table((*columns, "note", "source"), tuple(rows), tuple(keys), DEFINITION)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from regimens.report import answers, curves, dots, heatmap, lr_range, parity, stars, techniques, transfer
+from regimens.report import answers, curves, dots, gradients, heatmap, lr_range, parity, stars, techniques, transfer
 from regimens.report.canvas import Figure
-from regimens.report.numbers import MISSING, difference, interval, number, p_value, plural, value
+from regimens.report.cells import Table, cell_table
+from regimens.report.evidence import evidence
 from regimens.report.palette import Palette
-from regimens.report.tables import BROKEN, Cell, Study
+from regimens.report.tables import BROKEN, Study
 
 # The chapter's order; studies that it does not name follow by name.
 ORDER = [
@@ -19,16 +20,6 @@ ORDER = [
     "pretraining", "optimizers", "lr_range", "schedules", "regularizers", "regularization", "dropout", "recipes",
     "parity",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text; `keys` are what a column sorts by (None sorts last)."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    keys: tuple[tuple[Any, ...], ...]
-    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Sect
         id=study.name,
         title=study.question,
         answer=_answer(study),
-        evidence=_evidence(study),
+        evidence=evidence(study),
         flags=_flags(study),
         figures=tuple(figures),
         tables=tuple(_tables(study)),
@@ -85,7 +76,12 @@ def _answer(study: Study) -> str:
     special = None
     if transfer.is_transfer(study):
         special = transfer.transfer_answer(study) or heatmap.pair_answer(study)
-    return special + answers.caveats(study) if special else answers.answer(study)
+    else:
+        special = gradients.depth_answer(study)
+    if special:
+        return special + answers.caveats(study)
+    more = techniques.gap_sentence(study) if not study.problem else None
+    return f"{answers.answer(study)} {more}" if more else answers.answer(study)
 
 
 def _figures(study: Study, palette: Palette) -> list[Figure | None]:
@@ -100,7 +96,7 @@ def _figures(study: Study, palette: Palette) -> list[Figure | None]:
         first = [transfer.transfer_figure(study, palette)]
     return [
         *first,
-        techniques.gradient_flow(study, palette),
+        gradients.gradient_flow(study, palette),
         dots.finals_dots(study, palette),
         None if first else heatmap.grid_map(study),
         dots.number_line(study),
@@ -110,25 +106,6 @@ def _figures(study: Study, palette: Palette) -> list[Figure | None]:
         curves.learning_curves(study, palette),
         curves.best_of_n(study, palette),
     ]
-
-
-def _evidence(study: Study) -> str:
-    about, tuned = study.about, study.about.get("tuned")
-    named = ", ".join(str(t) for t in tuned) if isinstance(tuned, list | Mapping) else tuned
-    parts = [f"Compared: {', '.join(study.axes) or 'one regimen'} ({plural(len(study.cells), 'cell')})"]
-    parts.append(f"tuned: {named}" if tuned else "nothing tuned")
-    if tuned and (each := number(about.get("budget"))):
-        parts.append(f"{plural(int(each), 'tuning trial')} per cell ({about.get('sampler') or 'one sampler'})")
-    if seeds := number(about.get("seeds")):
-        parts.append(f"{plural(int(seeds), 'seed')} per cell")
-    if about.get("reference"):
-        parts.append(f"“default” is {about['reference']}")
-    parts.append(f"selected by {about.get('metric', 'val/accuracy')}, quoted: {study.metric} of the finals")
-    how = (
-        "Intervals of the mean are 95%, by bootstrap over seeds (with few seeds rather too narrow than too wide); "
-        "comparisons are paired by seed and Holm-corrected; the best cell is picked from the same finals."
-    )
-    return "; ".join(parts) + ". " + how
 
 
 def _flags(study: Study) -> tuple[tuple[str, str, str], ...]:
@@ -146,67 +123,5 @@ def _error(raw: Mapping[str, Any]) -> str:
 
 def _tables(study: Study) -> list[Table]:
     if study.name == "parity":
-        return [parity_table(study)]
-    tables = [cell_table(study)]
-    if rated := stars.ratings(study):
-        tables.append(_stars(*rated))
-    return tables
-
-
-def cell_table(study: Study) -> Table:
-    """One row per cell: mean, interval, comparisons, tuned values, flags."""
-    metric, ranked = study.metric, study.ranked
-    ordered = [*ranked, *(c for c in study.cells if c not in ranked)]
-    named = [n for n in ("vs_best", "vs_default") if any(c.row.get(n) for c in study.cells)]
-    tuned = any(c.row.get("best_params") for c in study.cells)
-    columns = ["cell", f"mean {metric.replace('/', ' ')}", "95% interval", "n", "sd"]
-    columns += [head for n in named for head in (n.replace("vs_", "against "), "p (Holm)")]
-    columns += ["tuned to"] * tuned + ["flags"]
-    rows, keys = zip(*(_row(c, metric, named, tuned) for c in ordered), strict=True)
-    return Table(tuple(columns), rows, keys)
-
-
-def _row(cell: Cell, metric: str, named: list[str], tuned: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    sd = number(cell.row.get("sd"))
-    text = [cell.label, value(cell.mean, metric, 2), interval(cell.interval, metric, 2) or MISSING, str(cell.n)]
-    text.append(value(sd, metric, 2))
-    keys: list[Any] = [cell.label, cell.mean, cell.interval[0] if cell.interval else None, cell.n, sd]
-    for name in named:
-        row = cell.row.get(name) or {}
-        diff, p = number(row.get("diff")), number(row.get("p_holm"))
-        text += [difference(diff, metric), p_value(p)]
-        keys += [diff, p]
-    if tuned:
-        params = cell.row.get("best_params") or {}
-        text.append(", ".join(f"{k}={_short(v)}" for k, v in params.items()) or MISSING)
-        keys.append(number(next(iter(params.values()), None)))
-    kinds = list(dict.fromkeys(kind for kind, _ in answers.flags(cell)))
-    return (*text, ", ".join(kinds) or MISSING), (*keys, ", ".join(kinds) or None)
-
-
-def _short(told: Any) -> str:
-    return f"{told:.3g}" if isinstance(told, float) else str(told)
-
-
-def _stars(definition: str, rated: Sequence[stars.Rating]) -> Table:
-    columns = ("optimizer", "epochs to target", "speed", "quality", "in the chapter (speed / quality)")
-    rows = tuple((r.label, str(r.epochs or MISSING), r.speed, r.quality, r.chapter) for r in rated)
-    keys = tuple((r.label, r.epochs, len(r.speed), len(r.quality), r.chapter) for r in rated)
-    return Table(columns, rows, keys, definition)
-
-
-def parity_table(study: Study | None) -> Table:
-    """Published number, our distribution, inside or not, and the explanation of those outside."""
-    rows, keys = [], []
-    for c in parity.comparisons(study):
-        mean = sum(c.ours) / len(c.ours) if c.ours else None
-        seen = interval((min(c.ours), max(c.ours)), "accuracy", 2) if c.ours else MISSING
-        told = interval(c.interval, "accuracy", 2) or MISSING
-        means = value(c.published, c.metric, 2), value(mean, c.metric, 2)
-        row = (c.id, c.metric.replace("/", " "), *means, seen, told)
-        rows.append((*row, str(len(c.ours)), c.verdict, c.explanation or c.note or "", c.source))
-        first = c.interval[0] if c.interval else None
-        low = min(c.ours) if c.ours else None
-        keys.append((c.id, c.metric, c.published, mean, low, first, len(c.ours), c.verdict, c.note, c.source))
-    columns = ("experiment", "metric", "published", "our mean", "our range", "prediction interval", "n", "verdict")
-    return Table((*columns, "note", "source"), tuple(rows), tuple(keys), parity.DEFINITION)
+        return [parity.parity_table(study)]
+    return [table for table in (cell_table(study), stars.stars_table(study)) if table]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from regimens.report.answers import ALPHA, holm
+from regimens.report.cells import Table
 from regimens.report.curves import mean_curve
-from regimens.report.numbers import value
+from regimens.report.numbers import MISSING, value
 from regimens.report.tables import Cell, Study
 
 # handson-ml2 (A. Géron, 2nd edition), chapter 11, table 11-2, given from the book: (speed, quality) from 1 to 3.
@@ -77,3 +78,14 @@ def _quality(cell: Cell, best: Cell) -> str:
 
 def _chapter(cell: Cell) -> str:
     return CHAPTER.get(str(cell.values.get("optimizer")), "–")
+
+
+def stars_table(study: Study) -> Table | None:
+    """The stars as a table; None where `ratings` is."""
+    rated = ratings(study)
+    if rated is None:
+        return None
+    columns = ("optimizer", "epochs to target", "speed", "quality", "in the chapter (speed / quality)")
+    rows = tuple((r.label, str(r.epochs or MISSING), r.speed, r.quality, r.chapter) for r in rated[1])
+    keys = tuple((r.label, r.epochs, len(r.speed), len(r.quality), r.chapter) for r in rated[1])
+    return Table(columns, rows, keys, rated[0])

@@ -1,64 +1,16 @@
-"""Figures that belong to one kind of technique: gradient flow, learning-rate schedules, regularisers."""
+"""Figures that belong to one kind of technique: learning-rate schedules, regularisers, whole recipes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from regimens.report.canvas import Figure, drawing, percent_axis, svg, unit
 from regimens.report.curves import NAMED, finish, mean_curve, n_text
 from regimens.report.dots import shorten
-from regimens.report.numbers import number
+from regimens.report.numbers import difference, number, value
 from regimens.report.palette import Palette
 from regimens.report.tables import Cell, Study, Trial
-
-
-def gradient_flow(study: Study, palette: Palette) -> Figure | None:
-    """Gradient norm by layer, first and last epoch: vanishing gradients at a glance; None without the probe."""
-    probed = [(c, t) for c in study.cells for t in c.trials[:99] if _norms(t)]
-    first = list({c.label: (c, t) for c, t in reversed(probed)}.values())[::-1]
-    first = sorted(first, key=lambda one: -len(_norms(one[1])[-1]))[:NAMED]
-    if not first:
-        return None
-    slug, rows = f"{study.name}-gradients", []
-    with drawing(3.8) as (figure, axes):
-        for cell, trial in first:
-            style, table = palette.cell(study, cell), _norms(trial)
-            for epoch, line in ((1, "--"), (len(table), "-")):
-                values = table[epoch - 1]
-                x = range(1, len(values) + 1)
-                seen = [math.nan if v is None else v for v in values]
-                label = shorten(cell.label) if line == "-" else None
-                marker = style.marker if line == "-" else None
-                axes.plot(
-                    x,
-                    seen,
-                    line,
-                    color=style.colour,
-                    marker=marker,
-                    ms=4,
-                    markevery=max(1, len(seen) // 12),
-                    label=label,
-                )
-                rows += [(cell.label, trial.seed, epoch, layer, v) for layer, v in zip(x, values, strict=True)]
-        axes.set_yscale("log")
-        finish(axes, "gradient norm of the kernel", "dense layer (1 = next to the inputs)")
-        figure.legend(loc="outside lower center", ncols=2)
-        drawn = svg(figure, slug)
-    caption = (
-        "How much gradient reaches each layer (norm of the kernel's gradient, averaged over sampled steps; one trial "
-        f"per line, n=1; {len(first)} cells, those with most layers first; logarithmic). Dashed: first epoch; solid: "
-        "last. A line that falls by orders of magnitude toward layer 1 is a vanishing gradient, a gap is a gradient of "
-        "exactly zero; a level line is a healthy net."
-    )
-    return Figure(slug, "Gradient flow", drawn, caption, ("cell", "seed", "epoch", "layer", "norm"), tuple(rows))
-
-
-def _norms(trial: Trial) -> list[list[float | None]]:
-    flow = trial.raw.get("gradient_flow") or {}
-    table = [[number(v) or None for v in row] for row in flow.get("gradient_norm") or []]
-    return table if table and any(v is not None for v in table[-1]) else []
 
 
 def lr_curves(study: Study, palette: Palette) -> Figure | None:
@@ -130,6 +82,20 @@ def overfitting(study: Study, palette: Palette) -> Figure | None:
         + (" Right: the share of kernel weights that are exactly zero, where the trial counted them." if sparse else "")
     )
     return Figure(slug, "Gap and sparsity", drawn, caption, ("cell", "seed", "gap", "zero share"), rows)
+
+
+def gap_sentence(study: Study) -> str | None:
+    """Where training runs ahead of validation most and least, and which cell ends with zeros; None elsewhere."""
+    if "regularization" not in {a.split(".")[0] for a in study.axes}:
+        return None
+    gaps = sorted((sum(g) / len(g), c.label) for c in study.ranked if (g := _gaps(c)))
+    if len(gaps) < 2:
+        return None
+    (low, least), (high, most) = gaps[0], gaps[-1]
+    text = f"Training ends {difference(high, 'accuracy', 1)} from validation with {most}, "
+    text += f"{difference(low, 'accuracy', 1)} with {least} (means)"
+    zeros = max(((sum(z) / len(z), c.label) for c in study.ranked if (z := _zero_shares(c))), default=(0.0, ""))
+    return text + (f"; {zeros[1]} sets {value(zeros[0], 'share')} of the weights to zero." if zeros[0] > 0 else ".")
 
 
 def _gap(trial: Trial) -> float | None:

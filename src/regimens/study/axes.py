@@ -73,10 +73,11 @@ def _interval(sweep: Any) -> dict[str, Any]:
 def options(axis: str, values: Any) -> dict[str, tuple[str, ...]]:
     """Label -> overrides of each value of an axis.
 
-    A list holds values of the key that the axis names; a mapping gives a name to overrides of several keys.
+    A list holds values of the key that the axis names; a mapping gives a name to overrides of several keys, and null
+    takes a name off again (a smaller scale, say, cannot delete what a study declares).
     """
     if isinstance(values, Mapping):
-        return {str(name): tuple(overrides or ()) for name, overrides in values.items()}
+        return {str(name): tuple(overrides) for name, overrides in values.items() if overrides is not None}
     if not isinstance(values, list | tuple) or not values:
         raise UserError(f"study.compared.{axis}: a list of values, or a mapping from names to overrides")
     return {_label(value): (f"{axis}={override_text(value)}",) for value in values}

@@ -1,0 +1,49 @@
+"""Train the networks from which to transfer: `python src/pretrain.py task_a models data=digits study.workers=2`.
+
+A study like any other, so that it uses every worker and goes on where it was cut off; then the weights of its finals
+are copied to FOLDER/a-SEED, or where it compares something, to FOLDER/a-CELL.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from regimens.cli import USER_ERROR
+from regimens.cli import main as train
+
+RUNS = Path("runs")
+
+
+def main(argv: list[str]) -> int:
+    """Return the exit status: that of the study, or 2 where no study or folder is named."""
+    if len(argv) < 2 or "=" in argv[0] + argv[1]:
+        print("error: name a study of conf/study and a folder: python src/pretrain.py task_a models", file=sys.stderr)
+        return USER_ERROR
+    study, folder, *overrides = argv
+    places = [f"paths.runs={RUNS}", f"paths.results={folder}"]
+    status = train(["src/train.py", "-m", f"study={study}", *places, *overrides])
+    if status == 0:
+        publish(Path(folder) / f"{study}.json", Path(folder))
+    return status
+
+
+def publish(table: Path, folder: Path) -> None:
+    """Copy the weights of each final of the study that `table` tells of, under a name that other studies can give."""
+    import json
+
+    from regimens.study.claim import place
+    from regimens.study.definition import Study
+
+    about = json.loads(table.read_text())["study"]
+    directory = RUNS / f"{about['name']}-{about['id']}"
+    study = Study.load(directory / "study.json")
+    for cell in study.cells:
+        for number, seed in enumerate(study.final_seeds):
+            name = "-".join(str(value) for value in cell.values.values()) or str(seed)
+            (folder / f"a-{name}").mkdir(parents=True, exist_ok=True)
+            for kind in ("final.safetensors", "config.yaml", "result.json"):
+                shutil.copy2(place(directory, cell, "final", number) / kind, folder / f"a-{name}" / kind)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

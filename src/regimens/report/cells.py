@@ -1,0 +1,70 @@
+"""The table of a study: one row per cell, with its mean, interval, comparisons, tuned values, action and flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from regimens.report.answers import flags
+from regimens.report.numbers import MISSING, difference, interval, number, p_value, value
+from regimens.report.tables import Cell, Study
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text; `keys` are what a column sorts by (None sorts last)."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    keys: tuple[tuple[Any, ...], ...]
+    caption: str = ""
+
+
+def cell_table(study: Study) -> Table:
+    """One row per cell: mean, interval, comparisons, tuned values, flags."""
+    metric, ranked = study.metric, study.ranked
+    ordered = [*ranked, *(c for c in study.cells if c not in ranked)]
+    named = [n for n in ("vs_best", "vs_default") if any(c.row.get(n) for c in study.cells)]
+    tuned = any(c.row.get("best_params") for c in study.cells)
+    columns = ["cell", f"mean {metric.replace('/', ' ')}", "95% interval", "n", "sd"]
+    columns += [head for n in named for head in (n.replace("vs_", "against "), "p (Holm)")]
+    acted = any(_did(c) for c in ordered)
+    columns += ["tuned to"] * tuned + ["what it did (first seed)"] * acted + ["flags"]
+    rows, keys = zip(*(_row(c, metric, named, tuned, acted) for c in ordered), strict=True)
+    return Table(tuple(columns), rows, keys)
+
+
+def _row(
+    cell: Cell, metric: str, named: list[str], tuned: bool, acted: bool
+) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    sd = number(cell.row.get("sd"))
+    text = [cell.label, value(cell.mean, metric, 2), interval(cell.interval, metric, 2) or MISSING, str(cell.n)]
+    text.append(value(sd, metric, 2))
+    keys: list[Any] = [cell.label, cell.mean, cell.interval[0] if cell.interval else None, cell.n, sd]
+    for name in named:
+        row = cell.row.get(name) or {}
+        diff, p = number(row.get("diff")), number(row.get("p_holm"))
+        text += [difference(diff, metric), p_value(p)]
+        keys += [diff, p]
+    if tuned:
+        params = cell.row.get("best_params") or {}
+        text.append(", ".join(f"{k}={_short(v)}" for k, v in params.items()) or MISSING)
+        keys.append(number(next(iter(params.values()), None)))
+    if acted:
+        text.append(_did(cell) or MISSING)
+        keys.append(_did(cell) or None)
+    kinds = list(dict.fromkeys(kind for kind, _ in flags(cell)))
+    return (*text, ", ".join(kinds) or MISSING), (*keys, ", ".join(kinds) or None)
+
+
+def _short(told: Any) -> str:
+    return f"{told:.3g}" if isinstance(told, float) else str(told)
+
+
+def _did(cell: Cell) -> str:
+    """What the compared techniques did in the cell's first final, in the words of its result."""
+    acted = cell.finals[0].raw.get("acted") if cell.finals else None
+    entries = acted.items() if isinstance(acted, dict) else ()
+    return "; ".join(
+        str(e["what"]) for name, e in entries if name != "dead_units" and isinstance(e, dict) and e.get("what")
+    )

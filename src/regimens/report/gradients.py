@@ -1,0 +1,98 @@
+"""Vanishing gradients: what reaches each layer of the deepest nets of a study, and the sentence about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from regimens.report.answers import evidence
+from regimens.report.canvas import Figure, drawing, svg
+from regimens.report.curves import NAMED, finish
+from regimens.report.dots import shorten
+from regimens.report.numbers import listing, number, power_of_ten
+from regimens.report.palette import Palette
+from regimens.report.tables import Cell, Study, Trial, label_of
+
+Norms = list[list[float | None]]
+COLUMNS = ("cell", "seed", "epoch", "layer", "norm")
+
+
+def deepest(study: Study) -> list[tuple[Cell, Trial, Norms]]:
+    """(cell, its first final, gradient norms: epochs x layers) of the probed cells with most layers, in their order."""
+    probed = []
+    for cell in study.cells:
+        trials = [t for t in (*cell.finals, *cell.trials) if norms(t)]
+        probed += [(cell, t, norms(t)) for t in trials[:1]]
+    most = max((len(table[-1]) for _, _, table in probed), default=0)
+    return [one for one in probed if len(one[2][-1]) == most]
+
+
+def norms(trial: Trial) -> Norms:
+    """The trial's gradient norms, an epoch a row, None where a gradient was exactly zero; empty without the probe."""
+    flow = trial.raw.get("gradient_flow") or {}
+    table = [[number(v) or None for v in row] for row in flow.get("gradient_norm") or []]
+    return table if table and any(v is not None for v in table[-1]) else []
+
+
+def depth_answer(study: Study) -> str | None:
+    """How well the deepest nets learn, and how much gradient their first layers get; None without the probe."""
+    found = [(c, table) for c, _, table in deepest(study) if c.mean is not None]
+    if len(found) < 2:
+        return None
+    cells = [c for c in study.ranked if c in [one for one, _ in found]]
+    told = [f"{_name(c, cells)} {evidence(c, study.metric)}" for c in cells]
+    shares = sorted((share, c.label, c) for c, table in found if (share := first_share(table)) is not None)
+    layers = len(found[0][1][-1]) - 1
+    text = f"With {layers} hidden layers, {study.metric.replace('/', ' ')} is {listing(told, 6)}."
+    if not shares:
+        return text
+    (low, _, worst), (high, _, best) = shares[0], shares[-1]
+    return (
+        f"{text} In the first epoch, layer 1 of {_name(worst, cells)} gets {power_of_ten(low)} of the gradient that "
+        f"its last hidden layer gets; in {_name(best, cells)} it is {power_of_ten(high)}."
+    )
+
+
+def first_share(table: Norms) -> float | None:
+    """Layer 1's gradient norm over the last hidden layer's, in the first epoch; 0 where nothing reaches layer 1."""
+    first, last = table[0][0], table[0][-2] if len(table[0]) > 1 else None
+    return None if last is None else (first or 0.0) / last
+
+
+def _name(cell: Cell, among: Sequence[Cell]) -> str:
+    """A cell's label without what all the others share (such as the number of layers)."""
+    varied = {a: v for a, v in cell.values.items() if len({str(c.values.get(a)) for c in among}) > 1}
+    return label_of(varied) if varied else cell.label
+
+
+def gradient_flow(study: Study, palette: Palette) -> Figure | None:
+    """Gradient norm by layer of the deepest nets, first and last epoch; None without the probe."""
+    shown = deepest(study)[:NAMED]
+    if not shown:
+        return None
+    slug, rows = f"{study.name}-gradients", []
+    with drawing(3.8) as (figure, axes):
+        for cell, trial, table in shown:
+            style = palette.cell(study, cell)
+            _line(axes, table[0], "--", style.colour, marker=None, label=None)
+            _line(axes, table[-1], "-", style.colour, marker=style.marker, label=shorten(cell.label))
+            for epoch in dict.fromkeys((1, len(table))):
+                rows += [(cell.label, trial.seed, epoch, i, v) for i, v in enumerate(table[epoch - 1], start=1)]
+        axes.set_yscale("log")
+        finish(axes, "gradient norm of the kernel", "dense layer (1 = next to the inputs)")
+        figure.legend(loc="outside lower center", ncols=2)
+        drawn = svg(figure, slug)
+    caption = (
+        "How much gradient reaches each layer: the norm of its kernel's gradient, averaged over sampled steps, on a "
+        f"logarithmic scale; the first final of each of {len(shown)} cells, the deepest of the study (n=1 a line). "
+        "Dashed: first epoch; solid: last. A line that falls by orders of magnitude toward layer 1 is a vanishing "
+        "gradient, a gap a gradient of exactly zero; a level line is a healthy net."
+    )
+    return Figure(slug, "Gradient flow, layer by layer", drawn, caption, COLUMNS, tuple(rows))
+
+
+def _line(axes: Any, values: Sequence[float | None], line: str, colour: str, **style: Any) -> None:
+    seen = [math.nan if v is None else v for v in values]
+    every = max(1, len(seen) // 12)
+    axes.plot(range(1, len(seen) + 1), seen, line, color=colour, ms=4, markevery=every, **style)
