@@ -25,7 +25,9 @@ FILES = sorted(CONF.glob("**/*.yaml"))
 SMALL = ("data=digits", "data.train_size=64", "data.n_valid=100", "task.b_train=20", "epochs=1", "tracking=none")
 # Groups whose options compose others, and options that need what only their user has.
 COMPOSING = ("experiment", "study", "scale", "data")
-OPTIONS = sorted(f"{p.parent.name}={p.stem}" for p in FILES if p.parent.parent == CONF and p.parent.name not in COMPOSING)
+OPTIONS = sorted(
+    f"{p.parent.name}={p.stem}" for p in FILES if p.parent.parent == CONF and p.parent.name not in COMPOSING
+)
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 ROWS = published()
 RECIPES = ("default_dnn", "self_normalizing")
