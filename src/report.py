@@ -13,15 +13,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="?", choices=("report", "parity"), default="report", help="which report to write")
     parser.add_argument("--results", type=Path, default=None, help="directory of tables (parity: one table)")
-    parser.add_argument("--out", type=Path, default=Path("reports"), help="where to write (default: reports)")
+    parser.add_argument("--out", type=Path, default=None, help="where to write (reports; for parity, reports/parity)")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings to show")
     parser.add_argument("--declared", type=Path, default=Path("conf/study"), help="the studies that could be run")
     args = parser.parse_args()
     try:
         if args.what == "parity":
-            written = build_parity(args.results or Path("results/parity.json"), args.out, args.params)
+            written = build_parity(
+                args.results or Path("results/parity.json"), args.out or Path("reports/parity"), args.params
+            )
         else:
-            written = build_report(args.results or Path("results"), args.out, args.params, args.declared)
+            written = build_report(
+                args.results or Path("results"), args.out or Path("reports"), args.params, args.declared
+            )
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

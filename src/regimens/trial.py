@@ -390,9 +390,21 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
             metrics[f"{name}/loss"] = float(loss)
             metrics[f"{name}/accuracy"] = float(module.objective.correct(logits, y)) / len(y)
         metrics |= monte_carlo(module, name, x, y, settings)
+    metrics |= fusion(net, split.x_valid[:1000])
     metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
     return metrics
+
+
+def fusion(net: Any, x: Any) -> dict[str, float | None]:
+    """Seconds that one prediction of x (N, D) takes as trained, and with batch normalisation folded away, if any."""
+    from regimens.nets.fuse import seconds_saved
+    from regimens.nets.norm import BatchNorm
+
+    if not any(isinstance(module, BatchNorm) for module in net.modules()):
+        return {}
+    plain, fused = seconds_saved(net, x, repeats=11)
+    return {"time/predict": plain, "time/predict_fused": fused}
 
 
 def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:

@@ -1,9 +1,14 @@
 """A fused network gives the same logits without its batch normalisation, wherever that stood."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
+from tests.conftest import Train
 from torch import nn
 
+from regimens import terminal
 from regimens.nets.fuse import fuse, seconds_saved
 from regimens.nets.mlp import MLP
 from regimens.nets.norm import BatchNorm, Norm
@@ -54,3 +59,14 @@ def test_time_is_measured_for_both() -> None:
     plain, fused = seconds_saved(trained(Norm(BatchNorm)), torch.randn(8, 20), repeats=3)
     assert plain > 0
     assert fused > 0
+
+
+def test_a_trial_with_batch_normalisation_reports_the_time_that_folding_it_saves(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = train("norm=batch", "epochs=1")
+    assert result.metrics["time/predict"] is not None
+    assert result.metrics["time/predict_fused"] is not None
+    terminal.summary(result, tmp_path, None)
+    assert re.search(r"batch norm: folded .* takes .* ms instead of .* ms \(-?\d+% saved\)", capsys.readouterr().out)
+    assert "time/predict" not in train("norm=layer", "epochs=1", into="layer").metrics
