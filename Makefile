@@ -76,15 +76,11 @@ test-slurm: $(STAMP)  ## studies on a SLURM cluster
 bench: $(STAMP)  ## the speed comparisons in benchmarks/
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-ui: $(STAMP)  ## MLflow's pages over mlflow.db, on 127.0.0.1:5000
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --workers 1
+ui: $(STAMP)  ## MLflow's pages over mlflow.db, on 127.0.0.1:5000 [PORT=5001]
+	@$(BIN)/python tools/pages.py mlflow $(if $(PORT),--port $(PORT))
 
-dashboard: $(STAMP)  ## Optuna's pages over the newest study, on 127.0.0.1:8080 [JOURNAL=runs/.../journal.log]
-	@journal="$(JOURNAL)"; \
-	if [ -z "$$journal" ]; then journal=$$(find runs -name journal.log -exec ls -t {} + 2>/dev/null | head -n 1); fi; \
-	if [ -z "$$journal" ]; then echo "error: no journal.log under runs/; run a study first (make study)" >&2; exit 2; fi; \
-	echo "journal: $$journal"; \
-	$(BIN)/optuna-dashboard "$$journal" --host 127.0.0.1 --port 8080
+dashboard: $(STAMP)  ## Optuna's pages over the newest study, on 127.0.0.1:8080 [JOURNAL=runs/.../journal.log] [PORT=8081]
+	@$(BIN)/python tools/pages.py optuna --journal "$(JOURNAL)" $(if $(PORT),--port $(PORT))
 
 clean:  ## remove build/ and the tools' caches (keeps $(VENV), data/, runs/ and results/)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

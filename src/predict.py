@@ -21,7 +21,7 @@ def main() -> int:
 
     try:
         model = predict.load(predict.find(args.run, args.runs), args.weights)
-        x = predict.read_inputs(args.data, args.key, drop=model.target)
+        x = predict.read_inputs(args.data, model, args.key)
         predict.write(model.classes, model.probabilities(x), args.out)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

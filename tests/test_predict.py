@@ -97,7 +97,7 @@ def test_what_cannot_be_predicted_is_told_in_a_line(train: Train, tmp_path: Path
             model.probabilities(x)
     np.savez(tmp_path / "other.npz", features=np.zeros((3, 64)))
     with pytest.raises(UserError, match="it holds features; choose with --key"):
-        predict.read_inputs(tmp_path / "other.npz")
+        predict.read_inputs(tmp_path / "other.npz", model)
     with pytest.raises(UserError, match="no such directory, and no run"):
         predict.find("nowhere", tmp_path)
     text = (run / "config.yaml").read_text()

@@ -97,7 +97,7 @@ def single(cfg: "DictConfig") -> int:
         tracking.log(result, directory)
         raise
     run_id = tracking.log(result, directory)
-    terminal.summary(result, directory, run_id)
+    terminal.summary(result, directory, tracking.link(run_id))
     if result.lr_range:
         from regimens.report import lr_range
 

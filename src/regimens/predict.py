@@ -19,7 +19,7 @@ class Model:
     """A trained network and all that it needs to know of its inputs and outputs.
 
     `classes` are the names of the task's classes in the order of their labels; `target` is the column of a table that
-    held them in training, None where it was no table.
+    held them in training, `features` are the other columns in their order; None and empty where it was no table.
     """
 
     net: "MLP"
@@ -27,6 +27,8 @@ class Model:
     n_inputs: int
     classes: tuple[str, ...]
     target: str | None = None
+    features: tuple[str, ...] = ()
+    separator: str = ","
 
     def probabilities(self, x: "Array") -> "Array":
         """(N, classes) probabilities of raw inputs (N, ...), scaled as in training.
@@ -95,20 +97,25 @@ def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
         n_inputs=about["n_inputs"],
         classes=tuple(about["classes"]),
         target=config["data"].get("target"),
+        features=tuple(about.get("features", ())),
+        separator=config["data"].get("separator", ","),
     )
 
 
-def read_inputs(path: Path, key: str = "X", drop: str | None = None) -> "Array":
-    """Raw inputs (N, ...): the array `key` of an .npz, or every column but `drop` of a .csv with a header.
+def read_inputs(path: Path, model: Model, key: str = "X") -> "Array":
+    """Raw inputs (N, ...) for `model`: the array `key` of an .npz, or the columns that it was trained on of a .csv.
 
+    A network that was not trained on a table takes every column of a .csv, in order.
     Raises UserError for a missing file, key or column, and for what is no finite number.
     """
+    from regimens.data import table
     from regimens.data.arrays import inputs
-
-    if path.suffix == ".csv":
-        return inputs(_table(path, drop), str(path))
     from regimens.data.sources import read_npz
 
+    if path.suffix == ".csv":
+        rows = table.read(path, model.separator)
+        names = model.features or [name for name in rows.columns if name != model.target]
+        return table.features(table.select(rows, names, path), path)
     found = read_npz(path)
     if key not in found:
         raise UserError(f"{path} has no {key}: it holds {', '.join(sorted(found)) or 'nothing'}; choose with --key")
@@ -160,20 +167,6 @@ def _file(directory: Path, name: str) -> Path:
     if not path.is_file():
         raise UserError(f"{directory} has no {name}: it is no finished run, or one of an earlier version; train again")
     return path
-
-
-def _table(path: Path, drop: str | None) -> "Array":
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise UserError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
-    table = table.drop(columns=[drop], errors="ignore")
-    for name in table.columns:
-        if not pd.api.types.is_numeric_dtype(table[name]):
-            raise UserError(f"{path}: column {name!r} is not numeric")
-    return table.to_numpy()
 
 
 def _parts(x: "Array") -> list["Array"]:

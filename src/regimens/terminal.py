@@ -58,7 +58,7 @@ def proposals(sentences: list[str], picture: Path | None) -> None:
         print(f"lr range: drawn in {picture}")
 
 
-def summary(result: Result, directory: Path, run_id: str | None) -> None:
+def summary(result: Result, directory: Path, link: str = "") -> None:
     """The end of a trial: its numbers, what never acted, where it lies."""
     if result.status == "diverged":
         epochs = result.metrics["epochs"]
@@ -76,5 +76,5 @@ def summary(result: Result, directory: Path, run_id: str | None) -> None:
     if why := result.provenance.get("engine_note"):
         print(f"engine={result.provenance['engine']}: {why}")
     print(f"run: {directory}  ({result.durations['train']:.1f} s of training)")
-    if run_id:
-        print(f"MLflow run {run_id}: `make ui`")
+    if link:
+        print(f"MLflow: {link}")

@@ -3,13 +3,14 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from regimens.result import Result, finite, write_json
+from regimens import shown
+from regimens.result import Result, write_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,8 +29,11 @@ class Tracking(Protocol):
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
         """Show a trial; its id."""
 
-    def close(self, parent: str | None, status: str, files: Mapping[str, Path] | None = None) -> None:
-        """End a study's entry."""
+    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
+        """End a study's entry with its files, and with the trial in `best` as a model that can be served."""
+
+    def link(self, entry: str | None) -> str:
+        """Where an entry can be looked at, in a line; nothing for None."""
 
 
 class NoTracking:
@@ -43,8 +47,12 @@ class NoTracking:
         """Nothing to show."""
         return None
 
-    def close(self, parent: str | None, status: str, files: Mapping[str, Path] | None = None) -> None:
+    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
         """Nothing to close."""
+
+    def link(self, entry: str | None) -> str:
+        """Nothing to look at."""
+        return ""
 
 
 class Mlflow:
@@ -72,7 +80,7 @@ class Mlflow:
                 client.update_run(parent, status="RUNNING")
                 self._end_orphans(client, experiment, parent)
                 return parent
-            tags = {"regimens.study": study["id"], "mlflow.note.content": study.get("question") or study["name"]}
+            tags = {"regimens.study": study["id"], "mlflow.note.content": shown.study_note(study)}
             return str(client.create_run(experiment, tags=tags, run_name=study["name"]).info.run_id)
         return None
 
@@ -87,29 +95,72 @@ class Mlflow:
             return run_id
         return None
 
-    def close(self, parent: str | None, status: str, files: Mapping[str, Path] | None = None) -> None:
-        """End the study's run with MLflow's `status` (FINISHED, FAILED, KILLED) and its files as artifacts."""
+    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
+        """End the study's run with MLflow's `status` (FINISHED, FAILED, KILLED), `files` as its artifacts.
+
+        The trial in the directory `best` becomes the run's logged model, once.
+        """
         if parent is None:
             return
         with told("tracking"):
             client = self._client()
-            for path in (files or {}).values():
+            for path in files:
                 client.log_artifact(parent, str(path))
             client.set_terminated(parent, status)
+            if best is not None:
+                self._log_model(client, parent, best)
+
+    def link(self, entry: str | None) -> str:
+        """The page of a run: on the server of `uri`, or on the one that `make ui` starts."""
+        if entry is None:
+            return ""
+        page = f"#/runs/{entry}"
+        if self.uri.startswith("http"):
+            return redacted(f"{self.uri.rstrip('/')}/{page}")
+        return f"http://127.0.0.1:5000/{page} (start the server with `make ui`)"
+
+    def table(self, server: str) -> str:
+        """The address, on a server of these runs, of the table of all runs with the columns that matter."""
+        client = self._client()
+        return f"{server}/#/experiments/{self._experiment(client)}/runs?viewStateShareKey={shown.VIEW}"
+
+    def _log_model(self, client: "MlflowClient", parent: str, best: Path) -> None:
+        """Log the trial in `best` as a model of the run, unless it is its model already."""
+        from mlflow.entities import LoggedModelOutput
+        from mlflow.models import Model
+
+        from regimens import serving
+
+        run = client.get_run(parent)
+        trial = f"{best.parent.name}/{best.name}"
+        if run.data.tags.get("regimens.model") == trial:
+            return
+        model = client.create_logged_model(run.info.experiment_id, "model", parent, tags={"regimens.trial": trial})
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                about = Model(model.artifact_location, parent, model_uuid=model.model_id, model_id=model.model_id)
+                serving.package(best, Path(scratch) / "model", about)
+                client.log_model_artifacts(model.model_id, str(Path(scratch) / "model"))
+        except BaseException:
+            client.finalize_logged_model(model.model_id, "FAILED")
+            raise
+        client.finalize_logged_model(model.model_id, "READY")
+        client.log_outputs(parent, [LoggedModelOutput(model.model_id, 0)])
+        client.set_tag(parent, "regimens.model", trial)
 
     def _write(self, result: Result, directory: Path, parent: str | None) -> str:
         from mlflow.entities import Param, RunTag
 
         client = self._client()
         tags = {"regimens.status": result.status, "regimens.regimen": result.regimen_hash[:12]}
-        tags |= {"regimens.never_acted": ", ".join(never_acted(result))} if never_acted(result) else {}
+        tags |= {"regimens.never_acted": ", ".join(shown.never_acted(result))} if shown.never_acted(result) else {}
         tags |= {"mlflow.parentRunId": parent} if parent else {}
         run = client.create_run(
-            self._experiment(client), start_time=started(result), tags=tags, run_name=run_name(result)
+            self._experiment(client), start_time=shown.started(result), tags=tags, run_name=shown.run_name(result)
         )
         run_id = str(run.info.run_id)
-        parameters = [Param(key, value[:LIMIT]) for key, value in params(result).items()]
-        client.log_batch(run_id, metrics(result), parameters, [RunTag("regimens.directory", directory.name)])
+        parameters = [Param(key, value[:LIMIT]) for key, value in shown.params(result).items()]
+        client.log_batch(run_id, shown.metrics(result), parameters, [RunTag("regimens.directory", directory.name)])
         for name in ("config.yaml", "result.json"):
             if (directory / name).exists():
                 client.log_artifact(run_id, str(directory / name))
@@ -136,18 +187,17 @@ class Mlflow:
     def _experiment(self, client: "MlflowClient") -> str:
         from mlflow.exceptions import MlflowException
 
+        tags = {"mlflow.note.content": shown.TRIALS_NOTE, f"mlflow.sharedViewState.{shown.VIEW}": shown.view()}
         found = client.get_experiment_by_name(self.experiment)
-        if found is not None:
-            return str(found.experiment_id)
-        note = "Trials of Regimens: compare runs by optimizer, scheduler, ...; a study's trials are its children."
-        try:
-            return str(
-                client.create_experiment(
-                    self.experiment, artifact_location=self.artifacts, tags={"mlflow.note.content": note}
-                )
-            )
-        except MlflowException:
-            return str(client.get_experiment_by_name(self.experiment).experiment_id)
+        if found is None:
+            try:
+                made = client.create_experiment(self.experiment, artifact_location=self.artifacts, tags=tags)
+                return str(made)
+            except MlflowException:  # another process was faster
+                found = client.get_experiment_by_name(self.experiment)
+        for key in tags.keys() - found.tags.keys():
+            client.set_experiment_tag(found.experiment_id, key, tags[key])
+        return str(found.experiment_id)
 
 
 @contextmanager
@@ -173,61 +223,3 @@ def absolute(uri: str) -> str:
     if not uri.startswith(prefix) or uri == prefix:
         return uri
     return prefix + str(Path(uri.removeprefix(prefix)).absolute())
-
-
-def never_acted(result: Result) -> list[str]:
-    """The techniques of a trial that did nothing."""
-    return [str(entry["technique"]) for entry in result.acted.values() if not entry["acted"]]
-
-
-def run_name(result: Result) -> str:
-    """What the run is called in the list: its study's cell, phase and number, or its own name."""
-    if not result.study:
-        return result.name
-    cell = " ".join(f"{axis}={value}" for axis, value in result.study.get("cell", {}).items())
-    return f"{cell or result.study['name']} {result.study['phase']} {result.study['number']}"
-
-
-def started(result: Result) -> int:
-    """Milliseconds since the epoch at which the trial began."""
-    return int(datetime.fromisoformat(result.provenance["started"]).timestamp() * 1000)
-
-
-def params(result: Result) -> dict[str, str]:
-    """The regimen's options and numbers, flat, groups first; nothing but what was composed."""
-    flat = {**result.choices, "seed": str(result.seed)}
-
-    def walk(prefix: str, node: Any) -> None:
-        if isinstance(node, Mapping):
-            for key, value in node.items():
-                if not key.startswith("_") and key not in ("name", "tune", "trainer"):
-                    walk(f"{prefix}.{key}" if prefix else key, value)
-        else:
-            flat[prefix] = str(node)
-
-    walk("", result.regimen)
-    return flat
-
-
-def metrics(result: Result) -> list[Any]:
-    """Every epoch's numbers and the final ones, as one batch of MLflow metrics; what is not finite is left out."""
-    from mlflow.entities import Metric
-
-    stamp = started(result)
-    epochs = result.history.get("epoch", [])
-    rows = [
-        Metric(f"epoch/{name}" if name == "time" else name, value, stamp + int(1000 * (elapsed or 0)), int(epoch or 0))
-        for name, values in result.history.items()
-        if name != "epoch"
-        for epoch, value, elapsed in zip(epochs, finite(values), result.history["time"], strict=True)
-        if value is not None
-    ]
-    last = int(epochs[-1] or 0) if epochs else 0
-    final = {**result.metrics, **{f"acted/{k}": float(v["acted"]) for k, v in result.acted.items()}}
-    seen = {row.key for row in rows}
-    rows += [
-        Metric(f"final/{name}" if name in seen else name, value, stamp, last)
-        for name, value in finite(final).items()
-        if value is not None
-    ]
-    return rows

@@ -460,6 +460,7 @@ def save_inputs(split: "Split", directory: Path) -> None:
     if split.scaling is None:
         return
     told = {"classes": list(split.class_names), "n_inputs": split.n_inputs, "n_outputs": split.n_outputs}
+    told["features"] = list(split.feature_names)
     temporary = directory / ".inputs.safetensors"
     save_file(split.scaling.arrays(), temporary, {"scale": split.scaling.kind, "regimens": json.dumps(told)})
     temporary.replace(directory / "inputs.safetensors")

@@ -111,18 +111,55 @@ def test_a_csv_gives_features_and_named_classes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["3", "8", "10"], ("3", "8", "10")),  # grades, in their own order
+        (["-1", "1", "1"], ("-1", "1")),
+        (["1.0", "2.0", "1.0"], ("1", "2")),
+        (["True", "False", "True"], ("False", "True")),
+        (["b", "B", "a"], ("B", "a", "b")),
+    ],
+)
+def test_each_value_of_a_label_column_is_a_class(tmp_path: Path, labels: list[str], classes: tuple[str, ...]) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("x,y\n" + "".join(f"{row * row},{label}\n" for row, label in enumerate(labels * 4)))
+    found = sources.csv(str(path), "y")
+    assert found.class_names == classes
+    names = [str(label).removesuffix(".0") for label in labels]
+    assert [found.class_names[number] for number in found.y_train[:3]] == names
+
+
+def test_a_csv_can_be_separated_otherwise_and_leave_columns_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("id;name;height;pet\n7;rex;1;dog\n8;tom;3;cat\n9;leo;4;cat\n")
+    found = sources.csv(str(path), "pet", drop=["name"], separator=";")
+    assert found.feature_names == ("id", "height")
+    assert "column 'id' only numbers the rows; leave it out with data.drop=[id]" in caplog.text
+    caplog.clear()
+    assert sources.csv(str(path), "pet", drop=["name", "id"], separator=";").x_train.tolist() == [[1], [3], [4]]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
     ("text", "target", "message"),
     [
-        ("a,b\n1,0\n2,1\n", "label", "has no column 'label': its columns are a, b"),
-        ("a,b\nx,0\ny,1\n", "b", "column 'a' is not numeric"),
-        ("a,b\n,0\n2,1\n", "b", "has 1 values that are NaN"),
-        ("a,b\n1,\n2,dog\n", "b", "column 'b' is empty in row 0"),
-        ("a,b\n1,-1\n2,1\n", "b", "holds the label -1"),
-        ("a,b\n1,0.5\n2,1\n", "b", "holds NaN or fractions"),
-        ("a,b\n1,0\n2,2\n", "b", "class 1 of 3 has no training example"),
+        ("a,b\n1,0\n2,1\n", "label", "has no column 'label': its columns are a, b$"),
+        ("1,0\n2,1\n", "label", r"its columns are 1, 0 \(the first line has to name the columns\)"),
+        ("a,b\nx,0\ny,1\n", "b", r"column 'a' holds 'x' in row 1: encode it as numbers, .* data\.drop=\[a\]"),
+        ("a,b\n1,0\n?,1\n", "b", "column 'a' holds '.' in row 2"),
+        ("a,b\n,0\n2,1\n,1\n", "b", r"column 'a' is empty in row 1 and 1 more: fill it in, .*data\.drop=\[a\]"),
+        ("a,b\n1e300,0\n2,1\n", "b", "beyond float32"),
+        ("a,b\n1,\n2,dog\n", "b", "column 'b' is empty in row 1: every row needs its label"),
+        ("a,b\n1,0.5\n2,1\n", "b", "column 'b' holds fractions: these are quantities, and only classes"),
+        ("a,b\n1,9\n2,8\n3,7\n4,6\n", "b", "column 'b' has 4 different values in 4 rows: these are quantities"),
+        ("a,b\n1,p\n2,q\n3,r\n4,s\n", "b", "4 different values in 4 rows: that is a name for each row and no class"),
         ("a,b\n1,0\n2,0\n", "b", "one class only"),
-        ("b\n1\n0\n", "b", r"has shape \(2, 0\)"),
-        ("a,b\n", "b", "is not numeric|is empty"),
+        ("b\n1\n0\n", "b", "has no column besides the labels"),
+        ("a,b\n", "b", "has no rows"),
+        ("a;b\n1;0\n2;1\n", "b", r"has one column, 'a;b': try data\.separator=';'"),
+        ("a,b\n1,2,0\n2,3,1\n", "b", "its rows have more cells than its first line has names"),
         ("", "b", "cannot read .*: No columns"),
         ("a,b\n1,2,3,4\n1\n1,2,3,4,5,6,7\n", "b", "cannot read"),
     ],

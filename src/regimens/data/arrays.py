@@ -19,7 +19,8 @@ class Arrays:
 
     `x_*` are (N, ...) arrays, uint8 for images and float32 otherwise; `y_*` are (N,) int64 class numbers from 0.
     A part that the source does not have is None. `hashes` name what was read (file name -> sha256), `source` says in
-    words where it comes from (never a path of this machine), `maximum` is the largest value an input can take.
+    words where it comes from (never a path of this machine), `maximum` is the largest value an input can take,
+    `feature_names` are the columns of a table (empty for others).
     """
 
     x_train: Array
@@ -33,6 +34,7 @@ class Arrays:
     source: str
     hashes: Mapping[str, str] = field(default_factory=dict)
     maximum: float | None = None
+    feature_names: tuple[str, ...] = ()
 
     def parts(self) -> dict[str, tuple[Array, Array]]:
         """The parts that exist, by name: train, valid, test."""

@@ -53,6 +53,8 @@ def describe(arrays: Arrays, dataset: str, key: str, split: Mapping[str, Any]) -
         "dtype": str(arrays.x_train.dtype),
         "maximum": arrays.maximum,
     }
+    if arrays.feature_names:
+        manifest["feature_names"] = list(arrays.feature_names)
     files["manifest.json"] = (json.dumps(manifest, indent=2) + "\n").encode()
     return files, Prepared(parts, manifest)
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -10,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from regimens.data import fashion
+from regimens.data import fashion, table
 from regimens.data.arrays import Array, Arrays, check, inputs, labels
 from regimens.data.files import sha256
 from regimens.errors import DataError
+
+log = logging.getLogger(__name__)
 
 _WHERE_NOT_WHAT = frozenset({"dir", "cache", "mirrors"})
 
@@ -74,36 +77,25 @@ def arrays(path: str) -> Arrays:
     return check(Arrays(**values, n_classes=n_classes, class_names=names, source=Path(path).name, hashes=digest), path)
 
 
-def csv(path: str, target: str) -> Arrays:
-    """A comma-separated file with a header: column `target` holds the labels, every other column is a numeric feature.
+def csv(path: str, target: str, drop: Sequence[str] = (), separator: str = ",") -> Arrays:
+    """A table with a header: column `target` holds the labels, every other column but `drop` is a numeric feature.
 
-    Labels are class numbers 0, 1, 2, ... or words (numbered in alphabetical order). Raises DataError for a missing
-    file or column, a feature that is not a number, an empty cell, and whatever `arrays.check` finds.
+    Labels are numbers or words; each value is a class. Raises DataError for a missing file or column, a feature that
+    is empty or no number, labels that are quantities, and whatever `arrays.check` finds.
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
-    if target is None or target not in table.columns:
-        raise DataError(f"{path} has no column {target!r}: its columns are {', '.join(map(str, table.columns[:20]))}")
-    answers, features = table[target], table.drop(columns=[target])
-    for name in features.columns:
-        if not pd.api.types.is_numeric_dtype(features[name]):
-            raise DataError(f"{path}: column {name!r} is not numeric: encode it, or drop it")
-    if answers.isna().any():
-        raise DataError(f"{path}: column {target!r} is empty in row {int(answers.isna().to_numpy().argmax())}")
-    if pd.api.types.is_numeric_dtype(answers):
-        y = labels(answers.to_numpy(), f"{path}: {target}")
-        names = tuple(str(number) for number in range(min(int(y.max()) + 1, 1 + len(np.unique(y))) if y.size else 0))
-        n_classes = int(y.max()) + 1 if y.size else 0
-    else:
-        words, y = np.unique(answers.astype(str).to_numpy(dtype=str), return_inverse=True)
-        names, n_classes = tuple(str(word) for word in words), len(words)
-    x = inputs(features.to_numpy(), path)
-    digest = {Path(path).name: sha256(Path(path))}
-    return check(Arrays(x, y.astype(np.int64), None, None, None, None, n_classes, names, Path(path).name, digest), path)
+    rows = table.read(path, separator)
+    y, names = table.classes(table.column(rows, str(target), path), path)
+    for name in drop:
+        table.column(rows, str(name), path)
+    features = rows.drop(columns=[str(target), *map(str, drop)])
+    for name in table.counters(features):
+        log.warning("%s: column %r only numbers the rows; leave it out with data.drop=[%s]", path, name, name)
+    x = table.features(features, path)
+    found = Arrays(
+        x, y, None, None, None, None, len(names), names, Path(path).name, {Path(path).name: sha256(Path(path))},
+        feature_names=tuple(features.columns),
+    )  # fmt: skip
+    return check(found, path)
 
 
 def identity(source: Callable[[], Arrays]) -> str | None:

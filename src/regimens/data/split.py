@@ -15,8 +15,8 @@ class Split:
     """Inputs are (N, n_inputs) float32; labels (N,) int64, or (N,) float32 of 0 and 1 where `binary`.
 
     `n_outputs` is the number of logits (1 where binary), `class_names` the task's classes in the order of their labels.
-    `scaling` is what turned raw inputs into these, where anything did. `manifest` is plain data for a result's
-    provenance: its "hash" identifies data, split, scaling and task.
+    `scaling` is what turned raw inputs into these, where anything did; `feature_names` are the columns of a table.
+    `manifest` is plain data for a result's provenance: its "hash" identifies data, split, scaling and task.
     """
 
     x_train: "torch.Tensor"
@@ -32,3 +32,4 @@ class Split:
     class_names: tuple[str, ...]
     manifest: Mapping[str, Any]
     scaling: "Scale | None" = None
+    feature_names: tuple[str, ...] = ()

@@ -119,6 +119,7 @@ def load(
         class_names=classes,
         manifest=told,
         scaling=scaled,
+        feature_names=tuple(found.manifest.get("feature_names", ())),
     )
 
 

@@ -20,6 +20,7 @@ from regimens.study.axes import read_command_line
 from regimens.study.compose import Composer, Source
 from regimens.study.define import define
 from regimens.study.definition import Study
+from regimens.study.ending import Ending
 from regimens.study.opening import make_ledger, open_session, recover, settle_definition, use_storage
 from regimens.study.settings import read_settings
 from regimens.study.worker import StudyStopped
@@ -89,34 +90,36 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
         print(f"{study.name}: {count} broken trials get one more attempt")
     from regimens.study.export import export
 
-    with open_session(directory) as session, tracking(config, study) as (parent, show, files):
+    with open_session(directory) as session, tracking(config, study) as (parent, show, ending):
         ledger = make_ledger(directory, session=session, study=study, composer=composer)
         train(ledger, settings, config, hydra_context, run_trial, parent)
         results, table, paths = export(study, directory, Path(config.paths.results))
-        files |= {path.name: path for path in paths}
+        if parent:
+            ending.fill(study, directory, table, paths)
         for (cell, phase, number), result in zip(slots(study), results, strict=True):
             show(result, ledger.place(cell, phase, number))  # what a dead worker could not show
-    _report(study, table, results, paths)
+    _report(study, table, results, [*paths, directory], ending)
     return results
 
 
 @contextlib.contextmanager
-def tracking(config: DictConfig, study: Study) -> Iterator[tuple[str | None, Show, dict[str, Path]]]:
+def tracking(config: DictConfig, study: Study) -> Iterator[tuple[str | None, Show, Ending]]:
     """The study's run in the tracker: opened before any worker starts, closed with how the study ended."""
     from regimens.build import build
 
-    files: dict[str, Path] = {}
+    ending = Ending()
     if config.get("tracking") is None:
-        yield None, lambda result, directory: None, files
+        yield None, lambda result, directory: None, ending
         return
     room = build(OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
     parent = room.open({"name": study.name, "id": study.id, "question": study.question})
     try:
-        yield parent, lambda result, directory: room.log(result, directory, parent), files
+        yield parent, lambda result, directory: room.log(result, directory, parent), ending
     except BaseException:
         room.close(parent, "KILLED")
         raise
-    room.close(parent, "FINISHED", files)
+    ending.link = room.link(parent)
+    room.close(parent, "FINISHED", ending.files, ending.best)
 
 
 def data_hash(cfg: DictConfig, run_trial: str) -> str | None:
@@ -125,8 +128,10 @@ def data_hash(cfg: DictConfig, run_trial: str) -> str | None:
     return load(OmegaConf.to_container(cfg, resolve=True)).manifest["hash"] if load else None
 
 
-def _report(study: Study, table: dict[str, Any], results: Sequence[Result], files: Sequence[Path]) -> None:
-    """Print the table, best first, and the last line: how many of each."""
+def _report(
+    study: Study, table: dict[str, Any], results: Sequence[Result], places: Sequence[Path], ending: Ending
+) -> None:
+    """Print the table, best first, how many trials ended how, and where everything lies."""
     from regimens.study.summary import print_summary
 
     print_summary(study, table)
@@ -134,10 +139,13 @@ def _report(study: Study, table: dict[str, Any], results: Sequence[Result], file
         from regimens.report import lr_range
         from regimens.terminal import proposals
 
-        proposals(*lr_range.of_table(files[0]))
+        proposals(*lr_range.of_table(places[0]))
     counts = sorted(Counter(result.status for result in results).items(), key=lambda one: (-one[1], one[0]))
     told = ", ".join(f"{number} {status}" for status, number in counts)
-    print(f"{study.name} ({study.id}): {len(results)} trials: {told}; see {files[0]}")
+    print(f"{study.name} ({study.id}): {len(results)} trials: {told}; see {places[0]}")
+    print(f"trials: {places[-1]}" + (f"  best: {ending.best.relative_to(places[-1])}" if ending.best else ""))
+    if ending.link:
+        print(f"MLflow: {ending.link}")
 
 
 def command() -> str:
