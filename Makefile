@@ -64,7 +64,11 @@ soak: test-soak  ## kill and resume studies for minutes
 test-soak: $(STAMP)
 	$(PYTEST) -m soak --timeout=3600
 
-test-browser: $(STAMP)  ## the report in headless Chromium
+test-browser: $(STAMP)  ## the report in headless Chromium (which Debian's package installs where it is missing)
+	@command -v chromedriver >/dev/null || { \
+	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	    $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium chromium-driver; \
+	} || { echo "error: chromedriver is missing: install Chromium and its driver" >&2; exit 2; }
 	$(PYTEST) -m browser
 
 test-postgres: $(STAMP)  ## studies shared through PostgreSQL

@@ -174,7 +174,7 @@ def write_all(folder: Path) -> Path:
     recipes = {(("recipe", "default_dnn"),): 0.891, (("recipe", "self_normalizing"),): 0.891}
     made = [
         grid(rng, "optimizers", "Which optimiser learns best?", optimizers),
-        grid(rng, "initialization", "Which initialisation suits which activation?", init, tuning=0),
+        grid(rng, "initializers", "Which initialisation suits which activation?", init, tuning=0),
         grid(rng, "recipes", "Which of the two recommended recipes?", recipes),
         _schedules(rng), _depth(rng), _regularizers(rng), _transfer(rng), _pairs(rng), _parity(rng),
         {"study": {"name": "empty", "question": "An empty study"}, "cells": [], "trials": [], "provenance": {}},

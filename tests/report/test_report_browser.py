@@ -1,5 +1,6 @@
 """The report in a real browser: no errors, no broken anchors, nothing wider than the window, in both themes."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def page(reported: Path) -> str:
     return (reported / "report.html").as_uri()
 
 
-@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("width", [360, 768, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_and_is_quiet(chromium: Browser, page: str, width: int, scheme: str) -> None:
     chromium.visit(page, width, scheme)
@@ -67,3 +68,20 @@ def test_a_table_sorts_by_number_both_ways(chromium: Browser, page: str) -> None
     up, down = chromium.run(sort)
     assert up == sorted(up)
     assert down == sorted(up, reverse=True)
+
+
+def test_a_table_sorts_from_the_keyboard(chromium: Browser, page: str) -> None:
+    chromium.visit(page, 1280, "light")
+    chromium.run("document.querySelector('#optimizers table.sortable thead button').focus()")
+    for kind in ("keyDown", "keyUp"):
+        chromium.devtools("Input.dispatchKeyEvent", {"type": kind, "key": "Enter", "code": "Enter", "text": "\r",
+                                                     "windowsVirtualKeyCode": 13})  # fmt: skip
+    state = "return document.querySelector('#optimizers table.sortable th').getAttribute('aria-sort')"
+    assert chromium.run(state) == "ascending"
+
+
+def test_it_prints(chromium: Browser, page: str) -> None:
+    chromium.visit(page, 1280, "light")
+    printed = chromium.devtools("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    assert base64.b64decode(printed).startswith(b"%PDF")
+    assert len(printed) > 50_000

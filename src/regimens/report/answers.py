@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from regimens.report.numbers import difference, interval, listing, number, plural, value
+from regimens.report.numbers import difference, interval, is_share, listing, number, plural, value
 from regimens.report.power import ALPHA, resolution
 from regimens.report.tables import BROKEN, Cell, Study
 
 FEW = 5
+HOPELESS = 0.2  # in shares: a study that misses differences of 20 points shows nothing
+NOUNS = {
+    "optimizer": "optimiser", "scheduler": "schedule", "regularization": "regularisation", "clip": "way of clipping",
+    "norm": "normalisation",
+}  # fmt: skip
 
 
 def holm(cell: Cell, against: str) -> float | None:
@@ -34,7 +39,8 @@ def evidence(cell: Cell, metric: str, digits: int = 1) -> str:
 
 def subject(study: Study) -> str:
     """`8 optimizers, tuned with 8 trials each`: what was compared, under which budget."""
-    noun = study.axes[0].split(".")[-1].replace("_", " ") if len(study.axes) == 1 else "combination"
+    axis = study.axes[0].split(".")[-1] if len(study.axes) == 1 else "combination"
+    noun = NOUNS.get(axis, axis.replace("_", " "))
     each = number(study.about.get("budget"))
     tuned = f", tuned with {plural(int(each), 'trial')} each" if study.about.get("tuned") and each else ""
     return f"{plural(len(study.cells), noun)}{tuned}"
@@ -77,6 +83,8 @@ def unseen(study: Study) -> str:
     best, *others = study.ranked
     close = [c for c in others if (holm(c, "vs_best") or 0.0) >= ALPHA]
     least = resolution(best, close, study.metric, len(others)) if close else None
+    if least is not None and is_share(study.metric) and least > HOPELESS:
+        return f"At n={best.n}, hardly any difference could show."
     if least is not None:
         return f"Differences below {difference(least, study.metric, 1)[1:]} would mostly go unseen at n={best.n}."
     return "So few seeds detect only large, steady differences." if best.n < FEW else ""

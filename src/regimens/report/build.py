@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regimens.errors import UserError
+from regimens.report.kept import keep, kept_studies, longer_reports
 from regimens.report.page import Report, write_exports, write_report
 from regimens.report.palette import Palette
 from regimens.report.sections import order, section
@@ -22,20 +23,24 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
     """Write the whole report of `results/*.json` under `out`; return the files written, `report.html` first.
 
     `params` (params.yaml) gives the settings that commands show; `declared` (conf/study) the studies that could be run.
-    `figures/` and `plots/` are emptied first, so that nothing stays of a study that is gone.
+    `figures/` and `plots/` are emptied first, so that nothing stays of a study that is gone. What longer runs left in
+    `out` (kept/*.json, */report.md) is shown as well.
 
     Raises:
         UserError: no results directory, or a params file that is none.
     """
     settings = read_settings(params)
-    studies = order(read_studies(results))
+    own = read_studies(results)
+    longer = [s for s in kept_studies(out) if s.name not in {one.name for one in own}]
+    studies = order([*own, *longer])
     palette = Palette(studies)
     report = Report(
         title=TITLE,
         studies=studies,
-        sections=[section(s, palette, settings) for s in studies],
+        sections=[section(s, palette, {} if s in longer else settings) for s in studies],
         settings=settings,
         manifest=_manifest(results),
+        longer=longer_reports(out),
         not_run=_not_run({s.name for s in studies}, params, declared),
     )
     for folder in ("figures", "plots"):
@@ -47,6 +52,8 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
 def build_parity(table: Path, out: Path, params: Path | None = None) -> list[Path]:
     """Write `parity.html` and `parity.md`: the published numbers against the runs of one study table.
 
+    The slim table that is left in `out`/kept/ is what the whole report's own section of them is drawn from.
+
     Raises:
         UserError: no such table.
     """
@@ -55,7 +62,7 @@ def build_parity(table: Path, out: Path, params: Path | None = None) -> list[Pat
     study = read_study(table)
     settings = read_settings(params)
     report = Report("Published numbers, re-trained", [study], [section(study, Palette([study]), settings)], settings)
-    return write_report(report, out, "parity")
+    return [*write_report(report, out, "parity"), keep(table, out)]
 
 
 def read_settings(params: Path | None) -> dict[str, str]:
@@ -82,7 +89,8 @@ def _not_run(present: set[str], params: Path | None, declared: Path | None) -> l
     for name in sorted((set(files) | set(wanted)) - present - {ADHOC}):
         about = _yaml(files.get(name)).get("study") or _yaml(files.get(name))
         question = str(about.get("question") or "") if isinstance(about, Mapping) else ""
-        found.append((name, question))
+        if question or name in wanted:
+            found.append((name, question))
     return found
 
 

@@ -28,15 +28,12 @@ def cell_table(study: Study) -> Table:
     tuned = any(c.row.get("best_params") for c in study.cells)
     columns = ["cell", f"mean {metric.replace('/', ' ')}", "95% interval", "n", "sd"]
     columns += [head for n in named for head in (n.replace("vs_", "against "), "p (Holm)")]
-    acted = any(_did(c) for c in ordered)
-    columns += ["tuned to"] * tuned + ["what it did (first seed)"] * acted + ["flags"]
-    rows, keys = zip(*(_row(c, metric, named, tuned, acted) for c in ordered), strict=True)
+    columns += ["tuned to"] * tuned + ["flags"]
+    rows, keys = zip(*(_row(c, metric, named, tuned) for c in ordered), strict=True)
     return Table(tuple(columns), rows, keys)
 
 
-def _row(
-    cell: Cell, metric: str, named: list[str], tuned: bool, acted: bool
-) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+def _row(cell: Cell, metric: str, named: list[str], tuned: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     sd = number(cell.row.get("sd"))
     text = [cell.label, value(cell.mean, metric, 2), interval(cell.interval, metric, 2) or MISSING, str(cell.n)]
     text.append(value(sd, metric, 2))
@@ -48,17 +45,21 @@ def _row(
         keys += [diff, p]
     if tuned:
         params = cell.row.get("best_params") or {}
-        text.append(", ".join(f"{k}={_short(v)}" for k, v in params.items()) or MISSING)
+        text.append(", ".join(f"{k.split('.')[-1]}={_short(v)}" for k, v in params.items()) or MISSING)
         keys.append(number(next(iter(params.values()), None)))
-    if acted:
-        text.append(_did(cell) or MISSING)
-        keys.append(_did(cell) or None)
     kinds = list(dict.fromkeys(kind for kind, _ in flags(cell)))
     return (*text, ", ".join(kinds) or MISSING), (*keys, ", ".join(kinds) or None)
 
 
 def _short(told: Any) -> str:
     return f"{told:.3g}" if isinstance(told, float) else str(told)
+
+
+def did_table(study: Study) -> Table | None:
+    """What each cell's techniques did, so that one that did nothing is seen; None where none has anything to tell."""
+    rows = tuple((c.label, _did(c)) for c in study.ranked if _did(c))
+    caption = "As counted while the first final of each cell trained."
+    return Table(("cell", "what its techniques did"), rows, rows, caption) if rows else None
 
 
 def _did(cell: Cell) -> str:

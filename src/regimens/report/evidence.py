@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from regimens.report.numbers import number, plural, span
 from regimens.report.tables import Study
@@ -33,15 +34,20 @@ def evidence(study: Study) -> str:
 
 def training(study: Study) -> str:
     """`trained on 10,000 images for 5 epochs`; empty where the finals do not say."""
-    finals = [t for c in study.cells for t in c.finals]
-    images = {int(n) for t in finals if (n := number(_sizes(t.raw).get("train")))}
-    epochs = {int(n) for t in finals if (n := number((t.raw.get("regimen") or {}).get("epochs")))}
-    told = f"trained on {span(images)} examples" if images else ""
+    epochs = {int(n) for c in study.cells for t in c.finals if (n := number(_part(t.raw, "regimen").get("epochs")))}
+    told = images(study)
     return f"{told} for {span(epochs)} epochs" if told and epochs else told
 
 
-def _sizes(raw: Mapping[str, object]) -> Mapping[str, object]:
-    source = raw.get("provenance")
-    data = source.get("data") if isinstance(source, Mapping) else None
-    sizes = data.get("sizes") if isinstance(data, Mapping) else None
-    return sizes if isinstance(sizes, Mapping) else {}
+def images(study: Study) -> str:
+    """`trained on 10,000 examples`; empty where the finals do not say."""
+    finals = [t for c in study.cells for t in c.finals]
+    found = {int(n) for t in finals if (n := number(_part(t.raw, "provenance", "data", "sizes").get("train")))}
+    return f"trained on {span(found)} examples" if found else ""
+
+
+def _part(raw: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    for key in path:
+        inner = raw.get(key)
+        raw = inner if isinstance(inner, Mapping) else {}
+    return raw

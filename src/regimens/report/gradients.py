@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from regimens.report.answers import evidence
 from regimens.report.canvas import Figure, drawing, svg
-from regimens.report.curves import NAMED, finish
+from regimens.report.curves import NAMED, finish, n_text
 from regimens.report.dots import shorten
-from regimens.report.numbers import listing, number, power_of_ten
+from regimens.report.numbers import interval, listing, number, power_of_ten, value
 from regimens.report.palette import Palette
 from regimens.report.tables import Cell, Study, Trial, label_of
 
@@ -41,17 +40,17 @@ def depth_answer(study: Study) -> str | None:
     if len(found) < 2:
         return None
     cells = [c for c in study.ranked if c in [one for one, _ in found]]
-    told = [f"{_name(c, cells)} {evidence(c, study.metric)}" for c in cells]
-    shares = sorted((share, c.label, c) for c, table in found if (share := first_share(table)) is not None)
+    told = [f"{_name(c, cells)} {value(c.mean, study.metric)} {interval(c.interval, study.metric)}" for c in cells]
+    shares = {c.label: share for c, table in found if (share := first_share(table)) is not None}
     layers = len(found[0][1][-1]) - 1
-    text = f"With {layers} hidden layers, {study.metric.replace('/', ' ')} is {listing(told, 6)}."
-    if not shares:
+    text = f"With {layers} hidden layers, {study.metric.replace('/', ' ')} is {listing(told, 6)} ({n_text(cells)})."
+    measured = [c for c in cells if c.label in shares]
+    if not measured:
         return text
-    (low, _, worst), (high, _, best) = shares[0], shares[-1]
-    return (
-        f"{text} In the first epoch, layer 1 of {_name(worst, cells)} gets {power_of_ten(low)} of the gradient that "
-        f"its last hidden layer gets; in {_name(best, cells)} it is {power_of_ten(high)}."
-    )
+    best, worst = measured[0], min(measured, key=lambda c: (shares[c.label], c.label))
+    text += f" In the first epoch, layer 1 of {_name(worst, cells)} gets {power_of_ten(shares[worst.label])} of the "
+    text += "gradient of its last hidden layer"
+    return text + (f", that of {_name(best, cells)} {power_of_ten(shares[best.label])}." if best is not worst else ".")
 
 
 def first_share(table: Norms) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from regimens.report.canvas import GRID, INK, Figure, drawing, svg
 from regimens.report.dots import shorten
-from regimens.report.numbers import is_share, plural
+from regimens.report.numbers import is_share, plural, signed
 from regimens.report.tables import Study
 from regimens.report.transfer import Pair, effect, pairs
 
@@ -38,7 +38,9 @@ def grid_map(study: Study) -> Figure | None:
         f"(n={_counts([c.n for c in study.cells])} finals each); stronger colour is "
         "higher, an empty field has no completed final. Intervals are in the table."
     )
-    return Figure(slug, f"{axes_[1]} by {axes_[0]}", drawn, caption, (axes_[1], axes_[0], study.metric), rows)
+    return Figure(
+        slug, f"{axes_[1].capitalize()} by {axes_[0]}", drawn, caption, (axes_[1], axes_[0], study.metric), rows
+    )
 
 
 def pair_map(study: Study) -> Figure | None:
@@ -51,8 +53,9 @@ def pair_map(study: Study) -> Figure | None:
     table = np.full((size, size), np.nan)
     for (one, other), gain in gains.items():
         table[max(one, other), min(one, other)] = 100 * gain
-    slug, names = f"{study.name}-map", [str(i) for i in range(size)]
-    drawn = _draw(slug, table, names, names, ("class", "class"), diverging=True)
+    slug, numbers, names = f"{study.name}-map", [str(i) for i in range(size)], _class_names(study)
+    down = [names.get(i, str(i)) for i in range(size)]
+    drawn = _draw(slug, table, numbers, down, ("class, by number", "class"), diverging=True)
     seeds = _counts([effect([p for p in found if p.context == c]).seeds for c in {p.context for p in found}])
     better = sum(g > 0 for g in gains.values())
     caption = (
@@ -73,7 +76,7 @@ def pair_answer(study: Study) -> str | None:
     low, high = mean - half, mean + half
     verdict = "Transfer helps on average" if low > 0 else "Transfer hurts on average" if high < 0 else "No mean effect"
     return (
-        f"{verdict} over {len(gains)} pairs of classes: {100 * mean:+.2f} points [{100 * low:.2f}, {100 * high:.2f}] "
+        f"{verdict} over {len(gains)} pairs of classes: {signed(mean)} points [{signed(low)}, {signed(high)}] "
         f"(pairs taken as independent); better in {sum(g > 0 for g in gains)}, worse in {sum(g < 0 for g in gains)}."
     )
 
@@ -85,6 +88,17 @@ def _gains(found: Sequence[Pair]) -> Mapping[tuple[int, int], float]:
         if len(digits) == 2:
             gains.setdefault((int(digits[0]), int(digits[1])), []).append(p.transferred - p.scratch)
     return {pair: float(np.mean(g)) for pair, g in gains.items()}
+
+
+def _class_names(study: Study) -> Mapping[int, str]:
+    """number -> `5 Sandal`, from the tasks' own counts of their two classes."""
+    names: dict[int, str] = {}
+    for cell in study.cells:
+        data = (cell.finals[0].raw.get("provenance") or {}).get("data") if cell.finals else None
+        task, counts = (data or {}).get("task") or {}, (data or {}).get("class_counts") or {}
+        for number, name in zip(task.get("b_classes") or (), counts.get("train") or (), strict=False):
+            names[int(number)] = str(name) if str(name) == str(number) else f"{number} {name}"
+    return names
 
 
 def _draw(

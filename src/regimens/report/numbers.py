@@ -70,7 +70,9 @@ def listing(names: list[str], most: int = 4) -> str:
 
 def plural(n: int, noun: str) -> str:
     """`1 trial`, `8 trials`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    if n != 1:
+        noun = noun.replace("way of", "ways of") if noun.startswith("way of") else f"{noun}s"
+    return f"{n} {noun}"
 
 
 def span(counts: set[int]) -> str:
@@ -83,7 +85,12 @@ def power_of_ten(x: float) -> str:
     """A ratio that may be very small: `0.42`, `3 × 10⁻¹⁷`, `nothing`."""
     if x == 0:
         return "nothing"
-    if x >= 0.01:
+    if 0.01 <= x < 1000:
         return f"{x:.2g}"
     digits, exponent = f"{x:.0e}".split("e")
     return f"{digits} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def signed(share: float) -> str:
+    """A difference of shares in points, with its sign: `+0.77`, `−12.80`."""
+    return f"{100 * share:+.2f}".replace("-", "−")

@@ -12,6 +12,8 @@ from typing import Any
 
 from regimens.report.canvas import Figure, csv_text, standalone
 from regimens.report.curves import mean_curve
+from regimens.report.evidence import images
+from regimens.report.kept import Longer
 from regimens.report.provenance import budgets, facts
 from regimens.report.sections import Section
 from regimens.report.tables import Study
@@ -27,6 +29,16 @@ class Report:
     settings: Mapping[str, str] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     not_run: Sequence[tuple[str, str]] = ()
+    longer: Sequence[Longer] = ()
+
+    @property
+    def setting(self) -> str:
+        """What this run was, for the first lines: data set, scale, training images."""
+        told = [self.settings["data"]] if "data" in self.settings else []
+        told += [f"at {self.settings['scale']} scale"] if "scale" in self.settings else []
+        trained = dict.fromkeys(text for s in self.studies if (text := images(s)))
+        most = max(trained, key=lambda text: sum(images(s) == text for s in self.studies), default="")
+        return f"{' '.join(told)}{f': most studies {most}' if most else ''}"
 
 
 def data_uri(figure: Figure) -> str:

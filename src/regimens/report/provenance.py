@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from regimens.report.numbers import number, plural, seconds
 from regimens.report.tables import Study, Trial
+
+MANY = 4  # cuts of a data set that are listed one by one
 
 
 def facts(studies: Sequence[Study], manifest: Mapping[str, Any], settings: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -25,8 +29,19 @@ def facts(studies: Sequence[Study], manifest: Mapping[str, Any], settings: Mappi
 
 
 def _data(sources: Iterable[Mapping[str, Any]], manifest: Mapping[str, Any]) -> list[str]:
-    found = _distinct(_dataset(p.get("data")) for p in sources)
-    return found or _distinct([_dataset(manifest)])
+    groups: dict[str, dict[str, str]] = {}
+    for data in (p.get("data") for p in sources):
+        if text := _dataset(data):
+            kind = str((data.get("task") or {}).get("kind", "all")) if isinstance(data, Mapping) else "all"
+            groups.setdefault(kind, {})[text] = str(data.get("hash")) if isinstance(data, Mapping) else text
+    lines = []
+    for kind, found in sorted(groups.items()):
+        if len(found) > MANY:
+            digest = hashlib.sha256("".join(sorted(found.values())).encode()).hexdigest()
+            lines.append(f"{len(found)} cuts for task {kind}, SHA-256 of their hashes {digest}")
+        else:
+            lines += sorted(found)
+    return lines or _distinct([_dataset(manifest)])
 
 
 def _dataset(data: Any) -> str:
@@ -34,7 +49,8 @@ def _dataset(data: Any) -> str:
         return str(data or "")
     name = data.get("dataset") or data.get("name")
     digest = data.get("hash") or data.get("sha256")
-    task = f", task {data['task']}" if isinstance(data.get("task"), str) else ""
+    kind = (data.get("task") or {}).get("kind") if isinstance(data.get("task"), Mapping) else data.get("task")
+    task = f", task {kind}" if kind and kind != "all" else ""
     sizes = data.get("sizes")
     told = f", {_pairs(sizes)}" if isinstance(sizes, Mapping) else ""
     return f"{name}{task}{told}, hash {digest}" if name or digest else ""
@@ -81,5 +97,18 @@ def budgets(studies: Sequence[Study]) -> list[tuple[str, str]]:
         counts = (len(s.cells), "cell"), (len(s.trials) - finals, "tuning trial"), (finals, "final")
         text = ", ".join(plural(n, noun) for n, noun in counts)
         identity = f", id {s.about['id']}" if s.about.get("id") else ""
-        rows.append((s.name, s.problem or f"{text}, {seconds(spent)} in trials{identity}"))
+        lasted = f"{seconds(spent)} in trials, {seconds(wall(s.trials))} by the clock"
+        rows.append((s.name, s.problem or f"{text}, {lasted}{identity}"))
     return rows
+
+
+def wall(trials: Sequence[Trial]) -> float | None:
+    """Seconds from the first trial's start to the last one's end; a study that was cut off counts its pause."""
+    begun, ended = [], []
+    for trial in trials:
+        told = (trial.raw.get("provenance") or {}).get("started")
+        if isinstance(told, str):
+            start = datetime.fromisoformat(told).timestamp()
+            begun.append(start)
+            ended.append(start + sum(number(v) or 0.0 for v in (trial.raw.get("durations") or {}).values()))
+    return max(ended) - min(begun) if begun else None

@@ -8,17 +8,15 @@ from typing import Any
 
 from regimens.report import answers, curves, dots, gradients, heatmap, lr_range, parity, stars, techniques, transfer
 from regimens.report.canvas import Figure
-from regimens.report.cells import Table, cell_table
+from regimens.report.cells import Table, cell_table, did_table
 from regimens.report.evidence import evidence
 from regimens.report.palette import Palette
 from regimens.report.tables import BROKEN, Study
 
 # The chapter's order; studies that it does not name follow by name.
 ORDER = [
-    "depth", "gradient_flow", "initialization", "init", "initializers", "init_activation", "activations", "norms",
-    "norm", "batch_norm", "clipping", "clip", "transfer_ab", "transfer_size", "transfer_pairs", "transfer",
-    "pretraining", "optimizers", "lr_range", "schedules", "regularizers", "regularization", "dropout", "recipes",
-    "parity",
+    "depth", "initializers", "normalization", "clipping", "transfer_ab", "transfer_pairs", "transfer",
+    "optimizers", "batch_size_lr", "lr_range", "schedules", "regularizers", "recipes", "full", "parity",
 ]  # fmt: skip
 
 
@@ -124,4 +122,4 @@ def _error(raw: Mapping[str, Any]) -> str:
 def _tables(study: Study) -> list[Table]:
     if study.name == "parity":
         return [parity.parity_table(study)]
-    return [table for table in (cell_table(study), stars.stars_table(study)) if table]
+    return [table for table in (cell_table(study), did_table(study), stars.stars_table(study)) if table]

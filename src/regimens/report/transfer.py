@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from regimens.report.canvas import INK, Figure, drawing, percent_axis, svg, unit
-from regimens.report.numbers import interval, listing, plural, value
+from regimens.report.numbers import listing, plural, signed, value
 from regimens.report.palette import Palette
 from regimens.report.tables import Cell, Study
 
@@ -119,7 +119,8 @@ def transfer_answer(study: Study) -> str | None:
         verdict = "One seed, so no conclusion"
     one, other = (float(np.mean([getattr(p, k) for p in found])) for k in ("scratch", "transferred"))
     models = len({p.model for p in found})
-    gain = f"{100 * e.gain:+.2f} points {interval(e.gain_interval, metric, 2)}".rstrip()
+    bounds = f" [{signed(low)}, {signed(high)}]" if e.gain_interval else ""
+    gain = f"{signed(e.gain)} points{bounds}"
     text = (
         f"{verdict}: {value(one, metric)} from scratch, {value(other, metric)} transferred, a paired difference "
         f"of {gain}, n={plural(e.seeds, 'seed')}{f' × {models} task-A models' if models > 1 else ''}"

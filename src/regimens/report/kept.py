@@ -1,0 +1,60 @@
+"""What longer runs left beside the report: a slim table of the published numbers, and whole reports of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regimens.report.tables import Study, read_study
+
+FOLDER = "kept"
+SEPARATE = ("class_counts", "files", "split")
+
+
+@dataclass(frozen=True)
+class Longer:
+    """A report of a longer run: its path relative to this one, the settings it ran with, and its answers."""
+
+    path: str
+    settings: str
+    answers: tuple[tuple[str, str], ...]
+
+
+def keep(table: Path, out: Path) -> Path:
+    """Write what the report needs of a study table, without curves and regimens, to `out`/kept/; return the path."""
+    raw = json.loads(table.read_text(encoding="utf-8"))
+    raw["study"].pop("definition", None)
+    raw["trials"] = [_slim(trial) for trial in raw["trials"]]
+    path = out / FOLDER / table.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(raw, indent=None, separators=(",", ":")) + "\n", encoding="utf-8")
+    return path
+
+
+def _slim(trial: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: trial.get(key) for key in ("status", "name", "seed", "study", "metrics", "durations", "error")}
+    source = dict(trial.get("provenance") or {})
+    if isinstance(source.get("data"), Mapping):
+        source["data"] = {key: value for key, value in source["data"].items() if key not in SEPARATE}
+    return {**kept, "provenance": source}
+
+
+def kept_studies(out: Path) -> list[Study]:
+    """The study tables in `out`/kept/."""
+    return [read_study(path) for path in sorted((out / FOLDER).glob("*.json"))]
+
+
+def longer_reports(out: Path) -> list[Longer]:
+    """The reports in folders of `out`, by name."""
+    found = []
+    for path in sorted(out.glob("*/report.md")):
+        text = path.read_text(encoding="utf-8")
+        answers = re.findall(r"^- \*\*(.+?)\*\* (.+)$", text.split("\n## ")[1] if "\n## " in text else "", re.MULTILINE)
+        settings = re.search(r"^- settings: (.+)$", text, re.MULTILINE)
+        page = path.with_suffix(".html") if path.with_suffix(".html").is_file() else path
+        found.append(Longer(page.relative_to(out).as_posix(), settings[1] if settings else "", tuple(answers)))
+    return found

@@ -1,0 +1,56 @@
+"""What longer runs left beside the report is shown in it."""
+
+import json
+from pathlib import Path
+
+from regimens.report.build import build_parity, build_report
+
+
+def test_kept_numbers_become_a_section(results: Path, tmp_path: Path) -> None:
+    build_parity(results / "parity.json", tmp_path / "out")
+    kept = tmp_path / "out" / "kept" / "parity.json"
+    assert kept.stat().st_size < (results / "parity.json").stat().st_size / 2
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "recipes.json").write_bytes((results / "recipes.json").read_bytes())
+    build_report(tmp_path / "results", tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text()
+    alone = (tmp_path / "out" / "parity.md").read_text()
+    row = next(line for line in alone.splitlines() if line.startswith("| leaky_relu "))
+    assert row in text
+    assert (tmp_path / "out" / "figures" / "parity-figure.svg").is_file()
+
+
+def test_a_longer_runs_answers_are_quoted_and_linked(results: Path, params: Path, tmp_path: Path) -> None:
+    build_report(results, tmp_path / "whole", params)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "recipes.json").write_bytes((results / "recipes.json").read_bytes())
+    build_report(tmp_path / "one", tmp_path / "out")
+    assert "From a longer run" not in (tmp_path / "out" / "report.html").read_text()
+    (tmp_path / "whole").rename(tmp_path / "out" / "whole")
+    build_report(tmp_path / "one", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'href="whole/report.html"' in page
+    assert "data=digits, scale=smoke, seed=42" in page
+    assert "nadam" in page
+
+
+def test_a_network_that_gets_no_gradient_is_told_from_one_that_does(results: Path, tmp_path: Path) -> None:
+    build_report(results, tmp_path)
+    answer = next(x for x in (tmp_path / "report.md").read_text().splitlines() if "20-layer net" in x)
+    # 0.25 ** 18 and 0.97 ** 18: what the invented norms lose between the last hidden layer and the first
+    assert "layer 1 of sigmoid gets 1 × 10⁻¹¹ of the gradient" in answer
+    assert "that of selu 0.58" in answer
+    assert "19 hidden layers" in answer
+
+
+def test_many_cuts_of_the_data_are_one_line(results: Path, tmp_path: Path) -> None:
+    raw = json.loads((results / "recipes.json").read_text())
+    for number, trial in enumerate(raw["trials"]):
+        cut = {"dataset": "fashion_mnist", "hash": f"{number:064x}", "task": {"kind": "b"}}
+        trial["provenance"] = {**trial["provenance"], "data": cut}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "recipes.json").write_text(json.dumps(raw))
+    build_report(tmp_path / "in", tmp_path / "out")
+    lines = [x for x in (tmp_path / "out" / "report.md").read_text().splitlines() if x.startswith("- data:")]
+    assert len(lines) == 2  # the cuts, and what the study's own provenance names
+    assert f"{len(raw['trials'])} cuts for task b" in lines[1]
