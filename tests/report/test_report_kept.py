@@ -7,14 +7,14 @@ from regimens.report.build import build_parity, build_report
 
 
 def test_kept_numbers_become_a_section(results: Path, tmp_path: Path) -> None:
-    build_parity(results / "parity.json", tmp_path / "out")
-    kept = tmp_path / "out" / "kept" / "parity.json"
+    build_parity(results / "parity.json", tmp_path / "out" / "parity")
+    kept = tmp_path / "out" / "parity" / "parity.json"
     assert kept.stat().st_size < (results / "parity.json").stat().st_size / 2
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "recipes.json").write_bytes((results / "recipes.json").read_bytes())
     build_report(tmp_path / "results", tmp_path / "out")
     text = (tmp_path / "out" / "report.md").read_text()
-    alone = (tmp_path / "out" / "parity.md").read_text()
+    alone = (tmp_path / "out" / "parity" / "parity.md").read_text()
     row = next(line for line in alone.splitlines() if line.startswith("| leaky_relu "))
     assert row in text
     assert (tmp_path / "out" / "figures" / "parity-figure.svg").is_file()

@@ -24,7 +24,7 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
 
     `params` (params.yaml) gives the settings that commands show; `declared` (conf/study) the studies that could be run.
     `figures/` and `plots/` are emptied first, so that nothing stays of a study that is gone. What longer runs left in
-    `out` (kept/*.json, */report.md) is shown as well.
+    `out` (parity/parity.json, */report.md) is shown as well.
 
     Raises:
         UserError: no results directory, or a params file that is none.
@@ -52,7 +52,7 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
 def build_parity(table: Path, out: Path, params: Path | None = None) -> list[Path]:
     """Write `parity.html` and `parity.md`: the published numbers against the runs of one study table.
 
-    The slim table that is left in `out`/kept/ is what the whole report's own section of them is drawn from.
+    The slim table that is left beside them is what the whole report's own section of them is drawn from.
 
     Raises:
         UserError: no such table.

@@ -11,7 +11,7 @@ from typing import Any
 
 from regimens.report.tables import Study, read_study
 
-FOLDER = "kept"
+FOLDER = "parity"
 SEPARATE = ("class_counts", "files", "split")
 
 
@@ -25,11 +25,11 @@ class Longer:
 
 
 def keep(table: Path, out: Path) -> Path:
-    """Write what the report needs of a study table, without curves and regimens, to `out`/kept/; return the path."""
+    """Write what the report needs of a study table, without curves and regimens, to `out`; return the path."""
     raw = json.loads(table.read_text(encoding="utf-8"))
     raw["study"].pop("definition", None)
     raw["trials"] = [_slim(trial) for trial in raw["trials"]]
-    path = out / FOLDER / table.name
+    path = out / f"{FOLDER}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(raw, indent=None, separators=(",", ":")) + "\n", encoding="utf-8")
     return path
@@ -44,8 +44,8 @@ def _slim(trial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def kept_studies(out: Path) -> list[Study]:
-    """The study tables in `out`/kept/."""
-    return [read_study(path) for path in sorted((out / FOLDER).glob("*.json"))]
+    """The study table in `out`/parity/, where there is one."""
+    return [read_study(path) for path in sorted((out / FOLDER).glob(f"{FOLDER}.json"))]
 
 
 def longer_reports(out: Path) -> list[Longer]:
