@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ class Room:
 
     def run(self, *arguments, status=0):
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
         assert process.returncode == status, output
         return output
 
@@ -62,9 +63,21 @@ def room(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def uninterrupted(tmp_path_factory):
-    """The cells of `study=optimizers`, run once, in peace."""
+def peace(tmp_path_factory):
+    """A room in which `study=optimizers` was run, once, uninterrupted; to be looked at, not touched."""
     room = Room(tmp_path_factory.mktemp("peace"))
     room.run("study=optimizers")
     assert len(set(room.trained)) == len(room.trained) == 21
-    return room.cells()
+    return room
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(peace):
+    """The cells of that study."""
+    return peace.cells()
+
+
+@pytest.fixture
+def finished(peace, tmp_path):
+    """A copy of that room."""
+    return Room(Path(shutil.copytree(peace.path, tmp_path / "finished")))

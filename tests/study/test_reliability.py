@@ -95,15 +95,6 @@ def test_a_bad_trial_is_recorded_as_what_it_was_and_the_study_goes_on(room, kind
     assert "6 done" in again
 
 
-def test_failed_trials_can_be_tried_again(room):
-    arguments = ("optimizer=adam,sgd", "study.seeds=2")
-    fault = "probe.fault={kind: raise, phase: final, number: 0}"
-    room.run(*arguments, fault, status=1)
-    output = room.run(*arguments, fault, "study.retry_failed=true", status=1)
-    assert "2 broken trials get one more attempt" in output
-    assert "2 completed, 2 failed" in output.splitlines()[-1]
-
-
 def test_a_diverged_trial_counts_in_the_budget_and_stops_nothing(room):
     output = room.run("study=optimizers", "diverges_above=0.03")
     assert re.search(r"21 trials: \d+ completed, \d+ diverged", output.splitlines()[-1])
@@ -123,53 +114,6 @@ def test_ctrl_c_stops_within_five_seconds_and_says_how_to_resume(room, uninterru
     room.run("study=optimizers")
     assert room.cells() == uninterrupted
     assert len(set(room.trained)) == len(room.trained) == 21
-
-
-def test_a_lost_journal_costs_nothing(room, uninterrupted):
-    room.run("study=optimizers")
-    (room.directory / "journal.log").unlink()
-    room.run("study=optimizers")
-    assert room.cells() == uninterrupted and len(room.trained) == 21
-
-
-def test_a_torn_last_line_heals(room, uninterrupted):
-    room.run("study=optimizers")
-    journal = room.directory / "journal.log"
-    with journal.open("rb+") as file:
-        file.truncate(journal.stat().st_size * 2 // 3 + 7)
-    room.run("study=optimizers")
-    assert room.cells() == uninterrupted and len(room.trained) == 21
-
-
-def test_a_damaged_journal_is_refused_and_recovered_from_the_results(room, uninterrupted):
-    room.run("study=optimizers")
-    journal = room.directory / "journal.log"
-    lines = journal.read_bytes().splitlines(keepends=True)
-    lines[len(lines) // 2] = b'{"op_code": 4, "stu\n'
-    journal.write_bytes(b"".join(lines))
-    output = room.run("study=optimizers", status=2)
-    assert "the journal is damaged" in output and "study.recover=true" in output
-    output = room.run("study=optimizers", "study.recover=true")
-    assert "journal.log.damaged-1" in output
-    assert room.cells() == uninterrupted and len(room.trained) == 21
-
-
-def test_a_full_disk_stops_the_study_with_one_line_and_it_resumes(room, uninterrupted):
-    import resource
-
-    limit = 9000  # bytes in one file: the journal is the first to grow past it
-
-    def full():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    process = room.start("study=optimizers", prepare=full)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
-    (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert "the disk is full" in line and "resume with" in line
-    assert "Traceback" not in output
-    room.run("study=optimizers")
-    assert room.cells() == uninterrupted and len(set(room.trained)) == len(room.trained) == 21
 
 
 def test_workers_die_with_their_command(room):

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from regimens.errors import UserError
 from regimens.provenance import training_code
-from regimens.result import Result
+from regimens.result import STATUSES, Result
 from regimens.study.axes import read_command_line
 from regimens.study.compose import Composer, Source
 from regimens.study.define import define
@@ -23,6 +23,7 @@ from regimens.study.definition import Study
 from regimens.study.ending import Ending
 from regimens.study.opening import make_ledger, open_session, recover, settle_definition, use_storage
 from regimens.study.settings import read_settings
+from regimens.study.summary import counted, print_summary
 from regimens.study.worker import StudyStopped
 from regimens.study.workers import slots, train
 
@@ -85,13 +86,13 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
     if settings.recover:
         recover(study, directory)
     use_storage(settings.storage)
-    if settings.retry_failed:
-        count = make_ledger(directory, study=study, composer=composer).retry_broken()
-        print(f"{study.name}: {count} broken trials get one more attempt")
     from regimens.study.export import export
 
     with open_session(directory) as session, tracking(config, study) as (parent, show, ending):
         ledger = make_ledger(directory, session=session, study=study, composer=composer)
+        if again := ledger.reopen(broken=settings.retry_failed):
+            told = "its result, and is" if again == 1 else "their result, and are"
+            print(f"{study.name}: {counted(again, 'trial')} broke or lost {told} run again")
         train(ledger, settings, config, hydra_context, run_trial, parent)
         results, table, paths = export(study, directory, Path(config.paths.results))
         if parent:
@@ -131,21 +132,19 @@ def data_hash(cfg: DictConfig, run_trial: str) -> str | None:
 def _report(
     study: Study, table: dict[str, Any], results: Sequence[Result], places: Sequence[Path], ending: Ending
 ) -> None:
-    """Print the table, best first, how many trials ended how, and where everything lies."""
-    from regimens.study.summary import print_summary
-
+    """Print the table, best first, where everything lies, and in the last line how many trials ended how."""
     print_summary(study, table)
     if any(result.lr_range for result in results):
         from regimens.report import lr_range
         from regimens.terminal import proposals
 
         proposals(*lr_range.of_table(places[0]))
-    counts = sorted(Counter(result.status for result in results).items(), key=lambda one: (-one[1], one[0]))
-    told = ", ".join(f"{number} {status}" for status, number in counts)
-    print(f"{study.name} ({study.id}): {len(results)} trials: {told}; see {places[0]}")
     print(f"trials: {places[-1]}" + (f"  best: {ending.best.relative_to(places[-1])}" if ending.best else ""))
     if ending.link:
         print(f"MLflow: {ending.link}")
+    counts = Counter(result.status for result in results)
+    told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    print(f"{study.name} ({study.id}): {counted(len(results), 'trial')}: {told}; see {places[0]}")
 
 
 def command() -> str:

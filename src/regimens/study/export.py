@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from regimens.errors import UserError
 from regimens.result import Result, finite, write_json, write_text
 from regimens.study import statistics
 from regimens.study.definition import Cell, Study, derive
@@ -21,11 +22,17 @@ from regimens.study.finals import best_result, phase_results
 
 
 def export(study: Study, directory: Path, results: Path) -> tuple[list[Result], dict[str, Any], list[Path]]:
-    """Write the tables of a finished study; returns all its results, the main table, and the files."""
+    """Write the tables of a finished study; returns all its results, the main table, and the files.
+
+    Raises:
+        UserError: a result is gone again.
+    """
     by_cell = {
         cell.label: {p: phase_results(study, cell, directory, p) for p in study.phases(cell)} for cell in study.cells
     }
     everything = [result for phases in by_cell.values() for one in phases.values() for result in one]
+    if missing := study.total - len(everything):
+        raise UserError(f"{directory}: {missing} results were removed meanwhile; run the same command again")
     metric = final_metric(study, [result for phases in by_cell.values() for result in phases["final"]])
     rows = cell_rows(study, by_cell, metric)
     table = {

@@ -85,14 +85,16 @@ class Ledger:
         self.write_end(room.claim_of(number, values), "timeout", error)
         return True
 
-    def retry_broken(self) -> int:
-        """Give every trial that failed, hung, ran out of memory or was killed one more attempt; returns how many."""
+    def reopen(self, *, broken: bool) -> int:
+        """Have finished trials run again whose result is gone; with `broken` those, too, that failed, hung, ran out of
+        memory or were killed. Returns how many.
+        """
         count = 0
         for cell in self.study.cells:
             for name in self.study.phases(cell):
                 phase = self._phase(cell, name)
                 with phase.lock():
-                    count += phase.again()
+                    count += phase.reopen(broken=broken)
         return count
 
     def _claim_in(self, phase: Phase) -> Claim | None:

@@ -18,7 +18,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from regimens.result import FILE_NAME, Result
+from regimens.result import Result
 from regimens.study import search
 from regimens.study.claim import Claim, place, read_finished
 from regimens.study.compose import Composer
@@ -33,7 +33,7 @@ BROKEN = ("failed", "timeout", "oom", "killed")
 
 @dataclass
 class Phase:
-    """The slots of one phase of one cell; `settle`, `ask` and `again` want `lock` to be held around them."""
+    """The slots of one phase of one cell; `settle`, `ask` and `reopen` want `lock` to be held around them."""
 
     study: Study
     cell: Cell
@@ -69,6 +69,8 @@ class Phase:
         if self.finished:
             return []
         trials = self.trials()
+        if self.name == "final" and self.cell.tuned and not self._finished:
+            self._renew(trials)
         for number in self.numbers:
             if number not in self._finished:
                 self._settle(number, trials.get(number), sessions)
@@ -106,17 +108,14 @@ class Phase:
             raise
         return self.claim_of(number, values, trial, lock)
 
-    def again(self) -> int:
-        """Give every broken trial one more attempt; returns how many."""
+    def reopen(self, *, broken: bool) -> int:
+        """Have finished slots run again whose result is gone, and with `broken` those that broke; returns how many."""
+        finished = {number: trial for number, trial in self.trials().items() if trial.state.is_finished()}
         count = 0
-        for number, trial in self.trials().items():
-            status = trial.user_attrs.get("status")
-            if trial.state == TrialState.FAIL and status in BROKEN:
-                file = self.place(number) / FILE_NAME
-                if file.exists():
-                    file.replace(file.with_name(f"result.{status}.json"))
-                self._enqueue(number, trial.user_attrs.get("values"))
-                self._finished.discard(number)
+        for number, trial in finished.items():
+            result = read_finished(self.place(number))
+            if result is None or (broken and result.status in BROKEN):
+                self._replace(number, trial, trial.user_attrs.get("values"))
                 count += 1
         return count
 
@@ -152,6 +151,24 @@ class Phase:
                     self._take_back(number, trial, sessions)
             finally:
                 lock.release()
+
+    def _renew(self, trials: dict[int, FrozenTrial]) -> None:
+        """Replace finals of a regimen that is no longer its cell's best, since tuning trials were run again."""
+        best = best_point(self.study, self.cell, self.directory) if trials else None
+        for number, trial in trials.items():
+            if trial.state != TrialState.RUNNING and trial.user_attrs.get("values") != best:
+                self._replace(number, trial, best)
+                trials[number] = self.trials()[number]
+
+    def _replace(self, number: int, trial: FrozenTrial, values: dict[str, Any] | None) -> None:
+        """Set a slot's trial and its directory aside, and let another one wait in its place."""
+        directory = self.place(number)
+        if directory.exists():
+            directory.rename(directory.with_name(f"{directory.name}.replaced-{trial.number}"))
+        if not trial.state.is_finished():
+            self.optuna._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        self._enqueue(number, values)
+        self._finished.discard(number)
 
     def _begin(self, number: int) -> None:
         """Record a slot that Optuna does not know: done, if it has a result; else to be run."""

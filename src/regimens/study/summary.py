@@ -40,3 +40,8 @@ def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     flags = "".join(f" ({path} at its {edge} edge)" for path, edge in row["edge_flags"].items())
     verdict = row["vs_best"]["verdict"] if row["vs_best"] else ("best" if row["mean"] is not None else "no result")
     return mean, interval, str(row["n"]), values + flags, verdict
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -14,6 +14,7 @@ from regimens.study.launcher import Pool, worker_count
 from regimens.study.live import View
 from regimens.study.opening import make_ledger
 from regimens.study.settings import Settings
+from regimens.study.summary import counted
 from regimens.study.worker import locate, work
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def train(
     count, devices = worker_count(settings.workers, settings.per_gpu)
     study = ledger.study
     done = sum((ledger.place(c, p, n) / "result.json").exists() for c, p, n in slots(study))
-    print(f"{study.name} ({study.id}): {len(study.cells)} cells, {study.total} trials, {done} done, {count} workers")
+    size = f"{counted(len(study.cells), 'cell')}, {counted(study.total, 'trial')}, {done} done"
+    print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}")
     if done == study.total:
         count = 1  # only the ledger is left to be written
     job = {"directory": str(ledger.directory), "session": ledger.session, "run_trial": run_trial, "tracking": parent}

@@ -43,10 +43,10 @@ def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, cho
 
 def misbehave(fault, study):
     """`fault: {kind: ..., phase: ..., number: ...}` strikes the trials of that phase and number in every cell."""
-    if fault is None or (study["phase"], study["number"]) != (fault["phase"], fault["number"]):
+    if fault is None or study["phase"] != fault["phase"] or fault["number"] not in (None, study["number"]):
         return
     kind = fault["kind"]
-    if kind == "raise":
+    if kind == "raise" or (kind == "raise until" and not Path(fault["mark"]).exists()):
         raise RuntimeError("this trial does not like you\nsecond line")
     if kind == "memory":
         raise MemoryError("not enough of it")
