@@ -83,9 +83,9 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
     )
     directory = Path(config.paths.runs).absolute() / study.key
     settle_definition(study, directory)
+    use_storage(settings.storage)
     if settings.recover:
         recover(study, directory)
-    use_storage(settings.storage)
     from regimens.study.export import export
 
     with open_session(directory) as session, tracking(config, study) as (parent, show, ending):

@@ -8,7 +8,7 @@ from typing import Any
 
 from regimens.errors import UserError
 from regimens.study.axes import CommandLine, options, tuned_of
-from regimens.study.compose import Composer, digest, merge
+from regimens.study.compose import Composer, digest, key_of, merge
 from regimens.study.definition import Cell, Study, derive
 from regimens.study.identity import DataHash, identify
 from regimens.study.pruners import check_pruner
@@ -38,7 +38,8 @@ def define(
     check_sampler(settings.sampler)
     check_pruner(settings.pruner)
     axes = {axis: options(axis, values) for axis, values in {**settings.compared, **line.compared}.items()}
-    shared = merge(settings.fixed, line.fixed)
+    # where the storage is says nothing about a regimen, and its password has no place in a file
+    shared = merge(settings.fixed, (one for one in line.fixed if key_of(one) != "study.storage"))
     for override in line.fixed:
         axes.pop(override.split("=", 1)[0], None)  # `optimizer=adam` narrows a declared axis to one value
     tuned = tuned_of(line.tuned, settings.tuned, tune)

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage
 
+from regimens.errors import UserError
 from regimens.result import Result
 from regimens.study.claim import Claim, place, read_finished
 from regimens.study.compose import Composed, Composer
@@ -27,6 +28,8 @@ class Ledger:
     directory: Path
     storage: BaseStorage
     composer: Composer
+    #: the name of `directory`, wherever it is mounted
+    place_name: str
     #: whose workers these are: the session's lock is held while its parent lives
     session: str = "alone"
     worker: str = "0"
@@ -114,5 +117,19 @@ class Ledger:
                 pruner=make_pruner(self.study.pruner if name == "tuning" else "none", self.study.epochs),
                 load_if_exists=True,
             )
+            self._check_place(handle)
             self._phases[cell.label, name] = Phase(self.study, cell, name, self.directory, handle, self.composer)
         return self._phases[cell.label, name]
+
+    def _check_place(self, handle: optuna.Study) -> None:
+        """Refuse a storage that counts on trials in another directory: their results and locks are not here."""
+        name, _, here = self.place_name.partition(" ")
+        known = handle.user_attrs.get("place")
+        if known is None:
+            handle.set_user_attr("place", self.place_name)
+        elif known.partition(" ")[0] != name:
+            raise UserError(
+                f"study.storage: this study's trials lie in {known.partition(' ')[2]}, not in {here}; all workers of a "
+                "study need one directory that their machines share: set paths.runs to it (or, if that directory is "
+                "gone, start the study anew with study.recover=true)"
+            )

@@ -19,8 +19,8 @@ class View:
     workers: int = 1
     running: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
-    _began: float = field(default_factory=time.monotonic)
-    _finished: int = 0
+    #: when each trial of this command ended
+    _ends: list[float] = field(default_factory=list)
     _live: Any = None
 
     def __enter__(self) -> View:
@@ -46,7 +46,8 @@ class View:
         key = (event["cell"], event["phase"], event["number"])
         if kind == "finished":
             self.running.pop(key, None)
-            self.done, self._finished = self.done + 1, self._finished + 1
+            self.done += 1
+            self._ends.append(time.monotonic())
             self._note(event)
             self.say(self._line(event))
         else:
@@ -60,10 +61,14 @@ class View:
             print(line, flush=True)
 
     def left(self) -> float | None:
-        """Seconds left, by the pace so far; None before the first trial of this command ends."""
-        if not self._finished:
+        """Seconds left, by the pace since the first trial of this command ended; None until there is one.
+
+        The first trial also waits for the libraries to load, so its own time says little.
+        """
+        counted = len(self._ends) - 1
+        if counted < self.workers:
             return None
-        return (time.monotonic() - self._began) / self._finished * (self.study.total - self.done)
+        return (self._ends[-1] - self._ends[0]) / counted * (self.study.total - self.done)
 
     def table(self) -> Any:
         """The live table: running trials, best so far per cell, progress."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regimens.errors import UserError
+from regimens.result import write_text
 from regimens.study.compose import Composer
 from regimens.study.definition import Study
 from regimens.study.identity import differences
@@ -18,6 +20,7 @@ from regimens.study.locks import Lock, held, is_held
 if TYPE_CHECKING:
     from regimens.study.ledger import Ledger
 
+PLACE = "locks/place"  # the name of the directory that holds a study's trials, whatever each machine calls it
 STORAGE_VARIABLE = "REGIMENS_STORAGE"  # a URL may hold a password, so workers get it from here and not from a file
 
 
@@ -38,16 +41,21 @@ def settle_definition(study: Study, directory: Path) -> None:
             study.save(directory)
         else:
             study.cells = Study.load(directory / "study.json").cells  # with the list drawn when it was created
+        if not (directory / PLACE).exists():
+            write_text(f"{uuid.uuid4().hex} {socket.gethostname()}:{directory}\n", directory / PLACE)
 
 
 def recover(study: Study, directory: Path) -> None:
-    """Set a damaged journal aside; the ledger rebuilds itself from the result files."""
-    from regimens.study.storage import set_aside
+    """Set a damaged journal aside, or delete the study in its database; the ledger is rebuilt from the result files."""
+    from regimens.study.storage import forget, open_storage, set_aside
 
     for lock in (directory / "locks").glob("session-*.lock"):
         if is_held(lock):
             raise UserError(f"study.recover: a command still works on {study.key}; stop it first")
-    if aside := set_aside(directory):
+    if url := os.environ.get(STORAGE_VARIABLE):
+        forget(open_storage(url, directory), f"{study.key}/")
+        print(f"{study.name}: deleted in the database; it is rebuilt from the finished trials' result.json")
+    elif aside := set_aside(directory):
         print(f"{study.name}: the journal went to {aside.name}; it is rebuilt from the finished trials' result.json")
 
 
@@ -86,6 +94,6 @@ def make_ledger(
 
     study = study or Study.load(directory / "study.json")
     composer = composer or Composer(study.source)
-    return Ledger(
-        study, directory, open_storage(os.environ.get(STORAGE_VARIABLE), directory), composer, session, worker
-    )
+    storage = open_storage(os.environ.get(STORAGE_VARIABLE), directory)
+    place = (directory / PLACE).read_text().strip()
+    return Ledger(study, directory, storage, composer, place, session, worker)

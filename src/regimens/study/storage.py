@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from regimens.errors import UserError
+
+FIRST_USES = 5  # commands that create the tables of an empty database at the same moment; one succeeds, the others wait
 
 
 def redact(text: str) -> str:
@@ -66,12 +69,16 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
         return _open_journal(directory / "journal.log")
     if url.startswith("sqlite"):
         raise UserError("study.storage: SQLite is not made for parallel workers; leave it null, or use postgresql://")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    except Exception as error:
-        raise UserError(f"study.storage={redact(url)}: {redact(_first_line(error))}") from None
+    for left in reversed(range(FIRST_USES)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        except Exception as error:
+            if not left or "duplicate key" not in str(error):
+                raise UserError(f"study.storage={redact(url)}: {redact(_first_line(error))}") from None
+            time.sleep(1)
+    raise AssertionError
 
 
 def _open_journal(path: Path) -> BaseStorage:
@@ -100,6 +107,13 @@ def set_aside(directory: Path) -> Path | None:
         number += 1
     journal.rename(target)
     return target
+
+
+def forget(storage: BaseStorage, prefix: str) -> None:
+    """Delete every Optuna study whose name begins so."""
+    for study in storage.get_all_studies():
+        if study.study_name.startswith(prefix):
+            storage.delete_study(study._study_id)
 
 
 def _first_line(error: Any) -> str:
