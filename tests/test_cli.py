@@ -26,7 +26,7 @@ def test_a_trial_from_the_command_line_says_where_everything_lies(tmp_path: Path
     done = call(tmp_path, *SMALL, "tracking=mlflow", "clip=value", "clip.bound=1000000")
     assert done.returncode == 0, done.stderr
     assert "runs/test" in done.stdout
-    assert "MLflow run" in done.stdout
+    assert "MLflow: http://127.0.0.1:5000/#/runs/" in done.stdout
     assert "never acted" in done.stdout
     assert "epoch 2/2" in done.stderr
     assert (tmp_path / "runs" / "test" / "result.json").exists()
