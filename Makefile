@@ -10,6 +10,7 @@ STAMP  := $(VENV)/.set-up
 JOBS   ?= 2
 DATA   ?=
 SCALE  ?=
+BENCH  ?=
 PYTHON ?=
 
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -77,8 +78,8 @@ test-postgres: $(STAMP)  ## studies shared through PostgreSQL
 test-slurm: $(STAMP)  ## studies on a SLURM cluster
 	$(PYTEST) -m slurm
 
-bench: $(STAMP)  ## the speed comparisons in benchmarks/
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+bench: $(STAMP)  ## the speed comparisons in benchmarks/ [BENCH="--parts one_trial --cases sgd --contestants eager raw"]
+	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 ui: $(STAMP)  ## MLflow's pages over mlflow.db, on 127.0.0.1:5000 [PORT=5001]
 	@$(BIN)/python tools/pages.py mlflow $(if $(PORT),--port $(PORT))

@@ -1,13 +1,10 @@
 """The digits net (64-300-100-10, batch 32): 32 trials as one fleet against one at a time, one thread, in turn."""
 
-import json
-import os
-import statistics
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from shared import ROOT, Figure, publish
+
 TRIALS, STEPS, ROUNDS, TARGET = 32, 64, 5, 3.0
 
 
@@ -18,7 +15,6 @@ def main() -> int:
 
     from regimens import trial
     from regimens.data.loader import Blocks
-    from regimens.provenance import cores, processor, versions
     from regimens.training.fleet import Fleet
     from regimens.training.module import Regimen
 
@@ -53,15 +49,8 @@ def main() -> int:
             fleet.step(torch.stack([batches[step] for batches in orders]))
         fleet.save()
         rounds.append((middle - start) / (time.perf_counter() - middle))
-    ratio = statistics.median(rounds[1:])
-    result = {"machine": f"{processor()}, {cores()} cores", "versions": versions(), "load": os.getloadavg()}
-    result |= {"trials": TRIALS, "steps": STEPS, "ratios": rounds[1:], "ratio": ratio, "target": TARGET}
-    path = ROOT / "benchmarks" / "results" / "fleet.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    verdict = "met" if ratio >= TARGET else "MISSED"
-    print(f"fleet of {TRIALS}: {ratio:.2f} x the plain path's trials a second  >= {TARGET}  {verdict}")
-    return 0 if ratio >= TARGET else 1
+    figure = Figure(f"fleet of {TRIALS}: trials a second over the plain path's", rounds[1:], TARGET, at_least=True)
+    return publish("fleet", [figure], {}, trials=TRIALS, steps=STEPS)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMITS = {"late": 0.15, "growth": 1.5, "resume": 10.0}
 
 
 def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any) -> Any:
@@ -50,8 +49,11 @@ def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any) -
     return result
 
 
-def main(trials: int) -> None:
+def main(trials: int) -> int:
     """Run a study of `trials` zero-step trials, then resume it, and print the numbers beside their limits."""
+    from shared import Figure, publish
+
+    took = {}
     with tempfile.TemporaryDirectory() as folder:
         stamps = Path(folder) / "stamps"
         command = [
@@ -63,14 +65,19 @@ def main(trials: int) -> None:
         for what in ("run", "resume"):
             began, before = time.perf_counter(), cpu()
             subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-            print(f"{what} of {trials} trials: {time.perf_counter() - began:.1f} s, {cpu() - before:.1f} s of CPU")
+            took[what] = {"seconds": time.perf_counter() - began, "cpu": cpu() - before}
         rows = [line.split() for line in stamps.read_text().splitlines()]
-    for column, name in enumerate(("wall", "CPU")):
+    figures = []
+    for column, name in enumerate(("", " (processor)")):
         times = [float(row[column]) for row in rows]
         gaps = [after - before for before, after in itertools.pairwise(times)]
         early, late = median(gaps[5:35]), median(gaps[-31:-1])
-        print(f"{name} per trial: {early:.3f} s at the 10th, {late:.3f} s at the {trials}th ({late / early:.2f} times)")
-    print(f"limits: {LIMITS['late']} s, {LIMITS['growth']} times, resume {LIMITS['resume']:.0f} s")
+        figures += [
+            Figure(f"machinery: a trial, the {trials}th{name}", [late], 0.15, "s"),
+            Figure(f"machinery: the {trials}th trial / the 10th{name}", [late / early], 1.5),
+        ]
+    figures.append(Figure(f"machinery: resuming {trials} finished trials", [took["resume"]["seconds"]], 10.0, "s"))
+    return publish("study_overhead", figures, {}, took=took)
 
 
 def cpu() -> float:
@@ -85,4 +92,4 @@ def median(values: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))

@@ -1,8 +1,9 @@
-"""Ours, inside `Trainer.fit` with metrics on: argv = folder case engine. An epoch is the fit's second (no start-up)."""
+"""Ours, inside `Trainer.fit`, metrics and progress on: argv = folder case engine. An epoch is the fit's second."""
 
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -22,7 +23,7 @@ if __name__ == "__main__":
     folder, case, engine = sys.argv[1:]
     import torch
 
-    from regimens import trial
+    from regimens import terminal, trial
     from regimens.data.split import Split
 
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder).parent / "compiled"))
@@ -34,14 +35,19 @@ if __name__ == "__main__":
     split = Split(*parts, n_inputs=784, n_outputs=10, binary=False, n_classes=10, class_names=(), manifest={})
     settings = trial.read_settings(config)
 
-    def epoch() -> float:
-        """Seconds of the second epoch, validation included."""
-        with trial.sandbox(settings), tempfile.TemporaryDirectory() as directory:
+    def epoch() -> tuple[float, float]:
+        """Seconds and processor seconds of the second epoch, validation included."""
+        ends = []
+
+        def note(epoch: int, numbers: dict[str, float]) -> None:
+            ends.append((time.perf_counter(), time.process_time()))
+            show(epoch, numbers)
+
+        with trial.sandbox(settings), tempfile.TemporaryDirectory() as directory, terminal.progress(2) as show:
             module = trial.compose(config, settings, split)
-            trial.fit(module, config, settings, split, lambda epoch, numbers: None, Path(directory))
+            trial.fit(module, config, settings, split, note, Path(directory))
         if module.engine.name != engine:
             raise RuntimeError(module.engine.note)
-        first, second = module.history["time"]
-        return second - first
+        return ends[1][0] - ends[0][0], ends[1][1] - ends[0][1]
 
     serve(epoch)

@@ -109,6 +109,8 @@ class Regimen(pl.LightningModule):
         self._frozen = phase.frozen
         self._trainable: list[Tensor] = [p for p in self.net.parameters() if p.requires_grad]
         self._optimizer = self._make_optimizer(self._trainable, phase.lr)
+        # Torch wraps every `step` for its profiler, which costs as much as the update of a small network.
+        self._move = getattr(self._optimizer, "move", self._optimizer.step)
         self._schedule = self._make_schedule(self._optimizer, phase.epochs)
         self._fresh = True
         return self._optimizer
@@ -119,40 +121,52 @@ class Regimen(pl.LightningModule):
 
     def training_step(self, block: Block, block_index: int) -> None:
         """Step once for each mini-batch of indices in `block`."""
-        x, y = self._data["train"]
         net, regularization, actions = self.net, self.regularization, self.actions
-        total = torch.zeros((), device=self.device)
-        penalties = torch.zeros((), device=self.device)
-        correct = torch.zeros((), dtype=torch.long, device=self.device)
+        data, labels = self._data["train"]
         block, taken = self.engine.take(block)
-        for indices in block:
-            batch, labels = x.index_select(0, indices), y.index_select(0, indices)
+        losses: list[Tensor] = []
+        penalties: list[Tensor] = []
+        outputs: list[Tensor] = []
+        targets = [labels.index_select(0, indices) for indices in block]
+        for indices, target in zip(block, targets, strict=True):
+            batch = data.index_select(0, indices)
             for parameter in self._trainable:
                 parameter.grad = None
             logits = net(batch)
-            loss = self.objective.loss(logits, labels)
+            loss = self.objective.loss(logits, target)
             if regularization.penalises:
                 penalty = regularization.penalty(net)
                 loss = loss + penalty
-                penalties += penalty.detach() * len(indices)
+                penalties.append(penalty.detach())
             loss.backward()
             actions.lr(self._schedule.lr)
             actions.clipped(self.clip(self._trainable))
             self.probe.stepping(loss, self._schedule.lr)
             self.probe.before(net, batch)
-            self._optimizer.step()
+            self._move()
             if regularization.constrains:
                 actions.constrained(regularization.constrain(net))
             self.probe.after(net)
             self._schedule.step()
-            total += loss.detach() * len(indices)
-            correct += self.objective.correct(logits.detach(), labels)
-        sums = torch.stack([total.double(), correct.double(), penalties.double()])
-        sums = sums if taken is None else sums + taken
+            losses.append(loss.detach())
+            outputs.append(logits.detach())
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device) if taken is None else taken
+        if losses:
+            sums = sums + self._tally(losses, penalties, outputs, targets)
         self._sums += sums
         total_loss = sums[0].item()
         if not math.isfinite(total_loss):
             raise Diverged(f"the training loss is {total_loss} in epoch {self.current_epoch + 1}")
+
+    def _tally(
+        self, losses: list[Tensor], penalties: list[Tensor], outputs: list[Tensor], targets: list[Tensor]
+    ) -> Tensor:
+        """(loss * samples, hits, penalty * samples) of a block, float64: summed once, since each sum costs a launch."""
+        sizes = torch.tensor([len(target) for target in targets], dtype=torch.float64, device=self.device)
+        loss = torch.dot(torch.stack(losses).double(), sizes)
+        correct = self.objective.correct(torch.cat(outputs), torch.cat(targets)).double()
+        penalty = torch.dot(torch.stack(penalties).double(), sizes) if penalties else torch.zeros_like(loss)
+        return torch.stack([loss, correct, penalty])
 
     def on_validation_epoch_start(self) -> None:
         """Reset the validation sums."""

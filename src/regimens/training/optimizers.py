@@ -48,13 +48,18 @@ class RuleOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        update = self.rule.update
-        for group in self.param_groups:
-            coefficients = self.tick(group)
-            for p in group["params"]:
-                if p.grad is not None:
-                    update(p, p.grad, self.slots(p), coefficients)
+        self.move()
         return loss
+
+    def move(self) -> None:
+        """What `step` does, without torch's hooks around it."""
+        update = self.rule.update
+        with torch.no_grad():
+            for group in self.param_groups:
+                coefficients = self.tick(group)
+                for p in group["params"]:
+                    if p.grad is not None:
+                        update(p, p.grad, self.slots(p), coefficients)
 
 
 def sgd(params: Params, lr: float = 0.01) -> RuleOptimizer:
