@@ -12,11 +12,13 @@ from typing import Any
 
 from regimens.report.canvas import Figure, csv_text, standalone
 from regimens.report.curves import mean_curve
+from regimens.report.dots import MOST
 from regimens.report.evidence import images
 from regimens.report.kept import Longer
 from regimens.report.provenance import budgets, facts
 from regimens.report.sections import Section
 from regimens.report.tables import Study
+from regimens.report.transfer import effect, is_transfer, pairs
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def write_exports(studies: Sequence[Study], out: Path) -> list[Path]:
     """Write what `dvc metrics` and `dvc plots` read: `metrics.json`, `plots/finals.csv`, `plots/curves.csv`."""
     finals, curves = [], []
     for study in studies:
-        for cell in study.cells:
+        for cell in study.ranked[:MOST]:
             finals += [(study.name, cell.label, t.seed, t.metric(study.metric)) for t in cell.finals]
             name = study.metric.replace("test/", "val/")
             curves += [(study.name, cell.label, f"{study.name}: {cell.label}", *r) for r in mean_curve(cell, name)]
@@ -96,17 +98,19 @@ def write_exports(studies: Sequence[Study], out: Path) -> list[Path]:
     ]
 
 
-def metrics(studies: Sequence[Study]) -> dict[str, dict[str, dict[str, float | int]]]:
-    """study -> cell -> mean, interval and n of its quoted metric, for `dvc metrics diff`."""
-    table: dict[str, dict[str, dict[str, float | int]]] = {}
+def metrics(studies: Sequence[Study]) -> dict[str, dict[str, float]]:
+    """study -> its best and its default cell's mean, or what transfer gains: few enough for `dvc exp show`'s columns.
+
+    The rows of all cells are in `plots/finals.csv` and results/*.cells.csv.
+    """
+    table: dict[str, dict[str, float]] = {}
     for study in studies:
-        for cell in study.cells:
-            if cell.mean is None:
-                continue
-            row: dict[str, float | int] = {"mean": round(cell.mean, 6)}
-            if cell.interval:
-                row |= {"ci_low": round(cell.interval[0], 6), "ci_high": round(cell.interval[1], 6)}
-            table.setdefault(study.name, {})[cell.label] = row | {"n": cell.n}
+        if is_transfer(study) and (found := pairs(study)):
+            table[study.name] = {"gain": round(effect(found).gain, 6)}
+        elif study.ranked:
+            default = [c.mean for c in study.ranked if c.row.get("label") == study.about.get("reference")]
+            told = {"best": study.ranked[0].mean, "default": default[0] if default else None}
+            table[study.name] = {key: round(value, 6) for key, value in told.items() if value is not None}
     return table
 
 

@@ -95,10 +95,10 @@ def _figures(study: Study, palette: Palette) -> list[Figure | None]:
     return [
         *first,
         gradients.gradient_flow(study, palette),
+        techniques.lr_curves(study, palette),
         dots.finals_dots(study, palette),
         None if first else heatmap.grid_map(study),
         dots.number_line(study),
-        techniques.lr_curves(study, palette),
         techniques.overfitting(study, palette),
         techniques.head_to_head(study, palette),
         curves.learning_curves(study, palette),
