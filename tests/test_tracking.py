@@ -72,3 +72,29 @@ def test_passwords_are_never_shown_and_relative_databases_are_pinned() -> None:
     assert redacted("failed: postgresql://me:secret@host/db") == "failed: postgresql://me:***@host/db"
     assert absolute("sqlite:///a.db") == f"sqlite:///{Path.cwd()}/a.db"
     assert absolute("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
+
+
+def test_what_a_killed_process_had_begun_is_finished_or_written_again(
+    train: Train, mlflow: Mlflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = mlflow.open({"id": "abc", "name": "optimizers", "question": "Which?"})
+    context = {"name": "optimizers", "cell": {"optimizer": "adam"}, "phase": "final", "number": 3}
+    places = [tmp_path / "optimizer=adam" / name for name in ("whole", "torn")]
+    for place, dies_in in zip(places, ("set_terminated", "log_artifact"), strict=True):
+        result = train(study=context, into=str(place))
+        with monkeypatch.context() as killed:
+            killed.setattr(MlflowClient, dies_in, lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                mlflow.log(result, place, parent)
+    mlflow.mend(parent, tmp_path)
+    for place in places:
+        mlflow.log(result, place, parent)
+    client = MlflowClient(mlflow.uri)
+    experiment = client.get_experiment_by_name("regimens")
+    runs = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'")
+    assert sorted(run.data.tags["regimens.directory"] for run in runs) == [
+        "optimizer=adam/torn",
+        "optimizer=adam/whole",
+    ]
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+    assert all(len(client.list_artifacts(run.info.run_id)) == 2 for run in runs)

@@ -1,6 +1,7 @@
 """The only room that knows MLflow. Files are the truth, MLflow is the lens: a run is written whole, at its end."""
 
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -26,6 +27,9 @@ class Tracking(Protocol):
     def open(self, study: Mapping[str, Any] | None = None) -> str | None:
         """Prepare the place, and a study's own entry in it; the entry's id."""
 
+    def mend(self, parent: str | None, directory: Path) -> None:
+        """Finish or remove what killed processes had begun to show of the study in `directory`."""
+
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
         """Show a trial; its id."""
 
@@ -42,6 +46,9 @@ class NoTracking:
     def open(self, study: Mapping[str, Any] | None = None) -> str | None:
         """Nothing to prepare."""
         return None
+
+    def mend(self, parent: str | None, directory: Path) -> None:
+        """Nothing to mend."""
 
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
         """Nothing to show."""
@@ -78,21 +85,34 @@ class Mlflow:
             if found:
                 parent = str(found[0].info.run_id)
                 client.update_run(parent, status="RUNNING")
-                self._end_orphans(client, experiment, parent)
                 return parent
             tags = {"regimens.study": study["id"], "mlflow.note.content": shown.study_note(study)}
             return str(client.create_run(experiment, tags=tags, run_name=study["name"]).info.run_id)
         return None
 
+    def mend(self, parent: str | None, directory: Path) -> None:
+        """Finish what killed processes had begun to write of the study in `directory`, if nobody else works on it.
+
+        A run that is whole but for its status is ended; another one is deleted, since its trial is written again.
+        """
+        if parent is None:
+            return
+        with told("tracking"):
+            client = self._client()
+            query = f"tags.`mlflow.parentRunId` = '{parent}' AND attributes.status = 'RUNNING'"
+            for orphan in client.search_runs([self._experiment(client)], query):
+                run_id, tags = orphan.info.run_id, orphan.data.tags
+                if marked(directory / tags.get("regimens.directory", "")) == run_id:
+                    client.set_terminated(run_id, STATUS.get(tags["regimens.status"], "FAILED"))
+                else:
+                    client.delete_run(run_id)
+
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
         """Write the trial as one run, unless `directory` says that it has been; the run's id."""
-        mark = directory / MARK
-        if mark.exists():
-            return str(json.loads(mark.read_text())["run_id"])
-        with told(f"{directory}: the result is safe on disk, but tracking"):
-            run_id = self._write(result, directory, parent)
-            write_json({"run_id": run_id, "experiment": self.experiment}, mark)
+        if (run_id := marked(directory)) is not None:
             return run_id
+        with told(f"{directory}: the result is safe on disk, but tracking"):
+            return self._write(result, directory, parent)
         return None
 
     def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
@@ -149,10 +169,11 @@ class Mlflow:
         client.set_tag(parent, "regimens.model", trial)
 
     def _write(self, result: Result, directory: Path, parent: str | None) -> str:
-        from mlflow.entities import Param, RunTag
+        from mlflow.entities import Param
 
         client = self._client()
         tags = {"regimens.status": result.status, "regimens.regimen": result.regimen_hash[:12]}
+        tags |= {"regimens.directory": f"{directory.parent.name}/{directory.name}"}
         tags |= {"regimens.never_acted": ", ".join(shown.never_acted(result))} if shown.never_acted(result) else {}
         tags |= {"mlflow.parentRunId": parent} if parent else {}
         run = client.create_run(
@@ -160,19 +181,14 @@ class Mlflow:
         )
         run_id = str(run.info.run_id)
         parameters = [Param(key, value[:LIMIT]) for key, value in shown.params(result).items()]
-        client.log_batch(run_id, shown.metrics(result), parameters, [RunTag("regimens.directory", directory.name)])
+        client.log_batch(run_id, shown.metrics(result), parameters)
         for name in ("config.yaml", "result.json"):
             if (directory / name).exists():
                 client.log_artifact(run_id, str(directory / name))
+        # Whole but for its status: marked now, a death in between leaves no second run of this trial.
+        write_json({"run_id": run_id, "experiment": self.experiment}, directory / MARK)
         client.set_terminated(run_id, STATUS.get(result.status, "FAILED"))
         return run_id
-
-    @staticmethod
-    def _end_orphans(client: "MlflowClient", experiment: str, parent: str) -> None:
-        """End what a killed process had begun to write; its trial has no mark, so it is written again, whole."""
-        query = f"tags.`mlflow.parentRunId` = '{parent}' AND attributes.status = 'RUNNING'"
-        for orphan in client.search_runs([experiment], query):
-            client.set_terminated(orphan.info.run_id, "KILLED")
 
     def _client(self) -> "MlflowClient":
         # Anonymous usage reports and a run id left over in the environment have no place in a study.
@@ -182,6 +198,8 @@ class Mlflow:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         from mlflow import MlflowClient
 
+        for name in ("mlflow.store.db.utils", "alembic"):  # announce each table that they create
+            logging.getLogger(name).setLevel(logging.WARNING)
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def _experiment(self, client: "MlflowClient") -> str:
@@ -198,6 +216,12 @@ class Mlflow:
         for key in tags.keys() - found.tags.keys():
             client.set_experiment_tag(found.experiment_id, key, tags[key])
         return str(found.experiment_id)
+
+
+def marked(directory: Path) -> str | None:
+    """The id of the run that shows the trial in `directory`; None if it has not been shown."""
+    mark = directory / MARK
+    return str(json.loads(mark.read_text())["run_id"]) if mark.exists() else None
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from regimens.study.compose import Composer, Source
 from regimens.study.define import define
 from regimens.study.definition import Study
 from regimens.study.ending import Ending
-from regimens.study.opening import make_ledger, open_session, recover, settle_definition, use_storage
+from regimens.study.opening import alone, make_ledger, open_session, recover, settle_definition, use_storage
 from regimens.study.settings import read_settings
 from regimens.study.summary import counted, print_summary
 from regimens.study.worker import StudyStopped
@@ -88,7 +88,7 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
         recover(study, directory)
     from regimens.study.export import export
 
-    with open_session(directory) as session, tracking(config, study) as (parent, show, ending):
+    with open_session(directory) as session, tracking(config, study, directory, session) as (parent, show, ending):
         ledger = make_ledger(directory, session=session, study=study, composer=composer)
         if again := ledger.reopen(broken=settings.retry_failed):
             told = "its result, and is" if again == 1 else "their result, and are"
@@ -104,7 +104,9 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
 
 
 @contextlib.contextmanager
-def tracking(config: DictConfig, study: Study) -> Iterator[tuple[str | None, Show, Ending]]:
+def tracking(
+    config: DictConfig, study: Study, directory: Path, session: str
+) -> Iterator[tuple[str | None, Show, Ending]]:
     """The study's run in the tracker: opened before any worker starts, closed with how the study ended."""
     from regimens.build import build
 
@@ -114,11 +116,15 @@ def tracking(config: DictConfig, study: Study) -> Iterator[tuple[str | None, Sho
         return
     room = build(OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
     parent = room.open({"name": study.name, "id": study.id, "question": study.question})
+    if alone(directory, session):
+        room.mend(parent, directory)
     try:
-        yield parent, lambda result, directory: room.log(result, directory, parent), ending
+        yield parent, lambda result, place: room.log(result, place, parent), ending
     except BaseException:
         room.close(parent, "KILLED")
         raise
+    if alone(directory, session):
+        room.mend(parent, directory)
     ending.link = room.link(parent)
     room.close(parent, "FINISHED", ending.files, ending.best)
 

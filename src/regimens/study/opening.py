@@ -73,6 +73,12 @@ def open_session(directory: Path) -> Iterator[str]:
         lock.release()
 
 
+def alone(directory: Path, session: str) -> bool:
+    """Whether no other session works on the study."""
+    others = (directory / "locks").glob("session-*.lock")
+    return not any(is_held(lock) for lock in others if lock.name != f"session-{session}.lock")
+
+
 def use_storage(url: str | None) -> None:
     """Tell this process and the workers that it starts where the storage is; None is the journal."""
     os.environ.pop(STORAGE_VARIABLE, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from regimens.study.definition import Study
@@ -27,19 +27,39 @@ def print_summary(study: Study, table: Mapping[str, Any]) -> None:
     console.print(shown)
     if len(rows) > SHOWN:
         console.print(f"and {len(rows) - SHOWN} more cells")
+    if table.get("pareto"):
+        console.print(_front(study, table["pareto"]))
+
+
+def _front(study: Study, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """The Pareto front, best in the first metric first."""
+    from rich.table import Table
+
+    names = [name for name, _ in study.objectives]
+    sign = -1 if study.maximize else 1
+    shown = Table(title=f"trials that no other beats in {' and '.join(names)}", title_justify="left")
+    for column in ("cell", "trial", *names, "values"):
+        shown.add_column(column, overflow="fold")
+    for row in sorted(rows, key=lambda row: sign * row[names[0]]):
+        cell = ",".join(f"{axis}={value}" for axis, value in row["cell"].items())
+        shown.add_row(
+            cell, f"{row['phase']} {row['number']}", *(f"{row[name]:.6g}" for name in names), _told(row["params"])
+        )
+    return shown
+
+
+def _told(params: Mapping[str, Any]) -> str:
+    """Tuned values as text."""
+    return ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in params.items())
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     """Mean, interval, n, values and verdict of one row, as text."""
     mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
     interval = "-" if row["ci_low"] is None else f"{row['ci_low']:.4f} .. {row['ci_high']:.4f}"
-    values = ", ".join(
-        f"{path}={value:.4g}" if isinstance(value, float) else f"{path}={value}"
-        for path, value in row["best_params"].items()
-    )
     flags = "".join(f" ({path} at its {edge} edge)" for path, edge in row["edge_flags"].items())
     verdict = row["vs_best"]["verdict"] if row["vs_best"] else ("best" if row["mean"] is not None else "no result")
-    return mean, interval, str(row["n"]), values + flags, verdict
+    return mean, interval, str(row["n"]), _told(row["best_params"]) + flags, verdict
 
 
 def counted(number: int, noun: str) -> str:

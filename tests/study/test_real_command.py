@@ -1,0 +1,99 @@
+"""Studies of real trials, tracked in MLflow, killed for real: `src/train.py` as a person would run it, on the digits."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STUDY = ("optimizer=sgd,adam", "tune=lr", "study.trials=4", "study.seeds=3",
+         "data=digits", "data.train_size=200", "model.hidden=[16]", "epochs=2")  # fmt: skip
+
+
+def start(root: Path, *arguments: str) -> "subprocess.Popen[str]":
+    paths = (f"paths.root={root}", f"tracking.uri=sqlite:///{root}/mlflow.db", f"tracking.artifacts={root}/artifacts")
+    return subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "src" / "train.py"), "-m", *STUDY, *paths, *arguments],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+
+
+def finish(root: Path, *arguments: str) -> str:
+    process = start(root, *arguments)
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    return output
+
+
+def kill_at(process: "subprocess.Popen[str]", seconds: float) -> bool:
+    """Kill -9 `seconds` after the study has begun; whether it was still running."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "trials," in line:
+            break
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    struck = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return struck
+
+
+def cells(root: Path) -> str:
+    (table,) = (root / "results").glob("*.json")
+    return json.dumps(json.loads(table.read_text())["cells"])
+
+
+def results(root: Path) -> dict[Path, int]:
+    """Each result and when it was written."""
+    return {path: path.stat().st_mtime_ns for path in (root / "runs").glob("*/*/*/result.json")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_killed_twenty_times_neither_the_table_nor_mlflow_tells(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    finish(whole)
+    moments = random.Random(1)
+    seen: dict[Path, int] = {}
+    struck = 0
+    for number in range(20):
+        struck += kill_at(start(killed, f"study.workers={1 + number % 2}"), moments.uniform(0.0, 6.0))
+        time.sleep(0.5)  # workers notice that their command is dead
+        assert seen.items() <= results(killed).items()  # no trial was trained twice
+        seen = results(killed)
+    assert struck > 5
+    finish(killed)
+    assert cells(killed) == cells(whole)
+    assert seen.items() <= results(killed).items()
+    client = MlflowClient(f"sqlite:///{killed}/mlflow.db")
+    experiment = client.get_experiment_by_name("regimens")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    names = Counter(run.data.tags["regimens.directory"] for run in runs if "regimens.directory" in run.data.tags)
+    assert len(names) == 14 and set(names.values()) == {1}
+    assert len(runs) == 14 + 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
+def test_an_adaptive_sampler_does_not_notice_that_it_was_killed(tmp_path: Path, sampler: str) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    arguments = (f"study.sampler={sampler}", "study.trials=16", "study.seeds=1", "tracking=none")
+    finish(whole, *arguments)
+    moments = random.Random(2)
+    for _ in range(4):
+        kill_at(start(killed, *arguments), moments.uniform(0.5, 4.0))
+    finish(killed, *arguments)
+    assert cells(killed) == cells(whole)
