@@ -62,6 +62,11 @@ def room(tmp_path):
     return Room(tmp_path)
 
 
+@pytest.fixture
+def another_room(tmp_path_factory):
+    return Room(tmp_path_factory.mktemp("another"))
+
+
 @pytest.fixture(scope="session")
 def peace(tmp_path_factory):
     """A room in which `study=optimizers` was run, once, uninterrupted; to be looked at, not touched."""

@@ -1,4 +1,4 @@
-"""Studies of real trials, tracked in MLflow, killed for real: `src/train.py` as a person would run it, on the digits."""
+"""Studies of real trials, tracked in MLflow and killed for real: `src/train.py` as people run it, on the digits."""
 
 import contextlib
 import json
@@ -83,17 +83,3 @@ def test_killed_twenty_times_neither_the_table_nor_mlflow_tells(tmp_path: Path) 
     names = Counter(run.data.tags["regimens.directory"] for run in runs if "regimens.directory" in run.data.tags)
     assert len(names) == 14 and set(names.values()) == {1}
     assert len(runs) == 14 + 1
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
-def test_an_adaptive_sampler_does_not_notice_that_it_was_killed(tmp_path: Path, sampler: str) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    arguments = (f"study.sampler={sampler}", "study.trials=16", "study.seeds=1", "tracking=none")
-    finish(whole, *arguments)
-    moments = random.Random(2)
-    for _ in range(4):
-        kill_at(start(killed, *arguments), moments.uniform(0.5, 4.0))
-    finish(killed, *arguments)
-    assert cells(killed) == cells(whole)

@@ -39,15 +39,36 @@ def kill_repeatedly(room, uninterrupted, kills, seed):
     moments = random.Random(seed)
     struck = 0
     for number in range(kills):
-        process = room.start("study=optimizers", f"study.workers={1 + number % 2}", "probe.pause=0.03")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(moments.uniform(0.5, 1.7))
-        struck += process.poll() is None
-        kill(process)
+        struck += killed(room, moments, "study=optimizers", f"study.workers={1 + number % 2}", "probe.pause=0.03")
     assert struck > kills // 2
     room.run("study=optimizers")
     assert room.cells() == uninterrupted
     assert len(set(room.trained)) == len(room.trained) == 21
+
+
+def killed(room, moments, *arguments):
+    """Kill a command at a random moment, mostly after its study has begun; whether it was still running."""
+    process = room.start(*arguments)
+    if moments.random() < 0.8:
+        next((line for line in process.stdout if "trials," in line), None)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(moments.uniform(0.0, 1.0))
+    struck = process.poll() is None
+    kill(process)
+    return struck
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
+def test_an_adaptive_sampler_does_not_notice_that_its_command_was_killed(room, another_room, sampler):
+    arguments = ("optimizer=sgd,adam", "scheduler=constant,exp", "tune=lr", f"study.sampler={sampler}",
+                 "study.trials=14", "study.seeds=1", "probe.pause=0.03")  # fmt: skip
+    another_room.run(*arguments)
+    moments = random.Random(1)
+    assert sum(killed(room, moments, *arguments) for _ in range(8)) > 4
+    room.run(*arguments)
+    assert room.cells("adhoc") == another_room.cells("adhoc")
+    assert len(set(room.trained)) == len(room.trained) == len(another_room.trained)
 
 
 def test_one_worker_killed_the_others_finish_and_its_trial_is_tried_again(room, tmp_path):
