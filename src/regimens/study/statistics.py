@@ -63,21 +63,30 @@ def compare(ours: Mapping[int, float], theirs: Mapping[int, float], seed: int) -
 
 
 def paired_p(differences: Sequence[float]) -> float | None:
-    """p of the paired t-test; None below n = 2. Differences without spread have p = 1 if they are 0, and else 0."""
+    """p of the paired t-test; None below n = 2.
+
+    Differences without spread, as accuracies on a small test set may have, leave that test nothing to measure by: then
+    p is 1 if they are 0, and else that of the sign test.
+    """
     if len(differences) < 2:
         return None
-    if np.ptp(differences) == 0:
-        return 1.0 if differences[0] == 0 else 0.0
-    from scipy.stats import ttest_1samp
+    from scipy.stats import binomtest, ttest_1samp
 
+    if not _spread(differences):
+        return 1.0 if np.allclose(differences, 0, atol=1e-12) else float(binomtest(0, len(differences)).pvalue)
     return float(ttest_1samp(differences, 0.0).pvalue)
 
 
 def effect_size(differences: Sequence[float]) -> float | None:
     """Cohen's d of paired differences (Cohen 1988, d_z); None where they have no spread."""
-    if len(differences) < 2 or np.ptp(differences) == 0:
+    if len(differences) < 2 or not _spread(differences):
         return None
     return float(np.mean(differences) / np.std(differences, ddof=1))
+
+
+def _spread(differences: Sequence[float]) -> bool:
+    """Whether they differ by more than the rounding of a subtraction does."""
+    return bool(np.ptp(differences) > 1e-12)
 
 
 def correct(comparisons: Sequence[dict[str, Any]], *, maximize: bool) -> None:
