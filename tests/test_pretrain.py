@@ -1,0 +1,49 @@
+"""The networks from which to transfer, as a stage of the pipeline makes them."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from regimens.errors import UserError
+from regimens.study.axes import options
+from tests.conftest import Compose
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_without_a_study_and_a_folder_it_says_what_to_do() -> None:
+    done = subprocess.run([sys.executable, "src/pretrain.py", "data=digits"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: name a study")
+
+
+@pytest.mark.slow
+def test_the_weights_of_every_final_are_published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("pretrain", ROOT / "src" / "pretrain.py")
+    assert spec is not None and spec.loader is not None
+    pretrain = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pretrain)
+    monkeypatch.chdir(tmp_path)
+    small = ["data=digits", "data.train_size=300", "epochs=1", "tracking=none"]
+    assert pretrain.main(["task_a", "models", *small, "study.seeds=[1,2]"]) == 0
+    for seed in (1, 2):
+        assert (tmp_path / "models" / f"a-{seed}" / "final.safetensors").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("study", "images", "epochs"), [("optimizers", 10_000, 4), ("transfer_ab", None, 20)])
+def test_a_scale_is_its_own_for_a_data_set_and_a_study(
+    study: str, images: int | None, epochs: int, composed: Compose
+) -> None:
+    cfg, _ = composed(f"study={study}", "scale=desk", small=())
+    assert (cfg.data.train_size, cfg.epochs) == (images, epochs)
+    cfg, _ = composed(f"study={study}", "scale=desk", "data=digits", small=())
+    assert (cfg.data.train_size, cfg.epochs) == (None, epochs)
+
+
+def test_null_takes_a_value_off_an_axis() -> None:
+    assert options("layers", {"2": ["model=mlp"], "100": None, "plain": []}) == {"2": ("model=mlp",), "plain": ()}
+    with pytest.raises(UserError):
+        options("layers", [])
