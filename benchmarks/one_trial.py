@@ -114,7 +114,6 @@ def main() -> int:
     parser.add_argument("--contestants", nargs="+", choices=list(CONTESTANTS), default=list(CONTESTANTS))
     parser.add_argument("--size", type=int, default=55_000, help="training images (default all 55,000)")
     parser.add_argument("--clock", choices=("seconds", "cpu"), default="seconds", help="cpu: on a busy machine")
-    parser.add_argument("--name", default="one_trial", help="of the file in benchmarks/results/")
     options = parser.parse_args()
 
     folder = BUILD / "bench" / str(options.size)
