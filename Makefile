@@ -65,7 +65,7 @@ soak: test-soak  ## kill and resume studies for minutes
 test-soak: $(STAMP)
 	$(PYTEST) -m soak --timeout=3600
 
-test-browser: $(STAMP)  ## the report in headless Chromium (which Debian's package installs where it is missing)
+test-browser: $(STAMP)  ## the report, MLflow's and Optuna's pages in headless Chromium (which Debian's package installs where it is missing)
 	@command -v chromedriver >/dev/null || { \
 	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	    $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium chromium-driver; \

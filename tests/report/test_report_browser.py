@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.webdriver import DRIVER, Browser, browser
+from tests.webdriver import DRIVER, Browser, browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(DRIVER is None, reason="needs chromedriver")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import socket
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 DRIVER = shutil.which("chromedriver")
@@ -41,6 +43,18 @@ class Browser:
     def run(self, script: str) -> Any:
         """The value that JavaScript returns."""
         return call(f"{self.base}/execute/sync", {"script": script, "args": []})
+
+    def wait(self, script: str, seconds: float = 60) -> Any:
+        """The value that JavaScript returns, once it is one that counts as true; AssertionError after `seconds`."""
+        end = time.monotonic() + seconds
+        while not (value := self.run(script)):
+            assert time.monotonic() < end, f"waited {seconds} s for: {script}"
+            time.sleep(0.3)
+        return value
+
+    def picture(self, path: Path) -> None:
+        """Save what the window shows as a PNG."""
+        path.write_bytes(base64.b64decode(call(f"{self.base}/screenshot")))
 
     def console(self) -> list[dict[str, Any]]:
         """What the page has written to the console."""
