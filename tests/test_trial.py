@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,18 @@ def test_a_checkpoint_of_another_shape_names_both(train: Train, tmp_path: Path) 
     train("task=a", "model.hidden=[12,8]", into="a")
     with pytest.raises(UserError, match=r"hidden layer 1 is .*12.*this net's is .*16"):
         train("task=b", "transfer=from_a", f"transfer.checkpoint={tmp_path}/a", "transfer.reuse=1", into="b")
+
+
+class Forbidden:
+    def __getattribute__(self, name: str) -> object:
+        raise AssertionError(f"the test set was read ({name})")
+
+
+def test_only_a_final_reads_the_test_set(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = trial.load_data
+    monkeypatch.setattr(
+        trial, "load_data", lambda config, **task: replace(load(config, **task), x_test=Forbidden(), y_test=Forbidden())
+    )
+    assert "test/accuracy" not in train("test=false").metrics
+    with pytest.raises(AssertionError, match="the test set was read"):
+        train("test=true", into="final")
