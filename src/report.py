@@ -19,9 +19,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         if args.what == "parity":
-            written = build_parity(
-                args.results or Path("results/parity.json"), args.out or Path("reports/parity"), args.params
-            )
+            written = build_parity(args.results or Path("results/parity.json"), args.out or Path("reports/parity"))
         else:
             written = build_report(
                 args.results or Path("results"), args.out or Path("reports"), args.params, args.declared

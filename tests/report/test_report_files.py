@@ -11,6 +11,8 @@ import pytest
 
 from regimens.errors import UserError
 from regimens.report.build import build_parity, build_report
+from regimens.report.parity import all_comparisons, every_number_table
+from regimens.report.tables import Cell, Study, Trial
 from tests.report.conftest import ROOT
 from tests.report.synthetic_results import write_all
 
@@ -104,3 +106,24 @@ def test_parity_tells_inside_from_outside(results: Path, tmp_path: Path) -> None
     assert "| inside |" in row["leaky_relu"]
     assert "| outside (ours higher) |" in row["prelu"]
     assert "| not run |" in row["dropout"]
+
+
+def test_parity_compares_every_published_number_and_says_where_an_interval_says_nothing() -> None:
+    def cell(name: str, accuracies: tuple[float, ...]) -> Cell:
+        told = [{"val/accuracy": a, "val/loss": 0.48, "train/accuracy": 0.834, "train/loss": a} for a in accuracies]
+        trials = tuple(Trial(i, "completed", "final", {}, {"metrics": m}) for i, m in enumerate(told))
+        return Cell(f"experiment={name}", {"experiment": name}, {}, trials)
+
+    study = Study("parity", cells=(cell("leaky_relu", (0.83, 0.84, 0.845)), cell("prelu", (0.5, 0.7, 0.84))))
+    found = {(c.id, c.metric): c for c in all_comparisons(study) if c.ours}
+    assert len(found) == 2 * 4
+    # t(0.975, 2) = 4.3027, sd = 0.00764, √(4/3): ± 0.0379 around 0.83833
+    low, high = found["leaky_relu", "val/accuracy"].interval or (0, 0)
+    assert (low, high) == pytest.approx((0.80038, 0.87629), abs=1e-4)
+    assert found["leaky_relu", "val/accuracy"].verdict == "inside"
+    assert found["prelu", "val/accuracy"].verdict == "inside, but too wide to tell"
+    assert found["leaky_relu", "train/loss"].verdict == "outside (ours higher)"
+    table = every_number_table(study)
+    assert len(table.rows) == len(table.keys) == 8
+    # The same loss in every run holds no other number; leaky_relu's training accuracy is the published one.
+    assert table.caption.startswith("train: 2 of 4 inside; val: 2 of 4 inside; test: 0 of 0 inside")

@@ -49,10 +49,11 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
     return [*write_report(report, out), *write_exports(studies, out)]
 
 
-def build_parity(table: Path, out: Path, params: Path | None = None) -> list[Path]:
+def build_parity(table: Path, out: Path) -> list[Path]:
     """Write `parity.html` and `parity.md`: the published numbers against the runs of one study table.
 
     The slim table that is left beside them is what the whole report's own section of them is drawn from.
+    No settings of params.yaml are shown: the published experiments bring their own data and epochs.
 
     Raises:
         UserError: no such table.
@@ -60,8 +61,7 @@ def build_parity(table: Path, out: Path, params: Path | None = None) -> list[Pat
     if not table.is_file():
         raise UserError(f"no results at {table}: run python src/train.py -m study=parity first")
     study = read_study(table)
-    settings = read_settings(params)
-    report = Report("Published numbers, re-trained", [study], [section(study, Palette([study]), settings)], settings)
+    report = Report("Published numbers, re-trained", [study], [section(study, Palette([study]), {})], {})
     return [*write_report(report, out, "parity"), keep(table, out)]
 
 

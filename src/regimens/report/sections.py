@@ -45,7 +45,8 @@ def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Sect
     command = " ".join(["python src/train.py -m", _asked(study), *(f"{k}={v}" for k, v in settings.items())])
     if study.problem:
         return Section(study.name, study.question, answers.answer(study), flags=_flags(study), command=command)
-    figures = [replace(f, command=f"{command} && python src/report.py") for f in _figures(study, palette) if f]
+    written = "src/report.py parity" if study.name == "parity" else "src/report.py"
+    figures = [replace(f, command=f"{command} && python {written}") for f in _figures(study, palette) if f]
     return Section(
         id=study.name,
         title=study.question,
@@ -121,5 +122,5 @@ def _error(raw: Mapping[str, Any]) -> str:
 
 def _tables(study: Study) -> list[Table]:
     if study.name == "parity":
-        return [parity.parity_table(study)]
+        return [parity.parity_table(study), parity.every_number_table(study)]
     return [table for table in (cell_table(study), did_table(study), stars.stars_table(study)) if table]
