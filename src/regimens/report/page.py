@@ -35,9 +35,11 @@ class Report:
 
     @property
     def setting(self) -> str:
-        """What this run was, for the first lines: data set, scale, training images."""
+        """What this run was: data set, scale, training images; empty where each study brings its own."""
         told = [self.settings["data"]] if "data" in self.settings else []
         told += [f"at {self.settings['scale']} scale"] if "scale" in self.settings else []
+        if not told:
+            return ""
         trained = dict.fromkeys(text for s in self.studies if (text := images(s)))
         most = max(trained, key=lambda text: sum(images(s) == text for s in self.studies), default="")
         return f"{' '.join(told)}{f': most studies {most}' if most else ''}"
