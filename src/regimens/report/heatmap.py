@@ -77,7 +77,8 @@ def pair_answer(study: Study) -> str | None:
     verdict = "Transfer helps on average" if low > 0 else "Transfer hurts on average" if high < 0 else "No mean effect"
     return (
         f"{verdict} over {len(gains)} pairs of classes: {signed(mean)} points [{signed(low)}, {signed(high)}] "
-        f"(pairs taken as independent); better in {sum(g > 0 for g in gains)}, worse in {sum(g < 0 for g in gains)}."
+        f"(pairs taken as independent); better in {sum(g > 0 for g in gains)}, worse in {sum(g < 0 for g in gains)}. "
+        "This is what these networks of task A give, one a pair: briefly trained ones have little to pass on."
     )
 
 
