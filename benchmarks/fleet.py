@@ -15,6 +15,7 @@ def main() -> int:
 
     from regimens import trial
     from regimens.data.loader import Blocks
+    from regimens.training.ddp import Spread
     from regimens.training.fleet import Fleet
     from regimens.training.module import Regimen
 
@@ -25,7 +26,7 @@ def main() -> int:
     split = trial.load_data(config)
 
     def ready(seed: int) -> Regimen:
-        module = trial.compose(config, trial.read_settings({**config, "seed": seed}), split)
+        module = trial.compose(config, trial.read_settings({**config, "seed": seed}), Spread(32), split)
         module.train()
         module.configure_optimizers()
         module.on_train_epoch_start()

@@ -64,12 +64,14 @@ def test_another_seed_gives_other_weights_and_global_streams_stay_untouched(trai
 
 def test_streams_are_separate_so_that_dropout_changes_neither_initial_weights_nor_batches(composed: Compose) -> None:
     from regimens.settings import read_settings
+    from regimens.training.ddp import Spread
 
     nets = []
     for overrides in ([], ["regularization=dropout"], ["optimizer=adam"]):
         config = trial.plain(composed(*overrides)[0])
         settings = read_settings(config)
-        nets.append(trial.compose(config, settings, trial.load_data(config)).net.state_dict())
+        module = trial.compose(config, settings, Spread(settings.batch_size), trial.load_data(config))
+        nets.append(module.net.state_dict())
     for other in nets[1:]:
         assert all(torch.equal(nets[0][key], other[key]) for key in nets[0])
 

@@ -25,6 +25,7 @@ if __name__ == "__main__":
 
     from regimens import terminal, trial
     from regimens.data.split import Split
+    from regimens.training.ddp import Spread
 
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder).parent / "compiled"))
     overrides = ["name=bench", "epochs=2", "activation=selu", "init=lecun_normal", f"engine={engine}", *CASES[case]]
@@ -34,6 +35,7 @@ if __name__ == "__main__":
     parts = (x, y, x_valid, y_valid, x_valid, y_valid)
     split = Split(*parts, n_inputs=784, n_outputs=10, binary=False, n_classes=10, class_names=(), manifest={})
     settings = trial.read_settings(config)
+    spread = Spread(settings.batch_size)
 
     def epoch() -> tuple[float, float]:
         """Seconds and processor seconds of the second epoch, validation included."""
@@ -44,8 +46,8 @@ if __name__ == "__main__":
             show(epoch, numbers)
 
         with trial.sandbox(settings), tempfile.TemporaryDirectory() as directory, terminal.progress(2) as show:
-            module = trial.compose(config, settings, split)
-            trial.fit(module, config, settings, split, note, Path(directory))
+            module = trial.compose(config, settings, spread, split)
+            trial.fit(module, config, settings, spread, split, note, Path(directory))
         if module.engine.name != engine:
             raise RuntimeError(module.engine.note)
         return ends[1][0] - ends[0][0], ends[1][1] - ends[0][1]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from regimens.data.split import Split
     from regimens.training.callbacks import BestWeights
     from regimens.training.compiled import Engine
+    from regimens.training.ddp import Spread
     from regimens.training.module import Regimen
 
 # What a regimen is not: which run it is, where it lies, who watches, and what is only looked at.
@@ -66,8 +67,33 @@ def run(
     Pruned. A loss that is not finite gives the status "diverged", not an exception. Raises UserError for a value that
     makes no sense, and whatever else goes wrong.
     """
+    from regimens import ranks
+    from regimens.training.ddp import read_spread
+
     config = plain(cfg)
     settings = read_settings(config)
+    given_advice(settings, choices, config)
+    if read_spread(config["trainer"], settings.batch_size).devices > 1:
+        if settings.probe == "lr_range":
+            raise UserError("probe=lr_range: the range test runs on one device; leave trainer=ddp out")
+        return ranks.run(config, directory, choices=choices, study=study, on_epoch=on_epoch)
+    return train(cfg, directory, choices=choices, study=study, on_epoch=on_epoch)
+
+
+def train(
+    cfg: "DictConfig",
+    directory: Path,
+    *,
+    choices: Mapping[str, str],
+    study: Mapping[str, Any] | None,
+    on_epoch: OnEpoch,
+) -> Result:
+    """`run` in this process, which may be one of several ranks; all but rank 0 exit where training ends."""
+    from regimens.training.ddp import read_spread
+
+    config = plain(cfg)
+    settings = read_settings(config)
+    spread = read_spread(config["trainer"], settings.batch_size)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     advice = given_advice(settings, choices, config)
     directory = Path(directory)
@@ -76,9 +102,10 @@ def run(
     with sandbox(settings):
         with clock("setup"):
             split = load_data(config)
-            module = compose(config, settings, split)
+            module = compose(config, settings, spread, split)
         with clock("train"):
-            status, best = fit(module, config, settings, split, on_epoch, directory)
+            status, best = fit(module, config, settings, spread, split, on_epoch, directory)
+            module.group.end()
         with clock("evaluate"):
             metrics = evaluate(module, split, settings, status)
             save(module, best, config, directory)
@@ -103,6 +130,7 @@ def run(
             "data": split.manifest,
             "threads": settings.threads,
             **engine_of(module),
+            **spread.describe(),
             "started": started,
         },
     )
@@ -197,7 +225,7 @@ def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
     return load(source, dataset=name, directory=config["paths"]["data"], **split, **{**config["task"], **task})
 
 
-def compose(config: Mapping[str, Any], settings: Settings, split: "Split") -> "Regimen":
+def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Regimen":
     """The LightningModule that the configuration describes, initialised from the seed's own stream."""
     import torch
 
@@ -225,7 +253,7 @@ def compose(config: Mapping[str, Any], settings: Settings, split: "Split") -> "R
     probe = {"none": NoProbe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
     optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
     pace = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
-    steps, phases = math.ceil(len(split.y_train) / settings.batch_size), transfer.phases(settings.epochs)
+    steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)
     if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs and freezing
         scheduler, pace, phases = lr_range.growing, {"interval": "step"}, [Phase(lr_range.epochs_needed(steps))]
 
@@ -245,21 +273,24 @@ def compose(config: Mapping[str, Any], settings: Settings, split: "Split") -> "R
         train=(split.x_train, split.y_train),
         valid=(split.x_valid, split.y_valid),
         objective=losses.binary() if split.binary else losses.multiclass(),
-        make_optimizer=make_optimizer,
+        make_optimizer=spread.scaled(make_optimizer),
         make_schedule=make_schedule,
         clip=make(config["clip"]),
         regularization=regularization,
         phases=phases,
         probe=probe,
-        engine=engine(config, settings, steps),
+        engine=engine(config, settings, spread, steps),
+        group=spread.group,
     )
 
 
-def engine(config: Mapping[str, Any], settings: Settings, steps_per_epoch: int) -> "Engine":
+def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", steps_per_epoch: int) -> "Engine":
     """The engine asked for; "auto" compiles where a study's steps in one cell, which share the code, repay it."""
     from regimens.training.compiled import Compiled, Eager, repays
 
     wanted = settings.engine
+    if spread.devices > 1:
+        return Eager("" if wanted == "eager" else "a trial on several devices steps eagerly")
     if wanted == "auto":
         study = config.get("study") or {}
         trials, seeds = study.get("trials") or 1, study.get("seeds") or 1
@@ -279,6 +310,7 @@ def fit(
     module: "Regimen",
     config: Mapping[str, Any],
     settings: Settings,
+    spread: "Spread",
     split: "Split",
     on_epoch: OnEpoch,
     directory: Path,
@@ -297,8 +329,8 @@ def fit(
     patience = module.regularization.patience
     stopping = [EarlyStopping("val/loss", patience=patience, check_finite=False)] if patience else []
     # A range test ends by itself, and nobody is to judge it by its epochs.
-    watchers = [] if settings.probe == "lr_range" else [best, *stopping, EpochEnd(on_epoch)]
-    train = Blocks(len(split.y_train), settings.batch_size, derive(settings.seed, "order"))
+    watchers = [] if settings.probe == "lr_range" else [best, *stopping, EpochEnd(module.group.together(on_epoch))]
+    train = Blocks(len(split.y_train), spread.effective_batch, derive(settings.seed, "order"))
     valid = Blocks(len(split.y_valid), 1000, 0, block=1, shuffle=False)
     status = "completed"
     try:
@@ -348,7 +380,8 @@ def quiet() -> Iterator[None]:
     import logging
     import warnings
 
-    loggers = [logging.getLogger(f"pytorch_lightning.{name}") for name in ("utilities.rank_zero", "accelerators.cuda")]
+    talkers = ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda")
+    loggers = [logging.getLogger(name) for name in (*talkers, "lightning_fabric.utilities.distributed")]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
@@ -356,6 +389,7 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*does not have many workers.*")
             warnings.filterwarnings("ignore", r".*`tensorboardX`.*")
+            warnings.filterwarnings("ignore", r".*`self.log\(.* sync_dist=True.*")
             warnings.filterwarnings("ignore", r".*No device id is provided.*")
             warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*")
             warnings.filterwarnings("ignore", r".*GPU available but not used.*")

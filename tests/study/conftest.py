@@ -20,12 +20,13 @@ class Room:
 
     path: Path
 
-    def start(self, *arguments, prepare=lambda: None):
+    def start(self, *arguments, prepare=lambda: None, **variables):
         def before():
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
             prepare()
 
         environment = {**os.environ, "PYTHONPATH": str(FAKE), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        environment |= variables
         return subprocess.Popen(
             [sys.executable, str(FAKE / "app.py"), "-m", *arguments],
             cwd=self.path, env=environment, preexec_fn=before,
@@ -50,6 +51,12 @@ class Room:
         """The directory of every trial that was trained to its end, in the order in which they ended."""
         path = self.path / "runs" / "trained.txt"
         return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def shares(self):
+        """(GPUs, process, began, ended) of every trial."""
+        lines = (self.path / "runs" / "shares.txt").read_text().splitlines()
+        return [(gpus, int(pid), float(a), float(b)) for gpus, pid, a, b in (line.split(" ") for line in lines)]
 
     @property
     def directory(self):

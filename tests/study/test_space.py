@@ -4,7 +4,6 @@ from omegaconf import OmegaConf
 from regimens.errors import UserError
 from regimens.study.compose import merge, override_text
 from regimens.study.identity import differences
-from regimens.study.launcher import worker_count
 from regimens.study.space import Range, draw, ranges_for
 from regimens.study.storage import redact
 
@@ -69,17 +68,3 @@ def test_differences_name_the_path():
 def test_passwords_are_redacted():
     assert redact("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me:***@host/db"
     assert redact("no url: nothing@all") == "no url: nothing@all"
-
-
-def test_workers_lease_gpus_evenly_and_never_more_than_there_are(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    assert worker_count("auto") == (2, ["0", "1"])
-    assert worker_count("auto", per_gpu=2) == (4, ["0", "1", "0", "1"])
-    with pytest.raises(UserError, match="per_gpu"):
-        worker_count(3)
-
-
-def test_without_gpus_auto_is_one_worker_a_core(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
-    assert worker_count("auto") == (3, [None] * 3)

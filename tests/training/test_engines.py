@@ -12,6 +12,7 @@ from regimens import trial
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.training.compiled import Compiled
+from regimens.training.ddp import Spread
 from regimens.training.fleet import Fleet
 from regimens.training.module import Regimen
 
@@ -43,7 +44,7 @@ def regimen(*overrides: str, engine: Any = None) -> Regimen:
     x, y = torch.randn(N, 20, generator=generator), torch.randint(0, 3, (N,), generator=generator)
     parts = (x.double(), y) * 3
     split = Split(*parts, n_inputs=20, n_outputs=3, binary=False, n_classes=3, class_names=("a", "b", "c"), manifest={})
-    module = trial.compose(config, trial.read_settings(config), split).double().train()
+    module = trial.compose(config, trial.read_settings(config), Spread(BATCH), split).double().train()
     if engine is not None:
         module.engine = engine
     return module

@@ -36,11 +36,28 @@ class Norm:
         return None if isinstance(layer, nn.Identity) else layer
 
 
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; a gradient comes back from all of them too, so it is summed as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Add up a copy."""
+        total = x.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Add up the gradients."""
+        return SumOverProcesses.forward(ctx, gradient)
+
+
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation of (N, units) with tf.keras's numbers.
 
     Differs from torch's: epsilon 0.001, momentum 0.01 (tf.keras: 0.99), the running variance follows the batch's
     biased variance, a training batch of one is allowed, and batches are not counted (`torch.func.grad` refuses that).
+    Where `shared` is set, a training batch is the batch of all processes of torch.distributed's default group.
     """
 
     running_mean: Tensor
@@ -52,21 +69,44 @@ class BatchNorm(nn.BatchNorm1d):
         super().__init__(num_features, eps=eps, momentum=momentum)
         self.rate = momentum
         self.num_batches_tracked = None
+        self.shared = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x (N, units) by its batch in training, by the running statistics in evaluation."""
-        if not self.training:
+        if not self.training or (len(x) == 0 and not self.shared):  # an empty batch has no statistics
             return nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
             )
-        y, mean, inverse_std = torch.native_batch_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps)
+        y, mean, variance = self._normalise(x)
         with torch.no_grad():
-            variance = inverse_std.pow(-2).sub(self.eps)
             # Not lerp_, which has no batching rule under vmap.
             self.running_mean.add_(mean - self.running_mean, alpha=self.rate)
             self.running_var.add_(variance - self.running_var, alpha=self.rate)
         return y
 
+    def _normalise(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The normalised batch, and its mean and biased variance (units,), neither of which has a gradient."""
+        if self.shared:
+            return self._normalise_together(x)
+        y, mean, inverse_std = torch.native_batch_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps)
+        return y, mean, inverse_std.detach().pow(-2).sub(self.eps)
+
+    def _normalise_together(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same over the batches of all processes, where this one's may be empty; two reductions."""
+        total = SumOverProcesses.apply(torch.cat([x.sum(0), x.new_full((1,), len(x))]))
+        mean, n = total[:-1] / total[-1], total[-1].detach()
+        centred = x - mean
+        variance = SumOverProcesses.apply(centred.square().sum(0)) / n
+        y = centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+        return y, mean.detach(), variance.detach()
+
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         # torch's own would add the batch counter to every state dict that has no metadata, as a file's has none.
         nn.Module._load_from_state_dict(self, *args, **kwargs)
+
+
+def synchronise(net: nn.Module) -> None:
+    """From now on every batch norm of `net` takes its training statistics over all processes."""
+    for module in net.modules():
+        if isinstance(module, BatchNorm):
+            module.shared = True

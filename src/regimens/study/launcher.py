@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regimens.errors import UserError
+from regimens.study.leases import Lease
 from regimens.study.worker import STOPPED, StudyStopped
 
 TICK = 0.2  # seconds between two looks at deadlines
@@ -41,19 +41,19 @@ class Process:
 
 @dataclass
 class Pool:
-    """A fixed number of worker processes for one study.
+    """Worker processes for one study, one for each lease.
 
-    `job` is what each is told (see worker.py); `devices` gives each its `CUDA_VISIBLE_DEVICES`, or nothing.
+    `job` is what each is told (see worker.py); `leases` holds each one's share of the machine, which stays with the
+    worker that replaces it.
     """
 
     job: dict[str, Any]
-    count: int
+    leases: Sequence[Lease]
     logs: Path
     on_event: Callable[[dict[str, Any]], None]
     #: records that a trial overran its time; False if it has just finished after all
     on_timeout: Callable[[dict[str, Any]], bool]
     timeout: float | None = None
-    devices: Sequence[str | None] = ()
     _events: queue.Queue[tuple[Process, dict[str, Any] | None]] = field(default_factory=queue.Queue)
     _alive: dict[int, Process] = field(default_factory=dict)
     _stillborn: int = 0
@@ -65,7 +65,7 @@ class Pool:
             StudyStopped: a worker says that nobody can go on, or workers die before they begin.
         """
         try:
-            for number in range(self.count):
+            for number in range(len(self.leases)):
                 self._start(number)
             while self._alive:
                 with contextlib.suppress(queue.Empty):
@@ -90,9 +90,8 @@ class Pool:
         self._alive.clear()
 
     def _start(self, number: int) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        if self.devices and self.devices[number] is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = str(self.devices[number])
+        lease = self.leases[number]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **lease.environment}
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f"worker-{self.job['session']}-{number}.log"
         with log.open("a") as errors:
@@ -103,6 +102,7 @@ class Pool:
                 stderr=errors,
                 text=True,
                 env=environment,
+                pass_fds=lease.descriptors,
                 start_new_session=True,  # Ctrl-C is for the parent alone
             )
         process = Process(number, popen, log)
@@ -180,27 +180,3 @@ def _what(trial: dict[str, Any] | None) -> dict[str, Any]:
 def _last_line(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "no message"
-
-
-def worker_count(wanted: Any, per_gpu: int = 1) -> tuple[int, list[str | None]]:
-    """How many workers, and which GPU each sees: `auto` is `per_gpu` for each GPU, or else one for each core."""
-    gpus = inventory()
-    if wanted == "auto":
-        wanted = len(gpus) * per_gpu or len(os.sched_getaffinity(0))
-    if not isinstance(wanted, int) or wanted < 1:
-        raise UserError(f"study.workers={wanted}: it is a whole number, at least 1, or auto")
-    if gpus and wanted > len(gpus) * per_gpu:
-        raise UserError(
-            f"study.workers={wanted}: {len(gpus)} GPUs with {per_gpu} workers each have room for fewer; "
-            "set study.per_gpu, or hide the GPUs (CUDA_VISIBLE_DEVICES=)"
-        )
-    return wanted, [gpus[number % len(gpus)] if gpus else None for number in range(wanted)]
-
-
-def inventory() -> list[str]:
-    """The GPUs that this process may use, found without importing torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [one.strip() for one in visible.split(",") if one.strip() and one.strip() != "-1"]
-    folder = Path("/proc/driver/nvidia/gpus")
-    return [str(number) for number in range(len(list(folder.iterdir())))] if folder.is_dir() else []

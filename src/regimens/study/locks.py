@@ -34,6 +34,11 @@ class Lock:
         self._descriptor = descriptor
         return True
 
+    @property
+    def descriptor(self) -> int | None:
+        """The open file that holds the lock, None where it is not held; a process that inherits it holds it too."""
+        return self._descriptor
+
     def release(self) -> None:
         """Let go; releasing a lock that is not held does nothing."""
         if self._descriptor is not None:

@@ -7,7 +7,6 @@ standard error.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import os
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.errors import Pruned, UserError
+from regimens.lifeline import tie_to
 from regimens.result import Result
 
 if TYPE_CHECKING:
@@ -158,10 +158,7 @@ def main() -> int:
 
 def _die_with_parent(parent: int) -> None:
     """A worker without its command would train for nobody: end it at once, however its parent died."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: works even while a trial hangs
-    if os.getppid() != parent:
-        os._exit(1)
+    tie_to(parent)
 
     def watch() -> None:
         while sys.stdin.readline():

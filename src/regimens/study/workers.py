@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from regimens.errors import UserError
 from regimens.study.definition import Study
-from regimens.study.launcher import Pool, worker_count
+from regimens.study.launcher import Pool
+from regimens.study.leases import Lease, take
 from regimens.study.live import View
 from regimens.study.opening import make_ledger
 from regimens.study.settings import Settings
@@ -31,26 +34,46 @@ def train(
     Raises:
         StudyStopped: nobody can go on.
     """
-    count, devices = worker_count(settings.workers, settings.per_gpu)
     study = ledger.study
     done = sum((ledger.place(c, p, n) / "result.json").exists() for c, p, n in slots(study))
+    left = done < study.total
+    foreign = left and config.hydra.launcher._target_ != BASIC_LAUNCHER
+    if foreign and settings.workers == "auto":
+        raise UserError("study.workers=auto counts the devices of this machine; for a launcher's, give a number")
+    leases = [] if foreign else leased(ledger, settings, config) if left else [Lease()]
+    count = settings.workers if foreign else len(leases)
     size = f"{counted(len(study.cells), 'cell')}, {counted(study.total, 'trial')}, {done} done"
     print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}")
-    if done == study.total:
-        count = 1  # only the ledger is left to be written
     job = {"directory": str(ledger.directory), "session": ledger.session, "run_trial": run_trial, "tracking": parent}
-    foreign = config.hydra.launcher._target_ != BASIC_LAUNCHER
-    if foreign and done < study.total:
+    if foreign:
         _launch(hydra_context, config, WorkerJob(job, settings.timeout), count)
         return
-    with View(study, done, count) as view:
-        if count > 1 or (settings.timeout and done < study.total):
-            make_pool(ledger, job, count, devices, settings.timeout, view).run()
-            return
-        try:
-            work(ledger, locate(run_trial), view.hear, parent)
-        except SystemExit:  # Lightning's way of saying that Ctrl-C was pressed inside `fit`
-            raise KeyboardInterrupt from None
+    try:
+        with View(study, done, count) as view:
+            # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
+            if count > 1 or (left and (settings.timeout or leases[0].locks)):
+                make_pool(ledger, job, leases, settings.timeout, view).run()
+            else:
+                work(ledger, locate(run_trial), view.hear, parent)
+    except SystemExit:  # Lightning's way of saying that Ctrl-C was pressed inside `fit`
+        raise KeyboardInterrupt from None
+    finally:
+        for lease in leases:
+            lease.release()
+
+
+def leased(ledger: Ledger, settings: Settings, config: DictConfig) -> list[Lease]:
+    """A lease for each worker on this machine; says so where trials do not use what they lease."""
+    nodes = [ledger.composer.compose(cell.overrides).cfg.get("trainer") or {} for cell in ledger.study.cells]
+    spread = [node["devices"] for node in nodes if isinstance(node.get("devices"), int)]
+    leases = take(settings.workers, settings.per_gpu, max(spread, default=1), config.get("threads", 1))
+    if leases[0].locks and all(node.get("accelerator") == "cpu" for node in nodes):
+        print(
+            "note: the workers lease GPUs, but trainer=cpu does not use them: add trainer=gpu, or hide the GPUs "
+            "(CUDA_VISIBLE_DEVICES=) for one worker a core",
+            file=sys.stderr,
+        )
+    return leases
 
 
 def slots(study: Study) -> Iterator[tuple[Any, str, int]]:
@@ -61,9 +84,7 @@ def slots(study: Study) -> Iterator[tuple[Any, str, int]]:
                 yield cell, phase, number
 
 
-def make_pool(
-    ledger: Ledger, job: dict[str, Any], count: int, devices: Sequence[str | None], timeout: float | None, view: View
-) -> Pool:
+def make_pool(ledger: Ledger, job: dict[str, Any], leases: Sequence[Lease], timeout: float | None, view: View) -> Pool:
     """Local worker processes for a ledger's study."""
 
     def on_timeout(trial: dict[str, Any]) -> bool:
@@ -72,7 +93,7 @@ def make_pool(
         view.hear({**trial, "event": "finished", "status": "timeout", "error": f"over {timeout} s"})
         return True
 
-    return Pool(job, count, ledger.directory / "workers", view.hear, on_timeout, timeout, devices)
+    return Pool(job, leases, ledger.directory / "workers", view.hear, on_timeout, timeout)
 
 
 @dataclass
@@ -87,7 +108,7 @@ class WorkerJob:
         directory = Path(self.job["directory"])
         ledger = make_ledger(directory, session=self.job["session"])
         with View(ledger.study, 0) as view:
-            make_pool(ledger, self.job, 1, (), self.timeout, view).run()
+            make_pool(ledger, self.job, [Lease()], self.timeout, view).run()
 
 
 def _launch(hydra_context: Any, config: DictConfig, task: WorkerJob, count: int) -> None:

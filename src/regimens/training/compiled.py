@@ -69,10 +69,12 @@ class Engine(Protocol):
 
 
 class Eager:
-    """Leaves every mini-batch to the plain loop."""
+    """Leaves every mini-batch to the plain loop; `note` says why, where another engine was asked for."""
 
     name = "eager"
-    note = ""
+
+    def __init__(self, note: str = "") -> None:
+        self.note = note
 
     def begin(self, job: Job) -> None:
         """Nothing to prepare."""

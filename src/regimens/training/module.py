@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from regimens.training.acted import Actions
 from regimens.training.compiled import Eager, Engine, Job
 from regimens.training.gradient_flow import NoProbe, Probe
+from regimens.training.group import Alone, Group
 from regimens.training.losses import Objective
 from regimens.training.phases import Phase, freeze, rest
 from regimens.training.regularization import Regularization
@@ -49,6 +50,7 @@ class Regimen(pl.LightningModule):
         phases: Sequence[Phase],
         probe: Probe | None = None,
         engine: Engine | None = None,
+        group: Group | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -59,6 +61,7 @@ class Regimen(pl.LightningModule):
         self.phases = list(phases)
         self.probe = probe or NoProbe()
         self.engine = engine or Eager()
+        self.group = group or Alone()
         self.actions = Actions()
         self.history: dict[str, list[float]] = {}
         self._data = {"train": train, "val": valid}
@@ -82,7 +85,8 @@ class Regimen(pl.LightningModule):
         return self._begin(self.phases[0])
 
     def on_fit_start(self) -> None:
-        """Start the clock of `time`."""
+        """Meet the other processes, if there are any, and start the clock of `time`."""
+        self.group.begin(self.net)
         self._started = time.perf_counter()
 
     @property
@@ -127,22 +131,23 @@ class Regimen(pl.LightningModule):
         losses: list[Tensor] = []
         penalties: list[Tensor] = []
         outputs: list[Tensor] = []
-        targets = [labels.index_select(0, indices) for indices in block]
-        for indices, target in zip(block, targets, strict=True):
+        parts = [self.group.part(whole) for whole in block]
+        targets = [labels.index_select(0, indices) for indices in parts]
+        for whole, indices, target in zip(block, parts, targets, strict=True):
             batch = data.index_select(0, indices)
             for parameter in self._trainable:
                 parameter.grad = None
             logits = net(batch)
-            loss = self.objective.loss(logits, target)
+            loss = self._loss(logits, target)
             if regularization.penalises:
                 penalty = regularization.penalty(net)
                 loss = loss + penalty
                 penalties.append(penalty.detach())
-            loss.backward()
+            self.group.backward(loss, len(indices) / len(whole), self._trainable)
             actions.lr(self._schedule.lr)
             actions.clipped(self.clip(self._trainable))
             self.probe.stepping(loss, self._schedule.lr)
-            self.probe.before(net, batch)
+            self.probe.before(net, batch if indices is whole else data.index_select(0, whole))
             self._move()
             if regularization.constrains:
                 actions.constrained(regularization.constrain(net))
@@ -153,6 +158,7 @@ class Regimen(pl.LightningModule):
         sums = torch.zeros(3, dtype=torch.float64, device=self.device) if taken is None else taken
         if losses:
             sums = sums + self._tally(losses, penalties, outputs, targets)
+        sums = self.group.sum(sums)
         self._sums += sums
         total_loss = sums[0].item()
         if not math.isfinite(total_loss):
@@ -168,15 +174,20 @@ class Regimen(pl.LightningModule):
         penalty = torch.dot(torch.stack(penalties).double(), sizes) if penalties else torch.zeros_like(loss)
         return torch.stack([loss, correct, penalty])
 
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        # Of a mini-batch smaller than the group, a process may get nothing: no loss, and a gradient of zeros.
+        return self.objective.loss(logits, labels) if len(labels) else logits.sum()
+
     def on_validation_epoch_start(self) -> None:
         """Reset the validation sums."""
         self._valid = torch.zeros(3, dtype=torch.float64, device=self.device)
 
-    def validation_step(self, indices: Tensor, index: int) -> None:
+    def validation_step(self, whole: Tensor, index: int) -> None:
         """Add a chunk's loss and hits; the penalty is part of the reported loss, as in Keras (PARITY.md, 7)."""
+        indices = self.group.part(whole)
         x, y = (part.index_select(0, indices) for part in self._data["val"])
         logits = self.net(x)
-        loss = self.objective.loss(logits, y) + self.regularization.penalty(self.net)
+        loss = self._loss(logits, y) + self.regularization.penalty(self.net)
         n = len(indices)
         self._valid += torch.stack([loss.double() * n, self.objective.correct(logits, y).double(), loss.new_tensor(n)])
 
@@ -186,7 +197,7 @@ class Regimen(pl.LightningModule):
             return
         n = len(self._data["train"][1])
         loss, correct, penalty = (self._sums / n).tolist()
-        valid_loss, valid_correct, valid_n = self._valid.tolist()
+        valid_loss, valid_correct, valid_n = self.group.sum(self._valid).tolist()
         numbers = {
             "train/loss": loss,
             "train/accuracy": correct,

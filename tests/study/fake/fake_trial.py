@@ -20,6 +20,7 @@ def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, cho
     noise = random.Random(f"{cfg.optimizer.name}{cfg.seed}").gauss(0, 0.01)
     value = 0.9 - (math.log10(cfg.optimizer.lr) - cfg.optimizer.peak) ** 2 / 10 + noise + cfg.scheduler.bonus
     status = "diverged" if cfg.optimizer.lr > cfg.diverges_above else "completed"
+    began = time.time()
     for epoch in range(1, cfg.epochs + 1):
         time.sleep(cfg.probe.pause)
         try:
@@ -38,6 +39,8 @@ def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, cho
     write(result, directory)
     with Path(config["paths"]["runs"], "trained.txt").open("a") as file:
         file.write(f"{directory}\n")
+    with Path(config["paths"]["runs"], "shares.txt").open("a") as file:
+        file.write(f"{os.environ['CUDA_VISIBLE_DEVICES']} {os.getpid()} {began} {time.time()}\n")
     return result
 
 

@@ -1,0 +1,125 @@
+"""The processes that train one trial together: each takes its part of every mini-batch, and their sums are one.
+
+A mini-batch's loss is a mean over its B samples. A rank that holds n of them weighs its own mean by n / B, so that sums
+over the ranks are what one process computes of the whole mini-batch, the last and partial one included.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from regimens.errors import Pruned
+from regimens.nets.norm import synchronise
+from regimens.training.seeds import derive
+
+Tell = Callable[[int, dict[str, float]], None]
+
+
+class Group(Protocol):
+    """What the training loop asks of the processes beside it."""
+
+    def begin(self, net: nn.Module) -> None:
+        """All processes are there, and `net` is on its device."""
+
+    def part(self, indices: Tensor) -> Tensor:
+        """This process's part of a mini-batch's indices (B,); it may be empty."""
+
+    def backward(self, loss: Tensor, weight: float, parameters: Sequence[Tensor]) -> None:
+        """Put the gradients of `loss`, summed over the processes with their weights, into the parameters' `.grad`."""
+
+    def sum(self, x: Tensor) -> Tensor:
+        """The sum of `x` over the processes."""
+
+    def together(self, tell: Tell) -> Tell:
+        """`tell`, called in one process; if it raises Pruned there, all raise it."""
+
+    def end(self) -> None:
+        """Training is over: every process but the first exits, so that one evaluates and writes."""
+
+
+class Alone:
+    """One process, and nobody to wait for."""
+
+    def begin(self, net: nn.Module) -> None:
+        """Nothing to share."""
+
+    def part(self, indices: Tensor) -> Tensor:
+        """All of it."""
+        return indices
+
+    def backward(self, loss: Tensor, weight: float, parameters: Sequence[Tensor]) -> None:
+        """The gradients as they are."""
+        loss.backward()
+
+    def sum(self, x: Tensor) -> Tensor:
+        """`x` itself."""
+        return x
+
+    def together(self, tell: Tell) -> Tell:
+        """`tell` itself."""
+        return tell
+
+    def end(self) -> None:
+        """Nobody to end."""
+
+
+class Ranks:
+    """The processes of torch.distributed's default group."""
+
+    def __init__(self, sync_batchnorm: bool) -> None:
+        self._sync = sync_batchnorm
+        self._device: Any = None
+
+    def begin(self, net: nn.Module) -> None:
+        """Start from rank 0's weights; draw dropout's masks from a stream of this rank's own; share statistics."""
+        with torch.no_grad():
+            for tensor in net.state_dict().values():
+                dist.broadcast(tensor, 0)
+                self._device = tensor.device
+        if rank := dist.get_rank():
+            torch.manual_seed(derive(torch.initial_seed(), f"rank {rank}"))
+        if self._sync:
+            synchronise(net)
+
+    def part(self, indices: Tensor) -> Tensor:
+        """A consecutive part; where it cannot be even, the first ranks have one sample more."""
+        return indices.tensor_split(dist.get_world_size())[dist.get_rank()]
+
+    def backward(self, loss: Tensor, weight: float, parameters: Sequence[Tensor]) -> None:
+        """One reduction of all gradients at once: a message's delay outweighs a small network's gradients."""
+        (loss * weight).backward()
+        grads = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([grad.flatten() for grad in grads])
+        dist.all_reduce(flat)
+        for grad, summed in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+            grad.copy_(summed.view_as(grad))
+
+    def sum(self, x: Tensor) -> Tensor:
+        """The sum, the same bits in every rank."""
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    def together(self, tell: Tell) -> Tell:
+        """Rank 0 tells, and the others hear whether to go on."""
+
+        def told(epoch: int, numbers: dict[str, float]) -> None:
+            pruned = torch.zeros((), device=self._device)
+            if dist.get_rank() == 0:
+                try:
+                    tell(epoch, numbers)
+                except Pruned:
+                    pruned += 1
+            if self.sum(pruned) > 0:
+                raise Pruned(f"pruned after epoch {epoch}")
+
+        return told
+
+    def end(self) -> None:
+        """Leave what comes after to rank 0."""
+        if dist.get_rank():
+            sys.exit(0)
