@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from regimens.tracking import Mlflow, absolute, redacted
+from regimens.tracking import Mlflow, absolute
 
 from .conftest import Train
 
@@ -68,8 +68,7 @@ def test_a_server_that_fails_costs_a_warning_and_delivers_later(
     assert json.loads((tmp_path / "trial" / "tracking.json").read_text())["run_id"]
 
 
-def test_passwords_are_never_shown_and_relative_databases_are_pinned() -> None:
-    assert redacted("failed: postgresql://me:secret@host/db") == "failed: postgresql://me:***@host/db"
+def test_relative_databases_are_pinned() -> None:
     assert absolute("sqlite:///a.db") == f"sqlite:///{Path.cwd()}/a.db"
     assert absolute("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
 

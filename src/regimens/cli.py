@@ -2,16 +2,18 @@
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regimens.errors import UserError
+from regimens.secrets import redact
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-USER_ERROR, INTERRUPTED = 2, 130
+FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 
 
 def main(argv: list[str]) -> int:
@@ -50,6 +52,8 @@ def _hydra(argv: list[str]) -> int:
             status[0] = single(cfg)
         except UserError as err:
             status[0] = _mistake(str(err))
+        except Exception:
+            status[0] = _failed()
 
     task.__module__ = "__main__"
     run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)
@@ -61,6 +65,8 @@ def _hydra(argv: list[str]) -> int:
             raise
         cause = err.__cause__ if isinstance(err.__cause__, UserError) else err
         return _mistake(_one_line(cause))
+    except Exception:
+        return _failed()
     finally:
         sys.argv = before
         if not wanted:
@@ -106,8 +112,14 @@ def single(cfg: "DictConfig") -> int:
 
 
 def _mistake(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {redact(message)}", file=sys.stderr)
     return USER_ERROR
+
+
+def _failed() -> int:
+    """Show the traceback of what is being handled, without passwords."""
+    print(redact(traceback.format_exc()), file=sys.stderr)
+    return FAILED
 
 
 def _one_line(err: BaseException) -> str:

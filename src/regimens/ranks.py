@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from regimens.errors import Pruned, UserError
 from regimens.lifeline import tie_to
 from regimens.result import Result, read, write_text
+from regimens.secrets import keep, restore
 
 if TYPE_CHECKING:
     from regimens.trial import OnEpoch
@@ -41,6 +42,7 @@ def run(
 
     Whatever ends this call, an exception or this process's death, ends every rank.
     """
+    keep(config)
     job = {"config": config, "choices": dict(choices), "study": study}
     write_text(json.dumps(job), directory / JOB)
     environment = {key: value for key, value in os.environ.items() if key not in FOREIGN}
@@ -114,7 +116,7 @@ def main(directory: Path) -> int:
 
     from regimens.trial import train
 
-    job = json.loads((directory / JOB).read_text())
+    job = restore(json.loads((directory / JOB).read_text()))
     try:
         train(
             OmegaConf.create(job["config"]),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regimens.errors import UserError
+from regimens.secrets import redact
 
 SCHEMA = 1
 FILE_NAME = "result.json"
@@ -84,18 +85,23 @@ def read(path: Path) -> Result:
 
 
 def write_json(value: Any, path: Path) -> Path:
-    """Write JSON through a temporary file in the same directory, flushed to the disk, then renamed."""
-    return write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", path)
+    """Write JSON through a temporary file in the same directory, flushed to the disk, then renamed; no passwords."""
+    return write_text(json.dumps(redact(value), indent=1, allow_nan=False) + "\n", path)
 
 
 def write_text(text: str, path: Path) -> Path:
-    """Replace a text file atomically; the mode follows the user's umask. Raises OSError."""
+    """Replace a text file as `write_bytes` does, passwords in URLs hidden."""
+    return write_bytes(redact(text).encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> Path:
+    """Replace a file atomically; its mode follows the user's umask. Raises OSError."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_umask())

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from regimens.result import Result, finite
+from regimens.secrets import redact
 
 # Accuracies and losses are pure numbers; what has a unit says so in its name.
 UNITS = {"time": "time/elapsed_s", "time/train": "time/train_s"}
@@ -66,7 +67,7 @@ def params(result: Result) -> dict[str, str]:
                 if not key.startswith("_") and key not in ("name", "tune", "trainer"):
                     walk(f"{prefix}.{key}" if prefix else key, value)
         else:
-            flat[prefix] = str(node)
+            flat[prefix] = redact(str(node))
 
     walk("", result.regimen)
     return flat

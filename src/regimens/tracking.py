@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from regimens import shown
 from regimens.result import Result, write_json
+from regimens.secrets import redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -136,7 +137,7 @@ class Mlflow:
             return ""
         page = f"#/runs/{entry}"
         if self.uri.startswith("http"):
-            return redacted(f"{self.uri.rstrip('/')}/{page}")
+            return redact(f"{self.uri.rstrip('/')}/{page}")
         return f"http://127.0.0.1:5000/{page} (start the server with `make ui`)"
 
     def table(self, server: str) -> str:
@@ -231,14 +232,7 @@ def told(what: str) -> Iterator[None]:
         yield
     except Exception as err:
         message = str(err).splitlines()[0] if str(err) else type(err).__name__
-        print(f"warning: {what} failed: {redacted(message)}", file=sys.stderr)
-
-
-def redacted(text: str) -> str:
-    """`text` with the password of every URL in it replaced by ***."""
-    import re
-
-    return re.sub(r"(\w+://[^:/@\s]+):[^@\s]+@", r"\1:***@", text)
+        print(f"warning: {what} failed: {redact(message)}", file=sys.stderr)
 
 
 def absolute(uri: str) -> str:

@@ -15,7 +15,8 @@ from regimens.advice import advise
 from regimens.build import build, explained, make
 from regimens.errors import Pruned, UserError
 from regimens.provenance import provenance
-from regimens.result import Result, write
+from regimens.result import Result, write, write_bytes
+from regimens.secrets import redact
 from regimens.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -477,24 +478,21 @@ def probed(module: "Regimen") -> dict[str, Any]:
 def save(module: "Regimen", best: "BestWeights", config: Mapping[str, Any], directory: Path) -> None:
     """Write the configuration and the weights: `best` at the lowest validation loss, `final` as the trial ended."""
     from omegaconf import OmegaConf
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     final = {name: value.contiguous() for name, value in module.net.state_dict().items()}
     for name, state in (("best", best.state or final), ("final", final)):
-        temporary = directory / f".{name}.safetensors"
-        save_file(state, temporary)
-        temporary.replace(directory / f"{name}.safetensors")
-    OmegaConf.save(OmegaConf.create(dict(config)), directory / "config.yaml")
+        write_bytes(serialised(state), directory / f"{name}.safetensors")
+    OmegaConf.save(OmegaConf.create(redact(config)), directory / "config.yaml")
 
 
 def save_inputs(split: "Split", directory: Path) -> None:
     """Write what a prediction needs besides the weights: how inputs were scaled, and what the outputs stand for."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as serialised
 
     if split.scaling is None:
         return
     told = {"classes": list(split.class_names), "n_inputs": split.n_inputs, "n_outputs": split.n_outputs}
     told["features"] = list(split.feature_names)
-    temporary = directory / ".inputs.safetensors"
-    save_file(split.scaling.arrays(), temporary, {"scale": split.scaling.kind, "regimens": json.dumps(told)})
-    temporary.replace(directory / "inputs.safetensors")
+    metadata = {"scale": split.scaling.kind, "regimens": json.dumps(told)}
+    write_bytes(serialised(split.scaling.arrays(), metadata), directory / "inputs.safetensors")

@@ -5,7 +5,6 @@ from regimens.errors import UserError
 from regimens.study.compose import merge, override_text
 from regimens.study.identity import differences
 from regimens.study.space import Range, draw, ranges_for
-from regimens.study.storage import redact
 
 LR = {"optimizer.lr": Range(0.001, 1.0, log=True)}
 
@@ -63,8 +62,3 @@ def test_values_as_overrides(value, text):
 
 def test_differences_name_the_path():
     assert differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2}) == ["a.b: 1 -> 3"]
-
-
-def test_passwords_are_redacted():
-    assert redact("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me:***@host/db"
-    assert redact("no url: nothing@all") == "no url: nothing@all"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -63,9 +63,9 @@ def save(files: Mapping[str, bytes], folder: Path) -> None:
     """Put `files` at `folder`, all of them or none. Raises DataError where the disk is full or refuses."""
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        staged.mkdir()  # not mkdtemp, whose folders are closed to others whatever the umask says
         try:
-            staged.chmod(0o755)
             for name, content in files.items():
                 write(staged / name, content)
             old = staged.with_name(staged.name + ".old")

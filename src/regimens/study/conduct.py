@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from regimens.errors import UserError
 from regimens.provenance import training_code
 from regimens.result import STATUSES, Result
+from regimens.secrets import keep, redact
 from regimens.study.axes import read_command_line
 from regimens.study.compose import Composer, Source
 from regimens.study.define import define
@@ -39,10 +40,10 @@ def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_
     try:
         results = conduct(hydra_context, config, arguments, run_trial)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {redact(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
     except StudyStopped as stop:
-        print(f"error: {stop}; then resume with: {command()}", file=sys.stderr)
+        print(f"error: {redact(str(stop))}; then resume with: {command()}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print(f"\nstopped; resume with: {command()}", file=sys.stderr)
@@ -65,6 +66,7 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
     """`sweep` without the exit statuses."""
     node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
     settings = read_settings(node)  # type: ignore[arg-type]
+    keep([*arguments, node])
     source = Source(
         config_name=config.hydra.job.config_name,
         search_path=tuple((one.provider, one.path) for one in hydra_context.config_loader.get_search_path().get_path()),
@@ -155,8 +157,6 @@ def _report(
 
 def command() -> str:
     """The command of this process, to be copied."""
-    from regimens.study.storage import redact
-
     script = sys.argv[0]
     with contextlib.suppress(ValueError):
         script = str(Path(script).relative_to(Path.cwd()))

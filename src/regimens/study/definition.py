@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regimens.result import finite, write_json
+from regimens.secrets import restore
 from regimens.study.compose import Source, digest
 from regimens.study.space import Range, make_range
 
@@ -109,7 +110,7 @@ class Study:
     @classmethod
     def load(cls, path: Path) -> Study:
         """Read `study.json`."""
-        raw = json.loads(path.read_text())
+        raw = restore(json.loads(path.read_text()))
         raw["source"] = Source(
             raw["source"]["config_name"],
             tuple((provider, place) for provider, place in raw["source"]["search_path"]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import time
 import warnings
 from pathlib import Path
@@ -14,13 +13,9 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from regimens.errors import UserError
+from regimens.secrets import redact
 
 FIRST_USES = 5  # commands that create the tables of an empty database at the same moment; one succeeds, the others wait
-
-
-def redact(text: str) -> str:
-    """`text` with the password of every URL in it replaced by stars."""
-    return re.sub(r"(\w[\w+.-]*://[^\s:/@]*):[^\s@/]+@", r"\1:***@", text)
 
 
 class JournalLock:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from regimens.errors import Pruned, UserError
 from regimens.lifeline import tie_to
 from regimens.result import Result
+from regimens.secrets import redact
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -127,7 +128,7 @@ def locate(path: str) -> RunTrial:
 
 
 def _brief(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return redact((str(error).strip().splitlines() or [type(error).__name__])[0])
 
 
 def main() -> int:
@@ -151,8 +152,11 @@ def main() -> int:
         emit({"event": "ready"})
         work(ledger, run_trial, emit, job["tracking"])
     except (StudyStopped, UserError) as error:
-        emit({"event": "stopped", "message": str(error)})
+        emit({"event": "stopped", "message": redact(str(error))})
         return STOPPED
+    except Exception:
+        print(redact(traceback.format_exc()), file=sys.stderr)
+        return 1
     return 0
 
 

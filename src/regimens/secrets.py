@@ -1,0 +1,53 @@
+"""Passwords in URLs: hidden in everything that is written or printed, and found again by the workers of a command.
+
+A study's file holds the overrides of its cells, and one of them may be `tracking.uri=https://me:password@host`. There
+it says `me:***`; what the stars stand for goes from the command to its workers through the environment.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+VARIABLE = "REGIMENS_SECRETS"
+URL = re.compile(r"(\w[\w+.-]*://[^\s:/@'\"\\]*):[^\s'\"\\]+@")
+
+
+def redact(value: Any) -> Any:
+    """A copy of nested plain values, or of a text, in which the password of every URL is three stars."""
+    return _each(value, lambda text: URL.sub(r"\1:***@", text))
+
+
+def keep(value: Any) -> None:
+    """Remember the URLs with passwords in nested plain values, for this process and those that it starts."""
+    found = _kept()
+    _each(value, lambda text: found.update({redact(one[0]): one[0] for one in URL.finditer(text)}) or text)
+    if found:
+        os.environ[VARIABLE] = json.dumps(found)
+
+
+def restore(value: Any) -> Any:
+    """A copy of redacted plain values with the passwords that are remembered."""
+    kept = _kept()
+
+    def whole(text: str) -> str:
+        for hidden, known in kept.items():
+            text = text.replace(hidden, known)
+        return text
+
+    return _each(value, whole)
+
+
+def _kept() -> dict[str, str]:
+    return json.loads(os.environ.get(VARIABLE, "{}"))
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(key) if isinstance(key, str) else key: _each(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each(item, change) for item in value]
+    return value
