@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from regimens.tracking import Mlflow, absolute
+from regimens.tracking import Mlflow, absolute, beside
 
 from .conftest import Train
 
@@ -68,7 +68,9 @@ def test_a_server_that_fails_costs_a_warning_and_delivers_later(
     assert json.loads((tmp_path / "trial" / "tracking.json").read_text())["run_id"]
 
 
-def test_relative_databases_are_pinned() -> None:
+def test_relative_databases_are_pinned_and_their_artifacts_lie_beside_them() -> None:
+    assert beside("sqlite:////a/b.db", "files") == "file:///a/files"
+    assert beside("sqlite:////a/b.db", "/c") == "file:///c"
     assert absolute("sqlite:///a.db") == f"sqlite:///{Path.cwd()}/a.db"
     assert absolute("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
 

@@ -73,7 +73,7 @@ class Mlflow:
     def __init__(self, uri: str, experiment: str, artifacts: str) -> None:
         self.uri = absolute(uri)
         self.experiment = experiment
-        self.artifacts = Path(artifacts).absolute().as_uri() if self.uri.startswith("sqlite:") else None
+        self.artifacts = beside(self.uri, artifacts) if self.uri.startswith("sqlite:") else None
 
     def open(self, study: Mapping[str, Any] | None = None) -> str | None:
         """Create what is missing; the run id of the study's parent run, an earlier one of the same study if any."""
@@ -241,3 +241,8 @@ def absolute(uri: str) -> str:
     if not uri.startswith(prefix) or uri == prefix:
         return uri
     return prefix + str(Path(uri.removeprefix(prefix)).absolute())
+
+
+def beside(uri: str, artifacts: str) -> str:
+    """The artifacts' URI: a relative path counts from where the SQLite file lies, so that the two stay together."""
+    return (Path(uri.removeprefix("sqlite:///")).parent / artifacts).absolute().as_uri()
