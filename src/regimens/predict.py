@@ -149,7 +149,7 @@ def _network(config: dict[str, Any], n_inputs: int, n_outputs: int) -> "MLP":
 
 
 def _inputs(directory: Path) -> tuple[dict[str, Any], dict[str, "Array"]]:
-    """What `trial.save_inputs` wrote."""
+    """What `artifacts.save_inputs` wrote."""
     from safetensors import SafetensorError, safe_open
 
     path = _file(directory, "inputs.safetensors")

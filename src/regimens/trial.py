@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.advice import advise
+from regimens.artifacts import save, save_inputs
 from regimens.build import build, explained, make
 from regimens.errors import Pruned, UserError
+from regimens.evaluation import acted, evaluate, probed
 from regimens.provenance import provenance
-from regimens.result import Result, write, write_bytes
-from regimens.secrets import redact
+from regimens.result import Result, write
 from regimens.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ def fit(
     from pytorch_lightning.callbacks import EarlyStopping
     from pytorch_lightning.plugins.environments import LightningEnvironment
 
-    from regimens.data.loader import Blocks
+    from regimens.data.loader import Blocks, Chunks
     from regimens.training.callbacks import BestWeights, EpochEnd
     from regimens.training.lr_range import Finished
     from regimens.training.module import Diverged
@@ -361,20 +362,6 @@ def fit(
     return status, best
 
 
-class Chunks:
-    """Validation in one chunk of indices at a time, where training takes a block of them."""
-
-    def __init__(self, blocks: Any) -> None:
-        self.blocks = blocks
-
-    def __len__(self) -> int:
-        return len(self.blocks)
-
-    def __iter__(self) -> Iterator[Any]:
-        for (chunk,) in self.blocks:
-            yield chunk
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence what Lightning says of our own data loading and of this machine: there is nothing to be done about it."""
@@ -399,100 +386,3 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str) -> dict[str, float | None]:
-    """The trial's metrics, from the weights that it ends with; the test set is read only where `test` asks for it."""
-    import torch
-
-    from regimens.training import lr_range
-
-    net = module.net.cpu().eval()
-    parameters = sum(p.numel() for p in net.parameters())
-    if settings.probe == "lr_range":
-        return lr_range.metrics(module.probe.report() or {}, parameters)
-    history = module.history
-    metrics: dict[str, float | None] = {
-        name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history
-    }
-    parts = {"val": (split.x_valid, split.y_valid)}
-    if settings.test and status == "completed":
-        parts["test"] = (split.x_test, split.y_test)
-    for name, (x, y) in parts.items():
-        with torch.no_grad():
-            logits = torch.cat([net(chunk) for chunk in x.split(1000)])
-            loss = module.objective.loss(logits, y) + module.regularization.penalty(net)
-            metrics[f"{name}/loss"] = float(loss)
-            metrics[f"{name}/accuracy"] = float(module.objective.correct(logits, y)) / len(y)
-        metrics |= monte_carlo(module, name, x, y, settings)
-    metrics |= fusion(net, split.x_valid[:1000])
-    metrics["parameters"] = parameters
-    metrics["epochs"] = len(history.get("epoch", ()))
-    return metrics
-
-
-def fusion(net: Any, x: Any) -> dict[str, float | None]:
-    """Seconds that one prediction of x (N, D) takes as trained, and with batch normalisation folded away, if any."""
-    from regimens.nets.fuse import seconds_saved
-    from regimens.nets.norm import BatchNorm
-
-    if not any(isinstance(module, BatchNorm) for module in net.modules()):
-        return {}
-    plain, fused = seconds_saved(net, x, repeats=11)
-    return {"time/predict": plain, "time/predict_fused": fused}
-
-
-def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:
-    """Accuracy and mean spread of Monte Carlo dropout, where the regimen asks for samples."""
-    from regimens.nets.dropout import mc_predict
-    from regimens.training.seeds import derive
-
-    samples = module.regularization.mc_samples
-    if not samples:
-        return {}
-    mean, spread = mc_predict(module.net, x, samples, derive(settings.seed, f"monte carlo/{name}"))
-    predicted = mean.argmax(1) if mean.shape[1] > 1 else (mean.squeeze(1) > 0.5).to(y.dtype)
-    return {f"{name}/mc_accuracy": float((predicted == y).double().mean()), f"{name}/mc_spread": float(spread.mean())}
-
-
-def acted(
-    module: "Regimen", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
-) -> dict[str, dict[str, Any]]:
-    """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined."""
-    from regimens.training.acted import Techniques, dead_units, report
-
-    if settings.probe == "lr_range":
-        return {}
-
-    techniques = Techniques(clip=choices.get("clip", "none"), scheduler=choices.get("scheduler", "constant"))
-    epochs = len(module.history.get("epoch", ()))
-    entries = report(module.actions, techniques, module.regularization, epochs, settings.epochs, module.net, status)
-    return {**entries, **dead_units(module.net, split.x_valid)}
-
-
-def probed(module: "Regimen") -> dict[str, Any]:
-    """What the probe saw, under the result's field for it."""
-    return {module.probe.field: module.probe.report()}
-
-
-def save(module: "Regimen", best: "BestWeights", config: Mapping[str, Any], directory: Path) -> None:
-    """Write the configuration and the weights: `best` at the lowest validation loss, `final` as the trial ended."""
-    from omegaconf import OmegaConf
-    from safetensors.torch import save as serialised
-
-    final = {name: value.contiguous() for name, value in module.net.state_dict().items()}
-    for name, state in (("best", best.state or final), ("final", final)):
-        write_bytes(serialised(state), directory / f"{name}.safetensors")
-    OmegaConf.save(OmegaConf.create(redact(config)), directory / "config.yaml")
-
-
-def save_inputs(split: "Split", directory: Path) -> None:
-    """Write what a prediction needs besides the weights: how inputs were scaled, and what the outputs stand for."""
-    from safetensors.numpy import save as serialised
-
-    if split.scaling is None:
-        return
-    told = {"classes": list(split.class_names), "n_inputs": split.n_inputs, "n_outputs": split.n_outputs}
-    told["features"] = list(split.feature_names)
-    metadata = {"scale": split.scaling.kind, "regimens": json.dumps(told)}
-    write_bytes(serialised(split.scaling.arrays(), metadata), directory / "inputs.safetensors")

@@ -255,8 +255,10 @@ def test_agrees_with_torch_at_a_constant_learning_rate(option: str) -> None:
 def test_any_torch_optimizer_is_one_file(target: str) -> None:
     params = parameters()
     optimizer = build({"_target_": target, "_partial_": True, "lr": 0.001, "tune": {}})(params)
+    before = params[0].detach().clone()
     params[0].grad = torch.ones_like(params[0])
     optimizer.step()
+    assert bool((params[0] < before).all())
 
 
 @pytest.mark.parametrize(

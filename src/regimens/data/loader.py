@@ -60,3 +60,17 @@ class Blocks:
         self.epoch += 1
         for start in range(0, len(batches), self.block):
             yield tuple(batches[start : start + self.block])
+
+
+class Chunks:
+    """Validation in one chunk of indices at a time, where training takes a block: `blocks` of one batch each."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> "Iterator[torch.Tensor]":
+        for (chunk,) in self.blocks:
+            yield chunk

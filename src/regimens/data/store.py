@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,18 +95,7 @@ def load(
         tensors[f"x_{part}"] = torch.from_numpy(scaled(x if len(rows) == len(x) else x[rows]))
         tensors[f"y_{part}"] = torch.from_numpy(new.astype(np.float32) if goal.binary else new)
 
-    told: dict[str, Any] = {
-        "dataset": dataset,
-        "source": found.manifest["source"],
-        "files": found.manifest["files"],
-        "split": found.manifest["split"],
-        "scale": scale,
-        "train_size": train_size,
-        "task": {"kind": kind} | ({} if kind == "all" else {"b_classes": list(b_classes)}),
-    }
-    if kind == "b":
-        told["task"]["b_train"] = b_train
-    told["hash"] = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    told = _told(found.manifest, dataset, scale, train_size, kind, b_classes, b_train)
     classes = tuple(names[number] for number in goal.classes)
     told["sizes"] = {part: sum(count) for part, count in counts.items()}
     told["class_counts"] = {part: dict(zip(classes, count, strict=True)) for part, count in counts.items()}
@@ -121,6 +110,29 @@ def load(
         scaling=scaled,
         feature_names=tuple(found.manifest.get("feature_names", ())),
     )
+
+
+def _told(
+    manifest: Mapping[str, Any],
+    dataset: str,
+    scale: str,
+    train_size: int | None,
+    kind: str,
+    b_classes: Sequence[int],
+    b_train: int | None,
+) -> dict[str, Any]:
+    """What names a task's examples: their origin, how they were split, scaled and cut, and the hash of it all."""
+    cut: dict[str, Any] = {} if kind == "all" else {"b_classes": list(b_classes)}
+    told = {
+        "dataset": dataset,
+        "source": manifest["source"],
+        "files": manifest["files"],
+        "split": manifest["split"],
+        "scale": scale,
+        "train_size": train_size,
+        "task": {"kind": kind, **cut, **({"b_train": b_train} if kind == "b" else {})},
+    }
+    return {**told, "hash": hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}
 
 
 def _find(

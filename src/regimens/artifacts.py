@@ -1,0 +1,37 @@
+"""What a trial leaves beside its result: the configuration, the weights, and what a prediction needs."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regimens.result import write_bytes
+from regimens.secrets import redact
+
+if TYPE_CHECKING:
+    from regimens.data.split import Split
+    from regimens.training.callbacks import BestWeights
+    from regimens.training.module import Regimen
+
+
+def save(module: "Regimen", best: "BestWeights", config: Mapping[str, Any], directory: Path) -> None:
+    """Write the configuration and the weights: `best` at the lowest validation loss, `final` as the trial ended."""
+    from omegaconf import OmegaConf
+    from safetensors.torch import save as serialised
+
+    final = {name: value.contiguous() for name, value in module.net.state_dict().items()}
+    for name, state in (("best", best.state or final), ("final", final)):
+        write_bytes(serialised(state), directory / f"{name}.safetensors")
+    OmegaConf.save(OmegaConf.create(redact(config)), directory / "config.yaml")
+
+
+def save_inputs(split: "Split", directory: Path) -> None:
+    """Write what a prediction needs besides the weights: how inputs were scaled, and what the outputs stand for."""
+    from safetensors.numpy import save as serialised
+
+    if split.scaling is None:
+        return
+    told = {"classes": list(split.class_names), "n_inputs": split.n_inputs, "n_outputs": split.n_outputs}
+    told["features"] = list(split.feature_names)
+    metadata = {"scale": split.scaling.kind, "regimens": json.dumps(told)}
+    write_bytes(serialised(split.scaling.arrays(), metadata), directory / "inputs.safetensors")
