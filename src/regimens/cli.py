@@ -107,7 +107,7 @@ def single(cfg: "DictConfig") -> int:
     if result.lr_range:
         from regimens.report import lr_range
 
-        terminal.proposals(*lr_range.of_run(result, directory))
+        terminal.proposals(lr_range.of_run(result, directory)[0])
     return 0 if result.status == "completed" else 1
 
 

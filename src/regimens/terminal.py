@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,12 +50,10 @@ def progress(epochs: int) -> Iterator[OnEpoch]:
         yield lambda epoch, numbers: bar.update(task, completed=epoch, description=numbers_line(numbers))
 
 
-def proposals(sentences: list[str], picture: Path | None) -> None:
-    """What learning-rate range tests propose, a line each, and where they are drawn."""
+def proposals(sentences: Sequence[str]) -> None:
+    """What learning-rate range tests propose and where they are drawn, a line each."""
     for sentence in sentences:
         print(f"lr range: {sentence}")
-    if picture:
-        print(f"lr range: drawn in {picture}")
 
 
 def summary(result: Result, directory: Path, link: str = "") -> None:

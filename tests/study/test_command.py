@@ -124,3 +124,15 @@ def test_a_mistake_costs_one_line(room):
     ):
         lines = room.run(*arguments, status=2).splitlines()
         assert len(lines) == 1 and lines[0].startswith("error: ") and words in lines[0], lines
+
+
+def test_a_study_that_only_measures_names_no_winner_and_tunes_nothing(room):
+    output = room.run("optimizer=sgd,adam", "study.seeds=3", "study.direction=none")
+    rows = room.table("adhoc")["cells"]
+    assert [(row["cell"]["optimizer"], row["n"], row["vs_best"]) for row in rows] == [
+        ("sgd", 3, None),
+        ("adam", 3, None),
+    ]
+    assert not any(word in output for word in ("best", "better", "worse", "detectable"))
+    output = room.run("optimizer=sgd,adam", "tune=lr", "study.direction=none", status=2)
+    assert output.splitlines()[-1].startswith("error: study.direction=none")

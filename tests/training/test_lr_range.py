@@ -99,9 +99,10 @@ def test_a_trial_is_tested_whatever_its_schedule_epochs_and_stopping(train: Trai
     assert result.metrics["lr/proposed"] == found["proposed"]
     assert "val/accuracy" not in result.metrics
     assert result.regimen_hash != train("scheduler=exp", into="plain").regimen_hash
-    (sentence,), picture = of_run(result, tmp_path)
+    (sentence, drawn), picture = of_run(result, tmp_path)
     assert sentence.startswith("try optimizer.lr=0.0")
     assert picture is not None
+    assert drawn == f"drawn in {picture}"
     assert "learning rate" in picture.read_text()
 
 
@@ -116,7 +117,7 @@ def test_a_studys_tests_are_drawn_beside_its_table(tmp_path: Path) -> None:
     trials.append(trial("nadam", 0, 0.01))
     cells = [{"cell": {"optimizer": o}, "label": f"optimizer={o}", "n": 1, "mean": 0.1} for o in ("sgd", "nadam")]
     table = write_json({"study": {"name": "lr_range"}, "cells": cells, "trials": trials}, tmp_path / "lr_range.json")
-    (first, second), picture = of_table(table)
+    (first, second, _), picture = of_table(table)
     name, proposed = first.split(" (")[0].split("=")
     assert name == "sgd: try optimizer.lr"
     # The median seed's valley lies at 0.02, and half a factor of ten above it half the fall is climbed back.

@@ -38,7 +38,8 @@ class RegimensSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study of this command line to its end; raises SystemExit with the command's status."""
+        from regimens.report.closing import draw
         from regimens.study.conduct import sweep
 
         assert self.config is not None
-        return sweep(self.hydra_context, self.config, arguments, self.run_trial)
+        return sweep(self.hydra_context, self.config, arguments, self.run_trial, draw)

@@ -30,9 +30,10 @@ def finals_dots(study: Study, palette: Palette) -> Figure | None:
     counts = sorted({c.n for c in cells})
     n = f"n={counts[0]}" if len(counts) == 1 else f"n={counts[0]} to {counts[-1]}"
     left = f" The {MOST} best of {len(study.ranked)} cells; the table has all." if len(study.ranked) > MOST else ""
+    better = f"; {'right' if study.maximize else 'left'} is better" if study.judged else ""
     caption = (
         f"Each small dot is one final: the cell's best regimen re-trained with a fresh seed ({n} per cell). "
-        f"The large mark is their mean, the line its 95% interval; {'right' if study.maximize else 'left'} is better. "
+        f"The large mark is their mean, the line its 95% interval{better}. "
         f"Overlapping lines do not settle a comparison: the table's Holm-corrected p does.{left}"
     )
     return Figure(slug, "Finals, every seed", drawn, caption, ("cell", "seed", metric), rows)

@@ -8,10 +8,8 @@ from typing import Any
 from regimens.report.numbers import number, plural, span
 from regimens.report.tables import Study
 
-HOW = (
-    "Intervals of the mean are 95%, by bootstrap over seeds (with few seeds rather too narrow than too wide); "
-    "comparisons are paired by seed and Holm-corrected; the best cell is picked from the same finals."
-)
+INTERVALS = "Intervals of the mean are 95%, by bootstrap over seeds (with few seeds rather too narrow than too wide)"
+COMPARISONS = "comparisons are paired by seed and Holm-corrected; the best cell is picked from the same finals"
 
 
 def evidence(study: Study) -> str:
@@ -26,15 +24,17 @@ def evidence(study: Study) -> str:
         parts.append(f"{plural(int(seeds), 'seed')} per cell")
     if trained := training(study):
         parts.append(trained)
-    if about.get("reference"):
+    if about.get("reference") and study.judged:
         parts.append(f"“default” is {about['reference']}")
-    parts.append(f"selected by {about.get('metric', 'val/accuracy')}, quoted: {study.metric} of the finals")
-    return "; ".join(parts) + ". " + HOW
+    selected = f"selected by {about.get('metric', 'val/accuracy')}, " if study.judged else ""
+    parts.append(f"{selected}quoted: {study.metric} of the finals")
+    return "; ".join(parts) + f". {INTERVALS}{f'; {COMPARISONS}' if study.judged else ''}."
 
 
 def training(study: Study) -> str:
-    """`trained on 10,000 images for 5 epochs`; empty where the finals do not say."""
-    epochs = {int(n) for c in study.cells for t in c.finals if (n := number(_part(t.raw, "regimen").get("epochs")))}
+    """`trained on 10,000 images for 5 epochs` (range tests count steps); empty where the finals do not say."""
+    trained = [t.raw for c in study.cells for t in c.finals if not t.raw.get("lr_range")]
+    epochs = {int(n) for raw in trained if (n := number(_part(raw, "regimen").get("epochs")))}
     told = images(study)
     return f"{told} for {span(epochs)} epochs" if told and epochs else told
 

@@ -5,7 +5,7 @@ What a test proposes was worked out by the trial (`regimens.training.lr_range`);
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -132,5 +132,5 @@ def _written(study: Study, path: Path) -> tuple[list[str], Path | None]:
     drawn = range_figure(study, Palette([study]))
     if drawn is None:
         return [], None
-    sentences: Sequence[str] = [proposal.sentence for _, proposal in proposals(study)]
-    return list(sentences), write_text(standalone(drawn.svg), path)
+    sentences = [proposal.sentence for _, proposal in proposals(study)]
+    return [*sentences, f"drawn in {path}"], write_text(standalone(drawn.svg), path)

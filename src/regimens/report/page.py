@@ -109,7 +109,7 @@ def metrics(studies: Sequence[Study]) -> dict[str, dict[str, float]]:
     for study in studies:
         if is_transfer(study) and (found := pairs(study)):
             table[study.name] = {"gain": round(effect(found).gain, 6)}
-        elif study.ranked:
+        elif study.ranked and study.judged:
             default = [c.mean for c in study.ranked if c.row.get("label") == study.about.get("reference")]
             told = {"best": study.ranked[0].mean, "default": default[0] if default else None}
             table[study.name] = {key: round(value, 6) for key, value in told.items() if value is not None}

@@ -93,6 +93,11 @@ class Study:
         return str(self.about.get("question") or named)
 
     @property
+    def judged(self) -> bool:
+        """Whether a cell can be better than another; otherwise its metric is measured, and nothing more."""
+        return self.about.get("direction") != "none"
+
+    @property
     def maximize(self) -> bool:
         """Whether larger is better."""
         return not str(self.about.get("direction") or "maximize").startswith("min")
@@ -104,9 +109,9 @@ class Study:
 
     @property
     def ranked(self) -> list[Cell]:
-        """The cells that have a mean, best first (ties by label)."""
-        sign = -1 if self.maximize else 1
-        return sorted((c for c in self.cells if c.mean is not None), key=lambda c: (sign * (c.mean or 0.0), c.label))
+        """The cells that have a mean, best first (ties by label); in their own order where none is better."""
+        known, sign = [c for c in self.cells if c.mean is not None], -1 if self.maximize else 1
+        return sorted(known, key=lambda c: (sign * (c.mean or 0.0), c.label)) if self.judged else known
 
     @property
     def metric(self) -> str:

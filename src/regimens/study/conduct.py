@@ -21,24 +21,25 @@ from regimens.study.axes import read_command_line
 from regimens.study.compose import Composer, Source
 from regimens.study.define import define
 from regimens.study.definition import Study
-from regimens.study.ending import Ending
+from regimens.study.ending import Draw, Ending
 from regimens.study.opening import alone, make_ledger, open_session, recover, settle_definition, use_storage
 from regimens.study.settings import read_settings
 from regimens.study.summary import counted, print_summary
 from regimens.study.worker import StudyStopped
 from regimens.study.workers import slots, train
+from regimens.terminal import proposals
 
 Show = Callable[[Result, Path], Any]
 
 
-def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str) -> list[Result]:
-    """Run or resume the study that a command line asks for; returns its results.
+def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw) -> list[Result]:
+    """Run or resume the study that a command line asks for, and have `draw` show it; returns its results.
 
     Raises:
         SystemExit: 1 if trials failed or the study had to stop, 2 for a user's mistake, 130 after Ctrl-C.
     """
     try:
-        results = conduct(hydra_context, config, arguments, run_trial)
+        results = conduct(hydra_context, config, arguments, run_trial, draw)
     except UserError as error:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -62,7 +63,9 @@ def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_
     return results
 
 
-def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str) -> list[Result]:
+def conduct(
+    hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw
+) -> list[Result]:
     """`sweep` without the exit statuses."""
     node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
     settings = read_settings(node)  # type: ignore[arg-type]
@@ -93,15 +96,16 @@ def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], ru
     with open_session(directory) as session, tracking(config, study, directory, session) as (parent, show, ending):
         ledger = make_ledger(directory, session=session, study=study, composer=composer)
         if again := ledger.reopen(broken=settings.retry_failed):
-            told = "its result, and is" if again == 1 else "their result, and are"
-            print(f"{study.name}: {counted(again, 'trial')} broke or lost {told} run again")
+            lost = "its result, and is" if again == 1 else "their result, and are"
+            print(f"{study.name}: {counted(again, 'trial')} broke or lost {lost} run again")
         train(ledger, settings, config, hydra_context, run_trial, parent)
         results, table, paths = export(study, directory, Path(config.paths.results))
+        figures, told = draw(paths[0], directory) if parent or any(r.lr_range for r in results) else ([], [])
         if parent:
-            ending.fill(study, directory, table, paths)
+            ending.fill(study, directory, table, [*paths, *figures])
         for (cell, phase, number), result in zip(slots(study), results, strict=True):
             show(result, ledger.place(cell, phase, number))  # what a dead worker could not show
-    _report(study, table, results, [*paths, directory], ending)
+    _report(study, table, results, [*paths, directory], told, ending)
     return results
 
 
@@ -138,21 +142,22 @@ def data_hash(cfg: DictConfig, run_trial: str) -> str | None:
 
 
 def _report(
-    study: Study, table: dict[str, Any], results: Sequence[Result], places: Sequence[Path], ending: Ending
+    study: Study,
+    table: dict[str, Any],
+    results: Sequence[Result],
+    places: Sequence[Path],
+    told: Sequence[str],
+    ending: Ending,
 ) -> None:
     """Print the table, best first, where everything lies, and in the last line how many trials ended how."""
     print_summary(study, table)
-    if any(result.lr_range for result in results):
-        from regimens.report import lr_range
-        from regimens.terminal import proposals
-
-        proposals(*lr_range.of_table(places[0]))
+    proposals(told)
     print(f"trials: {places[-1]}" + (f"  best: {ending.best.relative_to(places[-1])}" if ending.best else ""))
     if ending.link:
         print(f"MLflow: {ending.link}")
     counts = Counter(result.status for result in results)
-    told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
-    print(f"{study.name} ({study.id}): {counted(len(results), 'trial')}: {told}; see {places[0]}")
+    ended = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    print(f"{study.name} ({study.id}): {counted(len(results), 'trial')}: {ended}; see {places[0]}")
 
 
 def command() -> str:

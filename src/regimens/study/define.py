@@ -14,7 +14,7 @@ from regimens.study.identity import DataHash, identify
 from regimens.study.pruners import check_pruner
 from regimens.study.samplers import FIXED, check_sampler
 from regimens.study.search import draw_search
-from regimens.study.settings import SEARCH, Settings
+from regimens.study.settings import MEASURE, SEARCH, Settings
 from regimens.study.space import defaults_for, draw, ranges_for
 
 DEFAULT = "default"
@@ -48,6 +48,8 @@ def define(
     cells = _search(axes, shared, tuned, composer) if settings.mode == SEARCH else _grid(axes, shared, tuned, composer)
     if settings.mode != SEARCH and tuned and not any(cell.ranges for cell in cells):
         raise UserError(f"{', '.join(tuned)}: no technique of this study declares a range of this name (key `tune`)")
+    if settings.direction == MEASURE and any(cell.tuned for cell in cells):
+        raise UserError("study.direction=none: what is only measured cannot be tuned for; say maximize or minimize")
     seeds = _final_seeds(line.seeds or settings.seeds, base_seed, any(cell.tuned for cell in cells))
     identity = identify(settings, axes, tuned, cells, (base_seed, seeds), composer, data_hash, code_hash)
     study = Study(

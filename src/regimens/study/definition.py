@@ -11,6 +11,7 @@ from typing import Any
 from regimens.result import finite, write_json
 from regimens.secrets import restore
 from regimens.study.compose import Source, digest
+from regimens.study.settings import MEASURE
 from regimens.study.space import Range, make_range
 
 
@@ -82,9 +83,19 @@ class Study:
         return self.objectives[0][0]
 
     @property
+    def judged(self) -> bool:
+        """Whether a cell can be better than another; otherwise its metric is measured, and nothing more."""
+        return self.objectives[0][1] != MEASURE
+
+    @property
     def maximize(self) -> bool:
         """Whether more of the metric is better."""
-        return self.objectives[0][1] == "maximize"
+        return self.objectives[0][1] != "minimize"
+
+    @property
+    def directions(self) -> list[str]:
+        """The direction of each objective, for Optuna, which knows no metric without one."""
+        return [direction if self.judged else "maximize" for _, direction in self.objectives]
 
     def count(self, cell: Cell, phase: str) -> int:
         """How many trials a phase of a cell has."""

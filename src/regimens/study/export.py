@@ -85,8 +85,8 @@ def cell_rows(study: Study, by_cell: Mapping[str, Mapping[str, list[Result]]], m
     rows = [cell_row(study, cell, by_cell[cell.label], values[cell.label]) for cell in study.cells]
     means = {row["label"]: row["mean"] for row in rows if row["mean"] is not None}
     sign = 1 if study.maximize else -1
-    best = max(means, key=lambda label: sign * means[label]) if means else None
-    for key, other in (("vs_best", best), ("vs_default", study.reference)):
+    best = max(means, key=lambda label: sign * means[label]) if means and study.judged else None
+    for key, other in (("vs_best", best), ("vs_default", study.reference if study.judged else None)):
         family = []
         for row in rows:
             row[key] = None

@@ -112,7 +112,7 @@ class Ledger:
             handle = optuna.create_study(
                 study_name=f"{self.study.key}/{cell.label}/{name}",
                 storage=self.storage,
-                directions=[direction for _, direction in self.study.objectives],
+                directions=self.study.directions,
                 sampler=make_sampler("random", derive(self.study.base_seed, cell.label, name)),
                 pruner=make_pruner(self.study.pruner if name == "tuning" else "none", self.study.epochs),
                 load_if_exists=True,

@@ -11,6 +11,8 @@ from regimens.errors import UserError
 
 SEARCH = "search"
 MODES = ("compare", SEARCH)
+MEASURE = "none"
+DIRECTIONS = ("maximize", "minimize", MEASURE)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise UserError(f"study.mode={self.mode}: it is one of {', '.join(MODES)}")
-        if self.direction not in ("maximize", "minimize"):
-            raise UserError(f"study.direction={self.direction}: it is maximize or minimize")
+        if self.direction not in DIRECTIONS:
+            raise UserError(f"study.direction={self.direction}: it is one of {', '.join(DIRECTIONS)}")
         for key, least in (("trials", 1), ("retries", 0), ("per_gpu", 1)):
             value = getattr(self, key)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:

@@ -12,17 +12,21 @@ SHOWN = 40
 
 
 def print_summary(study: Study, table: Mapping[str, Any]) -> None:
-    """Print the cells, best first."""
+    """Print the cells, best first; those of a study that only measures in their own order, with no verdicts."""
     from rich.console import Console
     from rich.table import Table
 
     sign = -1 if study.maximize else 1
-    rows = sorted(table["cells"], key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0), row["label"]))
+    rows = list(table["cells"])
+    columns = ["cell", table["study"]["final_metric"], "95% interval", "n"]
+    if study.judged:
+        rows.sort(key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0), row["label"]))
+        columns += ["best values", "against the best"]
     shown = Table(title=study.question, title_justify="left")
-    for column in ("cell", table["study"]["final_metric"], "95% interval", "n", "best values", "against the best"):
+    for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows[:SHOWN]:
-        shown.add_row(row["label"], *cells(row))
+        shown.add_row(row["label"], *cells(row)[: len(columns) - 1])
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(shown)
     if len(rows) > SHOWN:
