@@ -8,7 +8,9 @@ import pytest
 
 from regimens.report.answers import answer, flags
 from regimens.report.numbers import difference, interval, listing, p_value, seconds, value
+from regimens.report.page import Report
 from regimens.report.palette import Palette
+from regimens.report.provenance import facts
 from regimens.report.sections import section
 from regimens.report.stars import ratings
 from regimens.report.tables import Study, label_of, read_studies, read_study
@@ -127,5 +129,17 @@ def test_a_search_tells_what_it_found(tmp_path: Path) -> None:
 
 
 def test_a_study_from_the_command_line_is_repeated_from_there(tmp_path: Path) -> None:
-    told = study(tmp_path, {"mean": 0.9}, {"mean": 0.8}, name="adhoc", id="abc")
-    assert section(told, Palette([told]), {}).command == "python src/train.py -m optimizer=o0,o1"
+    asked = ["optimizer=o0,o1", "optimizer.lr=interval(0.1,1)", "scale=smoke"]
+    told = study(tmp_path, {"mean": 0.9}, {"mean": 0.8}, name="adhoc", id="abc", asked=asked)
+    command = "python src/train.py -m optimizer=o0,o1 'optimizer.lr=interval(0.1,1)' scale=smoke"
+    assert section(told, Palette([told]), {"scale": "desk"}).command == command
+
+
+def test_the_report_says_where_each_study_was_really_run(tmp_path: Path) -> None:
+    settings = {"data": "fashion_mnist", "scale": "desk"}
+    ran = {"data": "digits", "scale": "smoke", "seed": "7"}
+    told = study(tmp_path, {"mean": 0.9}, {"mean": 0.8}, setting=ran)
+    assert Report("", [told], [], settings).setting.startswith("digits at smoke scale")
+    assert ("settings", "data=digits, scale=smoke, seed=7") in facts([told], {}, settings)
+    old = study(tmp_path, {"mean": 0.9}, {"mean": 0.8})
+    assert Report("", [old], [], settings).setting.startswith("fashion_mnist at desk scale")

@@ -22,9 +22,9 @@ TITLE = "How to train deep networks, measured"
 def build_report(results: Path, out: Path, params: Path | None = None, declared: Path | None = None) -> list[Path]:
     """Write the whole report of `results/*.json` under `out`; return the files written, `report.html` first.
 
-    `params` (params.yaml) gives the settings that commands show; `declared` (conf/study) the studies that could be run.
-    `figures/` and `plots/` are emptied first, so that nothing stays of a study that is gone. What longer runs left in
-    `out` (parity/parity.json, */report.md) is shown as well.
+    `params` (params.yaml) gives the settings of tables that are too old to say their own; `declared` (conf/study) the
+    studies that could be run. `figures/` and `plots/` are emptied first, so that nothing stays of a study that is gone.
+    What longer runs left in `out` (parity/parity.json, */report.md) is shown as well.
 
     Raises:
         UserError: no results directory, or a params file that is none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -15,6 +16,7 @@ from regimens.report.curves import mean_curve
 from regimens.report.dots import MOST
 from regimens.report.evidence import images
 from regimens.report.kept import Longer
+from regimens.report.numbers import listing
 from regimens.report.provenance import budgets, facts
 from regimens.report.sections import Section
 from regimens.report.tables import Study
@@ -35,14 +37,20 @@ class Report:
 
     @property
     def setting(self) -> str:
-        """What this run was: data set, scale, training images; empty where each study brings its own."""
-        told = [self.settings["data"]] if "data" in self.settings else []
-        told += [f"at {self.settings['scale']} scale"] if "scale" in self.settings else []
-        if not told:
+        """What this run was: data set, scale, training images; empty where no study says."""
+        each = [s.setting for s in self.studies if s.setting] or [self.settings]
+        found = Counter(told for one in each if (told := place(one)))
+        if not found:
             return ""
         trained = dict.fromkeys(text for s in self.studies if (text := images(s)))
         most = max(trained, key=lambda text: sum(images(s) == text for s in self.studies), default="")
-        return f"{' '.join(told)}{f': most studies {most}' if most else ''}"
+        return f"{listing([told for told, _ in found.most_common()])}{f': most studies {most}' if most else ''}"
+
+
+def place(setting: Mapping[str, str]) -> str:
+    """`digits at smoke scale`, `digits`; empty where no data set is named."""
+    scale = f" at {setting['scale']} scale" if "scale" in setting else ""
+    return f"{setting['data']}{scale}" if "data" in setting else ""
 
 
 def data_uri(figure: Figure) -> str:

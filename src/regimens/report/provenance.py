@@ -19,7 +19,8 @@ def facts(studies: Sequence[Study], manifest: Mapping[str, Any], settings: Mappi
     """(what, value) lines for the provenance section, the same text from the same files."""
     trials = [t for s in studies for t in s.trials]
     sources = [t.raw.get("provenance") or {} for t in trials] + [dict(s.provenance) for s in studies]
-    lines = [("settings", ", ".join(f"{k}={v}" for k, v in settings.items()))] if settings else []
+    each = [s.setting for s in studies if s.setting] or [settings]
+    lines = [("settings", told) for told in _distinct(", ".join(f"{k}={v}" for k, v in one.items()) for one in each)]
     lines += [("data", text) for text in _data(sources, manifest)]
     lines += [("code revision", text) for text in _distinct(_revision(p.get("code")) for p in sources)]
     lines += [("versions", text) for text in _distinct(_pairs(p.get("versions")) for p in sources)]

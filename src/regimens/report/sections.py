@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,7 +43,7 @@ def order(studies: Sequence[Study]) -> list[Study]:
 
 def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Section:
     """The section of one study; a study without results gets one that says so."""
-    command = " ".join(["python src/train.py -m", _asked(study), *(f"{k}={v}" for k, v in settings.items())])
+    command = _command(study, settings)
     if study.problem:
         return Section(study.name, study.question, answers.answer(study), flags=_flags(study), command=command)
     written = "src/report.py parity" if study.name == "parity" else "src/report.py"
@@ -59,12 +60,10 @@ def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Sect
     )
 
 
-def _asked(study: Study) -> str:
-    """`study=optimizers`, or the axes of a study that was written on the command line."""
-    if study.about.get("name") != "adhoc":
-        return f"study={study.name}"
-    options = {a: list(dict.fromkeys(str(c.values.get(a)) for c in study.cells)) for a in study.axes}
-    return " ".join(f"{axis}={','.join(values)}" for axis, values in options.items())
+def _command(study: Study, settings: Mapping[str, str]) -> str:
+    """What was typed to run the study; where its table is too old to say, its name with these settings."""
+    asked = study.about.get("asked") or [f"study={study.name}", *(f"{k}={v}" for k, v in settings.items())]
+    return shlex.join(["python", "src/train.py", "-m", *map(str, asked)])
 
 
 def _answer(study: Study) -> str:

@@ -93,6 +93,12 @@ class Study:
         return str(self.about.get("question") or named)
 
     @property
+    def setting(self) -> Mapping[str, str]:
+        """The data set, scale and base seed that the study was run with; empty where its table is too old to say."""
+        told = self.about.get("setting")
+        return {str(k): str(v) for k, v in told.items()} if isinstance(told, Mapping) else {}
+
+    @property
     def judged(self) -> bool:
         """Whether a cell can be better than another; otherwise its metric is measured, and nothing more."""
         return self.about.get("direction") != "none"

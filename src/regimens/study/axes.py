@@ -9,6 +9,12 @@ from typing import Any
 from regimens.errors import UserError
 from regimens.study.compose import key_of, override_text
 
+# What says who trains, where and when, but not what; `hydra` and `paths` with all that is below them.
+ASIDE = {
+    *("hydra", "paths", "tracking", "study.workers", "study.per_gpu", "study.storage", "study.timeout"),
+    *("study.retries", "study.recover", "study.retry_failed"),
+}
+
 
 @dataclass
 class CommandLine:
@@ -22,6 +28,8 @@ class CommandLine:
     fixed: list[str] = field(default_factory=list)
     #: `seed=1,2,3`: replications rather than an axis
     seeds: list[int] | None = None
+    #: what was written, but for what is no part of the question
+    asked: tuple[str, ...] = ()
 
 
 def read_command_line(overrides: Iterable[str]) -> CommandLine:
@@ -37,7 +45,7 @@ def read_command_line(overrides: Iterable[str]) -> CommandLine:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
         raise UserError(" ".join(str(error).split())) from None
-    line = CommandLine()
+    line = CommandLine(asked=tuple(one.input_line or "" for one in parsed if not _aside(key_of(one.get_key_element()))))
     for override in parsed:
         key = override.get_key_element()
         if not override.is_sweep_override():
@@ -53,6 +61,10 @@ def read_command_line(overrides: Iterable[str]) -> CommandLine:
         else:
             line.compared[key] = list(_values(override))
     return line
+
+
+def _aside(key: str) -> bool:
+    return key in ASIDE or key.replace("/", ".").split(".")[0] in ASIDE
 
 
 def _values(override: Any) -> list[Any]:

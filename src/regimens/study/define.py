@@ -71,6 +71,9 @@ def define(
         trials=settings.trials,
         retries=settings.retries,
         identity=identity,
+        asked=line.asked,
+        setting={group: base.choices[group] for group in ("data", "scale") if group in base.choices}
+        | {"seed": str(base_seed)},
     )
     for cell in cells:
         cell.points = _points(study, cell)

@@ -66,6 +66,10 @@ class Study:
     retries: int
     #: what the identity was computed from
     identity: dict[str, Any]
+    #: the overrides that a person typed, as far as they say what is trained
+    asked: tuple[str, ...] = ()
+    #: the options of `data` and `scale` that every cell starts from, and the base seed
+    setting: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -143,6 +147,7 @@ class Study:
         ]
         raw["objectives"] = tuple((name, direction) for name, direction in raw["objectives"])
         raw["final_seeds"] = tuple(raw["final_seeds"])
+        raw["asked"] = tuple(raw.get("asked", ()))
         return cls(**raw)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from regimens.errors import UserError
 from regimens.result import Result, finite, write_json, write_text
+from regimens.secrets import redact
 from regimens.study import statistics
 from regimens.study.definition import Cell, Study, derive
 from regimens.study.finals import best_result, phase_results
@@ -65,6 +66,8 @@ def about(study: Study, metric: str) -> dict[str, Any]:
         "final_metric": metric,
         "direction": study.objectives[0][1],
         "reference": study.reference,
+        "asked": [redact(one) for one in study.asked],
+        "setting": study.setting,
         "mode": study.mode,
         "sampler": study.sampler,
         "pruner": study.pruner,
