@@ -73,10 +73,12 @@ test-browser: $(STAMP)  ## the report, MLflow's and Optuna's pages in headless C
 	$(PYTEST) -m browser
 
 test-postgres: $(STAMP)  ## studies shared through PostgreSQL
-	$(PYTEST) -m postgres
+	@sh tests/cluster/install.sh "/usr/lib/postgresql/*/bin/postgres" postgresql
+	$(PYTEST) -m postgres --timeout=1800
 
 test-slurm: $(STAMP)  ## studies on a SLURM cluster
-	$(PYTEST) -m slurm
+	@sh tests/cluster/install.sh /usr/sbin/slurmctld slurm-wlm munge
+	$(PYTEST) -m slurm --timeout=1800
 
 bench: $(STAMP)  ## the speed comparisons in benchmarks/ [BENCH="--parts one_trial --cases sgd --contestants eager raw"]
 	@$(BIN)/python benchmarks/run.py $(BENCH)

@@ -12,6 +12,7 @@ Train one regimen:   python src/train.py optimizer=nadam scheduler=exp epochs=5
 Compare two:         python src/train.py -m optimizer=adam,nadam scheduler=exp
 Ask a question:      python src/train.py -m study=optimizers
 Discover:            python src/train.py --list        (experiments and studies, what they ask and how long they take)
+Deliver to MLflow:   python src/train.py sync [tracking.uri=...]    (results that it has not seen, after an outage)
 Look before running: python src/train.py --cfg job     Completion: eval "$(python src/train.py -sc install=bash)"
 """
 
@@ -74,7 +75,7 @@ def check_options(arguments: Sequence[str], conf: Path) -> None:
     """Raise UserError for an option that a group has not, with the nearest name that it has."""
     for argument in arguments:
         match = re.fullmatch(r"\+{0,2}([\w/]+)=([\w,./-]+)", argument)
-        if match is None or not (conf / match[1]).is_dir():
+        if match is None or match[1].startswith("hydra/") or not (conf / match[1]).is_dir():
             continue
         known = options(conf, match[1])
         for option in match[2].split(","):

@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ def main(argv: list[str]) -> int:
         return 0
     try:
         catalogue.check_options(argv[1:], CONF)
+        if argv[1:2] == ["sync"]:
+            return sync(argv[2:])
         return _hydra(argv)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -78,7 +81,7 @@ def single(cfg: "DictConfig") -> int:
     """Train one regimen in Hydra's run directory, show it, track it, and say where everything lies."""
     from hydra.core.hydra_config import HydraConfig
 
-    from regimens import terminal, trial
+    from regimens import delivery, terminal, trial
     from regimens.build import make
     from regimens.result import write
 
@@ -103,12 +106,30 @@ def single(cfg: "DictConfig") -> int:
         tracking.log(result, directory)
         raise
     run_id = tracking.log(result, directory)
+    if tracking.owes(directory):
+        delivery.leave(Path(cfg.paths.runs))
+    delivery.settle(tracking, Path(cfg.paths.runs), print)
     terminal.summary(result, directory, tracking.link(run_id))
     if result.lr_range:
         from regimens.report import lr_range
 
         terminal.proposals(lr_range.of_run(result, directory)[0])
     return 0 if result.status == "completed" else 1
+
+
+def sync(overrides: Sequence[str]) -> int:
+    """Deliver to the tracker every finished result that is only on disk; 1 if some could not be delivered."""
+    from hydra import compose, initialize_config_dir
+
+    from regimens import delivery, trial
+    from regimens.build import make
+
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = trial.plain(compose("train", list(overrides)))
+    room = make(config["tracking"])
+    done, left = delivery.sync(room, Path(config["paths"]["runs"]))
+    print(f"tracking: {done} results delivered" + (f", {left} could not be; run this again later" if left else ""))
+    return 1 if left else 0
 
 
 def _mistake(message: str) -> int:

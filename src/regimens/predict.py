@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regimens.delivery import MARK, delivered
 from regimens.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def find(run: str, runs: Path) -> Path:
     """
     if Path(run).is_dir():
         return Path(run)
-    for mark in sorted(runs.rglob("tracking.json")):
-        if json.loads(mark.read_text()).get("run_id") == run:
+    for mark in sorted(runs.rglob(MARK)):
+        if delivered(mark.parent) == run:
             return mark.parent
     raise UserError(f"{run}: no such directory, and no run under {runs} has this MLflow run id")
 

@@ -1,83 +1,53 @@
 """The only room that knows MLflow. Files are the truth, MLflow is the lens: a run is written whole, at its end."""
 
+import hashlib
 import json
 import logging
 import os
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from regimens import shown
-from regimens.result import Result, write_json
+from regimens.delivery import Mark, Outage, delivered, marked
+from regimens.result import Result
 from regimens.secrets import redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 STATUS = {"completed": "FINISHED", "pruned": "FINISHED", "killed": "KILLED"}
-MARK = "tracking.json"
 LIMIT = 250
-
-
-class Tracking(Protocol):
-    """Where results are also shown. Nothing that fails here may lose a trial."""
-
-    def open(self, study: Mapping[str, Any] | None = None) -> str | None:
-        """Prepare the place, and a study's own entry in it; the entry's id."""
-
-    def mend(self, parent: str | None, directory: Path) -> None:
-        """Finish or remove what killed processes had begun to show of the study in `directory`."""
-
-    def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
-        """Show a trial; its id."""
-
-    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
-        """End a study's entry with its files, and with the trial in `best` as a model that can be served."""
-
-    def link(self, entry: str | None) -> str:
-        """Where an entry can be looked at, in a line; nothing for None."""
-
-
-class NoTracking:
-    """Shows nothing anywhere."""
-
-    def open(self, study: Mapping[str, Any] | None = None) -> str | None:
-        """Nothing to prepare."""
-        return None
-
-    def mend(self, parent: str | None, directory: Path) -> None:
-        """Nothing to mend."""
-
-    def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
-        """Nothing to show."""
-        return None
-
-    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
-        """Nothing to close."""
-
-    def link(self, entry: str | None) -> str:
-        """Nothing to look at."""
-        return ""
+# A worker builds its tracking anew for each trial; what it has learnt of the server outlives that.
+OUTAGES: dict[str, Outage] = defaultdict(lambda: Outage(is_away))
+EXPERIMENTS: dict[tuple[str, str], str] = {}
 
 
 class Mlflow:
     """One run a trial, children of one run a study, in one experiment.
 
     `open` creates the database and the experiment: call it in one process before any worker starts, since concurrent
-    first use of a SQLite file corrupts it. A server that does not answer costs a warning; `log` again delivers later.
+    first use of a SQLite file corrupts it. A server that does not answer costs a warning and then, for a while,
+    nothing: `log` skips it, and delivers what is owed when it is called again (delivery.py).
     """
 
     def __init__(self, uri: str, experiment: str, artifacts: str) -> None:
         self.uri = absolute(uri)
         self.experiment = experiment
-        self.artifacts = beside(self.uri, artifacts) if self.uri.startswith("sqlite:") else None
+        self.local = self.uri.startswith("sqlite:")
+        self.artifacts = beside(self.uri, artifacts) if self.local else None
+
+    @property
+    def _outage(self) -> Outage:
+        return OUTAGES[self.uri]
 
     def open(self, study: Mapping[str, Any] | None = None) -> str | None:
         """Create what is missing; the run id of the study's parent run, an earlier one of the same study if any."""
-        with told("tracking"):
+        with told("tracking"), self._outage.watch():
             client = self._client()
             experiment = self._experiment(client)
             if study is None:
@@ -92,38 +62,49 @@ class Mlflow:
         return None
 
     def mend(self, parent: str | None, directory: Path) -> None:
-        """Finish what killed processes had begun to write of the study in `directory`, if nobody else works on it.
+        """Delete what killed processes had begun to write of the study in `directory`, if nobody else works on it.
 
-        A run that is whole but for its status is ended; another one is deleted, since its trial is written again.
+        Their trials are written again, as long as they have results.
         """
         if parent is None:
             return
-        with told("tracking"):
+        with told("tracking"), self._outage.watch():
             client = self._client()
             query = f"tags.`mlflow.parentRunId` = '{parent}' AND attributes.status = 'RUNNING'"
             for orphan in client.search_runs([self._experiment(client)], query):
-                run_id, tags = orphan.info.run_id, orphan.data.tags
-                if marked(directory / tags.get("regimens.directory", "")) == run_id:
-                    client.set_terminated(run_id, STATUS.get(tags["regimens.status"], "FAILED"))
-                else:
-                    client.delete_run(run_id)
+                client.delete_run(orphan.info.run_id)
 
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
-        """Write the trial as one run, unless `directory` says that it has been; the run's id."""
-        if (run_id := marked(directory)) is not None:
+        """Write the trial as one run, unless `directory` says that it has been; the run's id, or None: not now.
+
+        The trial of a study waits for its parent: whoever opens the study delivers it.
+        """
+        with told(f"{directory}: the result is safe on disk, but tracking"), marked(directory) as mark:
+            state, trial = mark.read(), identity(result, directory)
+            if state.get("trial", trial) != trial:
+                mark.write(state := {})  # of an earlier trial in the same directory
+            if "run_id" in state:
+                return str(state["run_id"])
+            if self._outage.lasts or (result.study and parent is None):
+                return None
+            with self._outage.watch():
+                run_id = self._write(result, directory, parent, mark)
+            mark.write({"run_id": run_id, "experiment": self.experiment, "trial": trial})
             return run_id
-        with told(f"{directory}: the result is safe on disk, but tracking"):
-            return self._write(result, directory, parent)
         return None
+
+    def owes(self, directory: Path) -> bool:
+        """Whether the result in `directory` has yet to be shown."""
+        return delivered(directory) is None
 
     def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
         """End the study's run with MLflow's `status` (FINISHED, FAILED, KILLED), `files` as its artifacts.
 
         The trial in the directory `best` becomes the run's logged model, once.
         """
-        if parent is None:
+        if parent is None or self._outage.lasts:
             return
-        with told("tracking"):
+        with told("tracking"), self._outage.watch():
             client = self._client()
             for path in files:
                 client.log_artifact(parent, str(path))
@@ -169,34 +150,47 @@ class Mlflow:
         client.log_outputs(parent, [LoggedModelOutput(model.model_id, 0)])
         client.set_tag(parent, "regimens.model", trial)
 
-    def _write(self, result: Result, directory: Path, parent: str | None) -> str:
+    def _write(self, result: Result, directory: Path, parent: str | None, mark: Mark) -> str:
         from mlflow.entities import Param
 
         client = self._client()
+        experiment = self._experiment(client)
         tags = {"regimens.status": result.status, "regimens.regimen": result.regimen_hash[:12]}
-        tags |= {"regimens.directory": f"{directory.parent.name}/{directory.name}"}
+        tags |= {
+            "regimens.directory": f"{directory.parent.name}/{directory.name}",
+            "regimens.trial": identity(result, directory),
+        }
         tags |= {"regimens.never_acted": ", ".join(shown.never_acted(result))} if shown.never_acted(result) else {}
         tags |= {"mlflow.parentRunId": parent} if parent else {}
-        run = client.create_run(
-            self._experiment(client), start_time=shown.started(result), tags=tags, run_name=shown.run_name(result)
-        )
-        run_id = str(run.info.run_id)
+        # An earlier attempt may have made the run and died, or lost the server's answer.
+        run_id = self._begun(client, experiment, tags["regimens.trial"]) if mark.read() else None
+        if run_id is None:
+            mark.write({"trial": tags["regimens.trial"]})
+            run = client.create_run(
+                experiment, start_time=shown.started(result), tags=tags, run_name=shown.run_name(result)
+            )
+            run_id = str(run.info.run_id)
         parameters = [Param(key, value[:LIMIT]) for key, value in shown.params(result).items()]
         client.log_batch(run_id, shown.metrics(result), parameters)
         for name in ("config.yaml", "result.json"):
             if (directory / name).exists():
                 client.log_artifact(run_id, str(directory / name))
-        # Whole but for its status: marked now, a death in between leaves no second run of this trial.
-        write_json({"run_id": run_id, "experiment": self.experiment}, directory / MARK)
         client.set_terminated(run_id, STATUS.get(result.status, "FAILED"))
         return run_id
+
+    @staticmethod
+    def _begun(client: "MlflowClient", experiment: str, trial: str) -> str | None:
+        found = client.search_runs([experiment], f"tags.`regimens.trial` = '{trial}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
 
     def _client(self) -> "MlflowClient":
         # Anonymous usage reports and a run id left over in the environment have no place in a study.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        # A server that is away must not hold up a trial for the minutes that MLflow would wait: `log` delivers later.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # A server that is away must not hold up a trial for the minutes that MLflow would wait, and a request that is
+        # sent twice may be obeyed twice: `log` delivers later.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         from mlflow import MlflowClient
 
         for name in ("mlflow.store.db.utils", "alembic"):  # announce each table that they create
@@ -204,6 +198,12 @@ class Mlflow:
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def _experiment(self, client: "MlflowClient") -> str:
+        key = (self.uri, self.experiment)
+        if key not in EXPERIMENTS:
+            EXPERIMENTS[key] = self._find_experiment(client)
+        return EXPERIMENTS[key]
+
+    def _find_experiment(self, client: "MlflowClient") -> str:
         from mlflow.exceptions import MlflowException
 
         tags = {"mlflow.note.content": shown.TRIALS_NOTE, f"mlflow.sharedViewState.{shown.VIEW}": shown.view()}
@@ -214,15 +214,33 @@ class Mlflow:
                 return str(made)
             except MlflowException:  # another process was faster
                 found = client.get_experiment_by_name(self.experiment)
+                if found is None:
+                    raise
         for key in tags.keys() - found.tags.keys():
             client.set_experiment_tag(found.experiment_id, key, tags[key])
         return str(found.experiment_id)
 
 
-def marked(directory: Path) -> str | None:
-    """The id of the run that shows the trial in `directory`; None if it has not been shown."""
-    mark = directory / MARK
-    return str(json.loads(mark.read_text())["run_id"]) if mark.exists() else None
+def is_away(error: Exception) -> bool:
+    """Whether an error says that the server did not answer, rather than that it did not like a request."""
+    from mlflow.exceptions import MlflowException, RestException
+
+    if isinstance(error, RestException):
+        return int(error.get_http_status_code()) >= 500
+    return isinstance(error, MlflowException | OSError)
+
+
+def identity(result: Result, directory: Path) -> str:
+    """A name for a result that no other result has, whoever delivers it and wherever its directory is mounted."""
+    named = [
+        f"{directory.parent.name}/{directory.name}",
+        result.study,
+        result.name,
+        result.seed,
+        result.regimen_hash,
+        result.provenance.get("started"),
+    ]
+    return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 @contextmanager

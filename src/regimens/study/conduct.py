@@ -7,7 +7,7 @@ import importlib
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,14 @@ from regimens.study.compose import Composer, Source
 from regimens.study.define import define
 from regimens.study.definition import Study
 from regimens.study.ending import Draw, Ending
-from regimens.study.opening import alone, make_ledger, open_session, recover, settle_definition, use_storage
+from regimens.study.locks import open_session
+from regimens.study.opening import make_ledger, recover, settle_definition, use_storage
 from regimens.study.settings import read_settings
 from regimens.study.summary import counted, print_summary
+from regimens.study.tracked import tracked
 from regimens.study.worker import StudyStopped
 from regimens.study.workers import slots, train
 from regimens.terminal import proposals
-
-Show = Callable[[Result, Path], Any]
 
 
 def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw) -> list[Result]:
@@ -93,46 +93,20 @@ def conduct(
         recover(study, directory)
     from regimens.study.export import export
 
-    with open_session(directory) as session, tracking(config, study, directory, session) as (parent, show, ending):
-        ledger = make_ledger(directory, session=session, study=study, composer=composer)
+    with open_session(directory) as session, tracked(config, study, directory, session) as shown:
+        wait = settings.storage_wait
+        ledger = make_ledger(directory, session=session, study=study, composer=composer, storage_wait=wait)
         if again := ledger.reopen(broken=settings.retry_failed):
             lost = "its result, and is" if again == 1 else "their result, and are"
             print(f"{study.name}: {counted(again, 'trial')} broke or lost {lost} run again")
-        train(ledger, settings, config, hydra_context, run_trial, parent)
+        train(ledger, settings, config, hydra_context, run_trial, shown)
         results, table, paths = export(study, directory, Path(config.paths.results))
-        figures, told = draw(paths[0], directory) if parent or any(r.lr_range for r in results) else ([], [])
-        if parent:
-            ending.fill(study, directory, table, [*paths, *figures])
-        for (cell, phase, number), result in zip(slots(study), results, strict=True):
-            show(result, ledger.place(cell, phase, number))  # what a dead worker could not show
-    _report(study, table, results, [*paths, directory], told, ending)
+        figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
+        if shown.parent:
+            shown.ending.fill(study, directory, table, [*paths, *figures])
+        shown.deliver(zip(results, (ledger.place(*slot) for slot in slots(study)), strict=True))
+    _report(study, table, results, [*paths, directory], told, shown.ending)
     return results
-
-
-@contextlib.contextmanager
-def tracking(
-    config: DictConfig, study: Study, directory: Path, session: str
-) -> Iterator[tuple[str | None, Show, Ending]]:
-    """The study's run in the tracker: opened before any worker starts, closed with how the study ended."""
-    from regimens.build import build
-
-    ending = Ending()
-    if config.get("tracking") is None:
-        yield None, lambda result, directory: None, ending
-        return
-    room = build(OmegaConf.to_container(config.tracking, resolve=True))  # type: ignore[arg-type]
-    parent = room.open({"name": study.name, "id": study.id, "question": study.question})
-    if alone(directory, session):
-        room.mend(parent, directory)
-    try:
-        yield parent, lambda result, place: room.log(result, place, parent), ending
-    except BaseException:
-        room.close(parent, "KILLED")
-        raise
-    if alone(directory, session):
-        room.mend(parent, directory)
-    ending.link = room.link(parent)
-    room.close(parent, "FINISHED", ending.files, ending.best)
 
 
 def data_hash(cfg: DictConfig, run_trial: str) -> str | None:

@@ -16,11 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regimens.study.leases import Lease
-from regimens.study.worker import STOPPED, StudyStopped
+from regimens.study.worker import STOPPED, StudyStopped, patient
+
+if TYPE_CHECKING:
+    from regimens.study.ledger import Ledger
 
 TICK = 0.2  # seconds between two looks at deadlines
 GRACE = 3.0  # seconds that a worker has to stop when asked
@@ -54,6 +58,8 @@ class Pool:
     #: records that a trial overran its time; False if it has just finished after all
     on_timeout: Callable[[dict[str, Any]], bool]
     timeout: float | None = None
+    #: asked again and again; once it says no, the workers are ended
+    keep_on: Callable[[], bool] = lambda: True
     _events: queue.Queue[tuple[Process, dict[str, Any] | None]] = field(default_factory=queue.Queue)
     _alive: dict[int, Process] = field(default_factory=dict)
     _stillborn: int = 0
@@ -67,7 +73,7 @@ class Pool:
         try:
             for number in range(len(self.leases)):
                 self._start(number)
-            while self._alive:
+            while self._alive and self.keep_on():
                 with contextlib.suppress(queue.Empty):
                     self._hear(*self._events.get(timeout=TICK))
                 self._end_overdue()
@@ -164,6 +170,26 @@ class Pool:
                 process.popen.kill()
             else:
                 process.popen.send_signal(signal.SIGCONT)
+
+
+def make_pool(
+    ledger: Ledger,
+    job: dict[str, Any],
+    leases: Sequence[Lease],
+    timeout: float | None,
+    hear: Callable[[dict[str, Any]], None],
+    keep_on: Callable[[], bool] = lambda: True,
+) -> Pool:
+    """Worker processes on this machine for a ledger's study."""
+
+    def on_timeout(trial: dict[str, Any]) -> bool:
+        record = partial(ledger.record_timeout, trial["cell"], trial["phase"], trial["number"], timeout or 0)
+        if not patient(ledger, hear, record):
+            return False
+        hear({**trial, "event": "finished", "status": "timeout", "error": f"over {timeout} s"})
+        return True
+
+    return Pool(job, leases, ledger.directory / "workers", hear, on_timeout, timeout, keep_on)
 
 
 def _close(popen: subprocess.Popen[str]) -> None:

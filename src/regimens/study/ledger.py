@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from regimens.study.phase import Phase
 from regimens.study.pruners import make_pruner
 from regimens.study.samplers import make_sampler
 
+NAP = 0.5  # seconds; with hundreds of workers, as many cells have all their trials running
+
 
 @dataclass
 class Ledger:
@@ -30,10 +33,14 @@ class Ledger:
     composer: Composer
     #: the name of `directory`, wherever it is mounted
     place_name: str
-    #: whose workers these are: the session's lock is held while its parent lives
+    #: whose workers these are: the session's lock is held while their supervisor lives
     session: str = "alone"
     worker: str = "0"
+    #: for how many seconds its workers wait for a storage that is away
+    storage_wait: float = 0
     _phases: dict[tuple[str, str], Phase] = field(default_factory=dict)
+    #: phases that had nothing to hand out -> when to look again
+    _asleep: dict[int, float] = field(default_factory=dict)
 
     def claim(self) -> Claim | None:
         """The next trial that nobody works on, or None; `finished` says whether to wait for another."""
@@ -68,11 +75,11 @@ class Ledger:
         return claim.about(self.study)
 
     def finish(self, claim: Claim, result: Result) -> None:
-        """Tell Optuna how a trial ended, and let go of it."""
-        try:
-            self._phase(claim.cell, claim.phase).tell(claim.trial.number, result)
-        finally:
-            claim.lock.release()
+        """Tell Optuna how a trial ended, and let go of it; may be called again where it failed."""
+        phase = self._phase(claim.cell, claim.phase)
+        phase.tell(claim.trial.number, result)
+        self._asleep.pop(id(phase), None)
+        claim.lock.release()
 
     def write_end(self, claim: Claim, status: str, error: dict[str, str] | None) -> Result:
         """Write the result of a trial that could not write its own."""
@@ -103,9 +110,13 @@ class Ledger:
     def _claim_in(self, phase: Phase) -> Claim | None:
         if phase.finished:
             return None
+        if time.monotonic() < self._asleep.get(id(phase), 0.0):
+            return None
         with phase.lock():
-            waiting = phase.settle(self.directory / "locks")
-            return phase.ask(waiting[0], {"session": self.session, "worker": self.worker}) if waiting else None
+            if waiting := phase.next(self.directory / "locks"):
+                return phase.ask(waiting, {"session": self.session, "worker": self.worker})
+        self._asleep[id(phase)] = time.monotonic() + NAP
+        return None
 
     def _phase(self, cell: Cell, name: str) -> Phase:
         if (cell.label, name) not in self._phases:

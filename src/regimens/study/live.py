@@ -41,6 +41,8 @@ class View:
         if kind == "died":
             self._drop(event)
             self.say(f"worker {event['worker']} died (status {event['status']}); a new one takes its place")
+        if kind == "waiting":
+            self.say(event["message"])
         if kind not in ("started", "epoch", "finished"):
             return
         key = (event["cell"], event["phase"], event["number"])

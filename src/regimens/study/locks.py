@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,3 +67,27 @@ def is_held(path: Path) -> bool:
         lock.release()
         return False
     return True
+
+
+@contextmanager
+def open_session(directory: Path) -> Iterator[str]:
+    """A name for the life of a process that supervises workers; its lock tells others that it lives."""
+    name = uuid.uuid4().hex[:12]
+    lock = Lock(session_path(directory, name))
+    lock.acquire()
+    try:
+        yield name
+    finally:
+        lock.path.unlink(missing_ok=True)
+        lock.release()
+
+
+def alone(directory: Path, session: str) -> bool:
+    """Whether no other session works on the study."""
+    own = session_path(directory, session)
+    return not any(is_held(lock) for lock in (directory / "locks").glob("session-*.lock") if lock != own)
+
+
+def session_path(directory: Path, name: str) -> Path:
+    """The lock of a session: held while it lives, gone once it ended in order."""
+    return directory / "locks" / f"session-{name}.lock"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,7 @@ from regimens.result import write_text
 from regimens.study.compose import Composer
 from regimens.study.definition import Study
 from regimens.study.identity import differences
-from regimens.study.locks import Lock, held, is_held
+from regimens.study.locks import held, is_held
 
 if TYPE_CHECKING:
     from regimens.study.ledger import Ledger
@@ -59,26 +57,6 @@ def recover(study: Study, directory: Path) -> None:
         print(f"{study.name}: the journal went to {aside.name}; it is rebuilt from the finished trials' result.json")
 
 
-@contextlib.contextmanager
-def open_session(directory: Path) -> Iterator[str]:
-    """A name for this command's life; its lock tells others that it lives."""
-    name = uuid.uuid4().hex[:12]
-    path = directory / "locks" / f"session-{name}.lock"
-    lock = Lock(path)
-    lock.acquire()
-    try:
-        yield name
-    finally:
-        path.unlink(missing_ok=True)
-        lock.release()
-
-
-def alone(directory: Path, session: str) -> bool:
-    """Whether no other session works on the study."""
-    others = (directory / "locks").glob("session-*.lock")
-    return not any(is_held(lock) for lock in others if lock.name != f"session-{session}.lock")
-
-
 def use_storage(url: str | None) -> None:
     """Tell this process and the workers that it starts where the storage is; None is the journal."""
     os.environ.pop(STORAGE_VARIABLE, None)
@@ -93,8 +71,12 @@ def make_ledger(
     worker: str = "0",
     study: Study | None = None,
     composer: Composer | None = None,
+    storage_wait: float = 0,
 ) -> Ledger:
-    """The ledger of the study in `directory`; without `study`, the one that `study.json` there describes."""
+    """The ledger of the study in `directory`; without `study`, the one that `study.json` there describes.
+
+    Its workers wait `storage_wait` seconds for a storage that is away.
+    """
     from regimens.study.ledger import Ledger
     from regimens.study.storage import open_storage
 
@@ -102,4 +84,4 @@ def make_ledger(
     composer = composer or Composer(study.source)
     storage = open_storage(os.environ.get(STORAGE_VARIABLE), directory)
     place = (directory / PLACE).read_text().strip()
-    return Ledger(study, directory, storage, composer, place, session, worker)
+    return Ledger(study, directory, storage, composer, place, session, worker, storage_wait)

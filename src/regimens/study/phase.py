@@ -33,7 +33,7 @@ BROKEN = ("failed", "timeout", "oom", "killed")
 
 @dataclass
 class Phase:
-    """The slots of one phase of one cell; `settle`, `ask` and `reopen` want `lock` to be held around them."""
+    """The slots of one phase of one cell; `next`, `ask` and `reopen` want `lock` to be held around them."""
 
     study: Study
     cell: Cell
@@ -42,8 +42,17 @@ class Phase:
     directory: Path
     optuna: optuna.Study
     composer: Composer
-    #: slots that were seen to be finished
+    #: the newest trial of each slot, as far as read; which slots were finished, and which waited
+    _trials: dict[int, FrozenTrial] = field(default_factory=dict)
     _finished: set[int] = field(default_factory=set)
+    _waiting: set[int] = field(default_factory=set)
+    #: how many of Optuna's trials have been read, and the numbers of those that may still change
+    _seen: int = 0
+    _open: set[int] = field(default_factory=set)
+    #: all slots below this one are known to Optuna
+    _begun: int = 0
+    #: what the finals of a tuned cell are trained with
+    _best: dict[str, Any] | None = None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -59,33 +68,57 @@ class Phase:
     @property
     def finished(self) -> bool:
         """Whether every slot was finished when last looked at."""
-        return len(self._finished) == len(self.numbers)
+        return len(self._finished) == len(self.numbers) and not self._unsure
 
-    def settle(self, sessions: Path) -> list[FrozenTrial]:
-        """Bring every slot to waiting, running by somebody alive, or finished; those that wait, in order.
+    @property
+    def _unsure(self) -> bool:
+        """Whether these are finals of a tuned cell, and nobody has looked whether they are of its best regimen."""
+        return self.name == "final" and bool(self.cell.tuned) and self._best is None
 
-        `sessions` is the directory with the sessions' locks.
+    def next(self, sessions: Path) -> FrozenTrial | None:
+        """The next trial that waits; None if all run or are finished. A slot is begun when its turn comes, not before:
+        Optuna reads all that waits again and again. `sessions` is the directory with the sessions' locks.
         """
         if self.finished:
-            return []
-        trials = self.trials()
-        if self.name == "final" and self.cell.tuned and not self._finished:
-            self._renew(trials)
-        for number in self.numbers:
-            if number not in self._finished:
-                self._settle(number, trials.get(number), sessions)
-        trials = self.trials()
-        self._finished = {number for number in self.numbers if trials[number].state.is_finished()}
-        waiting = [trial for trial in trials.values() if trial.state == TrialState.WAITING]
-        return sorted(waiting, key=lambda trial: trial.number)
+            return None
+        self._read()
+        if self._unsure:
+            self._renew()
+        while not self._waiting and (number := self._unbegun()) is not None:
+            self._begin(number)
+            self._read()
+        if not self._waiting:
+            for number in sorted(set(self.numbers) - self._finished):
+                self._look(number, sessions)
+            self._read()
+        return self._trials[min(self._waiting)] if self._waiting else None
 
     def trials(self) -> dict[int, FrozenTrial]:
         """The newest Optuna trial of each slot that has one."""
+        self._read()
+        return self._trials
+
+    def _read(self) -> None:
+        """Take note of what has changed in Optuna: of new trials, and of those that were not finished."""
         found = self.optuna.get_trials(deepcopy=False)
-        return {trial.user_attrs["slot"]: trial for trial in found if "slot" in trial.user_attrs}
+        changed = [found[number] for number in sorted(self._open)] + found[self._seen :]
+        self._seen = len(found)
+        for trial in changed:
+            (self._open.discard if trial.state.is_finished() else self._open.add)(trial.number)
+            slot = trial.user_attrs.get("slot")
+            if slot is not None and (slot not in self._trials or trial.number >= self._trials[slot].number):
+                self._trials[slot] = trial
+                (self._finished.add if trial.state.is_finished() else self._finished.discard)(slot)
+                (self._waiting.add if trial.state == TrialState.WAITING else self._waiting.discard)(slot)
+
+    def _unbegun(self) -> int | None:
+        """The first slot of which Optuna knows nothing."""
+        while self._begun in self._trials:
+            self._begun += 1
+        return self._begun if self._begun in self.numbers else None
 
     def ask(self, waiting: FrozenTrial, owner: dict[str, str]) -> Claim:
-        """Make the first waiting trial the caller's."""
+        """Make a waiting trial the caller's."""
         number = waiting.user_attrs["slot"]
         if self.study.sampler not in FIXED:
             seed = derive(self.study.base_seed, self.cell.label, number)
@@ -95,7 +128,8 @@ class Phase:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                trial = self.optuna.ask()
+                self.optuna._storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
+                trial = optuna.Trial(self.optuna, waiting._trial_id)
                 values = trial.user_attrs.get("values")
                 if values is None:
                     values = search.suggest(trial, self.cell, self.study.tuned, self.composer)
@@ -120,8 +154,11 @@ class Phase:
         return count
 
     def tell(self, number: int, result: Result) -> None:
-        """Record in Optuna how the trial of this Optuna number ended."""
-        trial = self.optuna.get_trials(deepcopy=False)[number]
+        """Record in Optuna how the trial of this Optuna number ended, unless it has been."""
+        storage, study = self.optuna._storage, self.optuna._study_id
+        trial = storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study, number))
+        if trial.state.is_finished():
+            return
         self._set(trial, "status", result.status)
         state, values = _outcome(self.study, result)
         self.optuna.tell(number, values, state=state)
@@ -138,27 +175,24 @@ class Phase:
         lock = lock or self._slot_lock(number)
         return Claim(self.cell, self.name, number, seed, values, self.place(number), trial, lock)
 
-    def _settle(self, number: int, trial: FrozenTrial | None, sessions: Path) -> None:
-        if trial is None:
-            self._begin(number)
-        elif trial.state == TrialState.RUNNING:
-            lock = self._slot_lock(number)
-            if not lock.acquire(wait=False):
-                return
-            try:
-                trial = self.optuna.get_trials(deepcopy=False)[trial.number]
-                if trial.state == TrialState.RUNNING:  # its owner did not finish it while we looked
-                    self._take_back(number, trial, sessions)
-            finally:
-                lock.release()
+    def _look(self, number: int, sessions: Path) -> None:
+        """Take a running trial back if its owner is dead."""
+        lock = self._slot_lock(number)
+        if not lock.acquire(wait=False):
+            return
+        try:
+            trial = self.trials()[number]
+            if trial.state == TrialState.RUNNING:  # its owner did not finish it while we looked
+                self._take_back(number, trial, sessions)
+        finally:
+            lock.release()
 
-    def _renew(self, trials: dict[int, FrozenTrial]) -> None:
-        """Replace finals of a regimen that is no longer its cell's best, since tuning trials were run again."""
-        best = best_point(self.study, self.cell, self.directory) if trials else None
-        for number, trial in trials.items():
-            if trial.state != TrialState.RUNNING and trial.user_attrs.get("values") != best:
-                self._replace(number, trial, best)
-                trials[number] = self.trials()[number]
+    def _renew(self) -> None:
+        """Find the cell's best regimen, and replace finals of another one: tuning trials may have been run again."""
+        self._best = best_point(self.study, self.cell, self.directory)
+        for number, trial in list(self._trials.items()):
+            if trial.state != TrialState.RUNNING and trial.user_attrs.get("values") != self._best:
+                self._replace(number, trial, self._best)
 
     def _replace(self, number: int, trial: FrozenTrial, values: dict[str, Any] | None) -> None:
         """Set a slot's trial and its directory aside, and let another one wait in its place."""
@@ -168,7 +202,7 @@ class Phase:
         if not trial.state.is_finished():
             self.optuna._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         self._enqueue(number, values)
-        self._finished.discard(number)
+        self._read()
 
     def _begin(self, number: int) -> None:
         """Record a slot that Optuna does not know: done, if it has a result; else to be run."""
@@ -209,7 +243,7 @@ class Phase:
     def _point(self, number: int) -> dict[str, Any] | None:
         if self.name == "tuning":
             return self.cell.points[number]
-        return best_point(self.study, self.cell, self.directory) if self.cell.tuned else {}
+        return dict(self._best or {})
 
     def _enqueue(self, number: int, values: dict[str, Any] | None) -> None:
         space = search.space_of(self.cell, values, self.study.tuned, self.composer) if values else None

@@ -39,6 +39,7 @@ class Settings:
     workers: Any = 1
     per_gpu: int = 1
     storage: str | None = None
+    storage_wait: float = 300
     name: str | None = None
     timeout: float | None = None
     retries: int = 2
@@ -60,6 +61,12 @@ class Settings:
             raise UserError(f"study.seeds={self.seeds}: it is at least 1, or a list of seeds")
         if self.timeout is not None and self.timeout <= 0:
             raise UserError(f"study.timeout={self.timeout}: it is a number of seconds, or null")
+        if (
+            isinstance(self.storage_wait, bool)
+            or not isinstance(self.storage_wait, int | float)
+            or self.storage_wait < 0
+        ):
+            raise UserError(f"study.storage_wait={self.storage_wait}: it is a number of seconds")
         if self.metrics is not None and self.pruner != "none":
             raise UserError("study.metrics and study.pruner exclude each other: pruning needs a single metric")
 

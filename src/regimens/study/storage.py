@@ -6,8 +6,9 @@ import fcntl
 import os
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -64,16 +65,69 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
         return _open_journal(directory / "journal.log")
     if url.startswith("sqlite"):
         raise UserError("study.storage: SQLite is not made for parallel workers; leave it null, or use postgresql://")
+    # One connection a worker; one that hangs on a machine that is gone is given up, not waited for.
+    engine: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 1}
+    if url.startswith("postgresql"):
+        engine["connect_args"] = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}
     for left in reversed(range(FIRST_USES)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+                return RDBStorage(url, engine_kwargs=engine)
         except Exception as error:
             if not left or "duplicate key" not in str(error):
-                raise UserError(f"study.storage={redact(url)}: {redact(_first_line(error))}") from None
+                raise UserError(f"study.storage={redact(url)}: {redact(_first_line(error))}") from error
             time.sleep(1)
     raise AssertionError
+
+
+class StorageAway(Exception):  # noqa: N818
+    """The storage has not answered for too long; the message is one line for the user."""
+
+
+Answer = TypeVar("Answer")
+
+
+def patiently(action: Callable[[], Answer], limit: float, tell: Callable[[str], None] = lambda line: None) -> Answer:
+    """What `action` returns, tried again for `limit` seconds while the storage does not answer.
+
+    `action` may have been half done: it is one that a killed worker may leave half done, too. `tell` hears, once, that
+    the storage is away. Raises StorageAway.
+    """
+    end, pause = time.monotonic() + limit, 0.25
+    while True:
+        try:
+            return action()
+        except Exception as error:
+            if not is_away(error):
+                raise
+            line = redact(_first_line(_cause(error)))
+            if pause == 0.25:
+                tell(f"study.storage does not answer; waiting up to {limit:g} s ({line})")
+            if time.monotonic() + pause > end:
+                raise StorageAway(f"study.storage has not answered for {limit:g} s ({line})") from error
+            time.sleep(pause)
+            pause = min(2 * pause, 10.0)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether `error`, or one that it came from, is a database that went away, is starting, or asks to try again."""
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OperationalError | InterfaceError):
+            return True
+        if isinstance(seen, DBAPIError) and seen.connection_invalidated:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _open_journal(path: Path) -> BaseStorage:

@@ -16,8 +16,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from regimens.errors import Pruned, UserError
 from regimens.lifeline import tie_to
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
 Emit = Callable[[dict[str, Any]], None]
 RunTrial = Callable[..., Result]
+Answer = TypeVar("Answer")
 
-WAIT = 0.1  # seconds between two looks for a trial, when all that are left are running elsewhere
+# Seconds between two looks for a trial when all that are left are running elsewhere: at first, and at most.
+WAIT, LONGEST_WAIT = 0.1, 1.6
 #: exit statuses that the launcher understands
 STOPPED = 3
 
@@ -41,27 +44,40 @@ class StudyStopped(Exception):  # noqa: N818
     """No worker of this study can go on; the message is one line for the user."""
 
 
-def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = None) -> None:
+def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = None, *, deliver: bool = True) -> None:
     """Run trials until every trial of the study is done; `parent` is the study's run in the tracker.
 
+    Without `deliver`, results are left for the study's command to deliver there.
+
     Raises:
-        StudyStopped: the disk is full.
+        StudyStopped: the disk is full, or the storage has been away for too long.
     """
+    from regimens.study.storage import StorageAway
+
+    def storage(action: Callable[[], Answer]) -> Answer:
+        return patient(ledger, emit, action)
+
+    wait = WAIT
     while True:
         claim = None
         try:
-            claim = ledger.claim()
+            claim = storage(ledger.claim)
             if claim is None:
                 if ledger.finished:
                     return
-                time.sleep(WAIT)
+                time.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
                 continue
+            wait = WAIT
             emit({"event": "started", **describe(claim), "time": time.time()})
             result = attempt(ledger, claim, run_trial, emit)
-            track(ledger.base(claim).cfg, result, claim.directory, parent)
-            ledger.finish(claim, result)
+            if deliver:
+                track(ledger.base(claim).cfg, result, claim.directory, parent)
+            storage(partial(ledger.finish, claim, result))
             emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
                   "error": (result.error or {}).get("message")})  # fmt: skip
+        except StorageAway as error:
+            raise StudyStopped(str(error)) from error
         except Exception as error:
             from regimens.study.disk import is_disk_full
 
@@ -71,6 +87,13 @@ def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = N
         finally:
             if claim is not None:
                 claim.lock.release()
+
+
+def patient(ledger: Ledger, emit: Emit, action: Callable[[], Answer]) -> Answer:
+    """What `action` gets from the storage, waited for where it is away."""
+    from regimens.study.storage import patiently
+
+    return patiently(action, ledger.storage_wait, lambda line: emit({"event": "waiting", "message": line}))
 
 
 def track(cfg: DictConfig, result: Result, directory: Path, parent: str | None) -> None:
@@ -91,6 +114,7 @@ def describe(claim: Claim) -> dict[str, Any]:
 def attempt(ledger: Ledger, claim: Claim, run_trial: RunTrial, emit: Emit) -> Result:
     """Run one trial; whatever an ordinary exception of its says is recorded as its result."""
     from regimens.study.disk import is_disk_full
+    from regimens.study.storage import StorageAway
 
     metric = ledger.study.metric
     pruning = ledger.study.pruner != "none" and claim.phase == "tuning"
@@ -98,8 +122,8 @@ def attempt(ledger: Ledger, claim: Claim, run_trial: RunTrial, emit: Emit) -> Re
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         emit({"event": "epoch", **describe(claim), "epoch": epoch, "value": metrics.get(metric)})
         if pruning and metrics.get(metric) is not None:
-            claim.trial.report(metrics[metric], epoch)
-            if claim.trial.should_prune():
+            patient(ledger, emit, partial(claim.trial.report, metrics[metric], epoch))
+            if patient(ledger, emit, claim.trial.should_prune):
                 raise Pruned(f"pruned after epoch {epoch}")
 
     try:
@@ -111,7 +135,7 @@ def attempt(ledger: Ledger, claim: Claim, run_trial: RunTrial, emit: Emit) -> Re
     except Pruned:
         return ledger.write_end(claim, "pruned", None)
     except Exception as error:
-        if is_disk_full(error):
+        if is_disk_full(error) or isinstance(error, StorageAway):
             raise
         status = "oom" if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" else "failed"
         story = {"type": type(error).__name__, "message": _brief(error), "traceback": traceback.format_exc()}
@@ -133,7 +157,8 @@ def _brief(error: BaseException) -> str:
 
 def main() -> int:
     """The worker process: its exit status is 0 when the study is done, STOPPED when no worker can go on."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C, and stops us
+    for told in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):  # Ctrl-C, a cluster's warnings: our parent stops us
+        signal.signal(told, signal.SIG_IGN)
     job = json.loads(sys.stdin.readline())
     _die_with_parent(job["parent"])
     events = os.fdopen(os.dup(1), "w", buffering=1)
@@ -145,13 +170,16 @@ def main() -> int:
             events.write(json.dumps(event) + "\n")
 
     from regimens.study.opening import make_ledger
+    from regimens.study.storage import StorageAway, patiently
 
     try:
         run_trial = locate(job["run_trial"])
-        ledger = make_ledger(Path(job["directory"]), session=job["session"], worker=job["worker"])
+        place, wait = Path(job["directory"]), job["storage_wait"]
+        whose = {"session": job["session"], "worker": job["worker"]}
+        ledger = patiently(partial(make_ledger, place, **whose, storage_wait=wait), wait)
         emit({"event": "ready"})
-        work(ledger, run_trial, emit, job["tracking"])
-    except (StudyStopped, UserError) as error:
+        work(ledger, run_trial, emit, job["tracking"], deliver=job["deliver"])
+    except (StudyStopped, StorageAway, UserError) as error:
         emit({"event": "stopped", "message": redact(str(error))})
         return STOPPED
     except Exception:

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -34,6 +35,7 @@ def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, cho
     result = Result(
         status=status, name="fake", seed=cfg.seed, regimen=regimen, regimen_hash=trial.digest(regimen),
         choices=dict(choices), study=dict(study), metrics=metrics if status != "diverged" else {},
+        provenance={"started": datetime.now(UTC).isoformat()},
         acted={"clip": {"technique": "clip=value", "acted": False, "what": "never clipped"}},
     )  # fmt: skip
     write(result, directory)

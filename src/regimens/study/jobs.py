@@ -1,0 +1,209 @@
+"""Workers as jobs of any Hydra launcher (a cluster's queue, say): submitted once, followed through shared files.
+
+A job is a supervised worker. It tells what happens in a file of events beside the study, which the parent reads. Jobs
+survive the death of their parent, since a login node's connection may break; they end when it ends in order (Ctrl-C).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from regimens.errors import UserError
+from regimens.secrets import redact
+from regimens.study.launcher import make_pool
+from regimens.study.leases import Lease
+from regimens.study.live import View
+from regimens.study.locks import alone, open_session, session_path
+from regimens.study.worker import StudyStopped
+
+if TYPE_CHECKING:
+    from regimens.study.ledger import Ledger
+
+TICK = 1.0  # seconds between two looks at the shared files
+LINGER = 5.0  # seconds in which SLURM, after asking a job to end, may say that it wants it queued again
+
+
+@dataclass
+class WorkerJob:
+    """What the launcher runs, wherever it puts it. It is pickled to a file, so it holds no password."""
+
+    job: dict[str, Any]
+    timeout: float | None
+
+    def __call__(self, cfg: DictConfig) -> None:
+        """Work until the study is done; `cfg` is not looked at, a worker composes its own."""
+        from regimens.study.opening import make_ledger
+        from regimens.study.storage import patiently
+
+        directory = Path(self.job["directory"])
+        parent = session_path(directory, self.job["session"])
+        if not parent.exists():
+            return  # its command is over; this job waited in the queue for too long
+        # The trial of a worker that dies is held against the trial only while its supervisor lives, so not when the
+        # cluster ends both.
+        with open_session(directory) as name:
+            wait = self.job["storage_wait"]
+            ledger = patiently(lambda: make_ledger(directory, session=name, storage_wait=wait), wait)
+            diary = Diary(events_of(directory, self.job["session"]) / f"{name}.jsonl")
+            with View(ledger.study, 0) as view:
+
+                def hear(event: dict[str, Any]) -> None:
+                    diary.write(event)
+                    view.hear(event)
+
+                job = {**self.job, "session": name}
+                pool = make_pool(ledger, job, [Lease()], self.timeout, hear, keep_on=parent.exists)
+                try:
+                    with ended_by_signal():
+                        pool.run()
+                    return
+                except StudyStopped as stop:
+                    diary.write({"event": "stopped", "message": str(stop)})
+                    raise
+                except Ended:
+                    pass
+        time.sleep(LINGER)
+        raise SystemExit(128 + signal.SIGTERM)
+
+
+class Ended(BaseException):
+    """The cluster asks this job to end."""
+
+
+@contextlib.contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """Raise Ended inside when SIGTERM comes (submitit, which runs the job, would ignore it and train on)."""
+
+    def end(number: int, frame: Any) -> None:
+        raise Ended
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@dataclass
+class Diary:
+    """A file of events, one line of JSON each; opened for each line, so that other machines see it (NFS)."""
+
+    path: Path
+
+    def write(self, event: dict[str, Any]) -> None:
+        """Add an event."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(event) + "\n")
+
+
+@dataclass
+class News:
+    """What the jobs of one command have written since the last look."""
+
+    folder: Path
+    _read: dict[Path, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for path in sorted(self.folder.glob("*.jsonl")):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._read[path] = self._read.get(path, 0) + len(line)
+                    yield json.loads(line)
+
+
+def events_of(directory: Path, name: str) -> Path:
+    """Where the jobs of a command tell what happens."""
+    return directory / "workers" / name
+
+
+def job_count(wanted: Any) -> int:
+    """How many jobs to submit; only the person who asks can know, a login node's cores say nothing."""
+    if wanted == "auto":
+        raise UserError("study.workers=auto counts the devices of this machine; with hydra/launcher, say how many jobs")
+    return int(wanted)
+
+
+def launch(hydra_context: Any, config: DictConfig, task: WorkerJob, count: int) -> threading.Thread:
+    """Hand worker loops, not trials, to the launcher that the user chose; it goes on in a thread of its own."""
+    from hydra.core.plugins import Plugins
+
+    # It says every few seconds that a cluster has no accounting; `follow` does not depend on it.
+    logging.getLogger("submitit").setLevel(logging.ERROR)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=hydra_context, task_function=task, config=without_secrets(config)
+    )
+
+    def run() -> None:
+        try:
+            for job in launcher.launch([[] for _ in range(count)], initial_job_idx=0):
+                _ = job.return_value  # raises what the job raised
+        except BaseException as error:
+            thread.error = error  # type: ignore[attr-defined]
+
+    thread = threading.Thread(target=run, daemon=True, name="launcher")
+    thread.error = None  # type: ignore[attr-defined]
+    thread.start()
+    return thread
+
+
+def without_secrets(config: DictConfig) -> DictConfig:
+    """A configuration for files that others may read: the URL of a storage or a tracker may hold a password."""
+    config, plain = config.copy(), OmegaConf.to_container(config, resolve=False)
+    with open_dict(config):
+        for key in config.keys() - {"hydra"}:
+            config[str(key)] = redact(plain[key])
+        config.hydra.overrides.task = []
+        config.hydra.job.override_dirname = ""
+    return config
+
+
+def follow(ledger: Ledger, launched: threading.Thread, view: View) -> None:
+    """Show what the jobs do until every trial has its result.
+
+    Raises:
+        StudyStopped: no job is left, or one says that nobody can go on.
+    """
+    from regimens.study.workers import slots
+
+    study, directory = ledger.study, ledger.directory
+    news = News(events_of(directory, ledger.session))
+    open_slots = [ledger.place(*slot) / "result.json" for slot in slots(study)]
+    while True:
+        over = not launched.is_alive()
+        began = time.monotonic()
+        for event in news:
+            if event["event"] == "stopped":
+                raise StudyStopped(event["message"])
+            view.hear(event)
+        open_slots = [path for path in open_slots if not path.exists()]
+        view.done = study.total - len(open_slots)
+        if not open_slots:
+            return
+        if over and alone(directory, ledger.session):
+            raise StudyStopped(f"no worker is left of those that hydra/launcher started{why(launched)}")
+        time.sleep(max(TICK, 20 * (time.monotonic() - began)))  # looking at 10,000 files takes time, too
+
+
+def why(launched: threading.Thread) -> str:
+    """What the launcher complained of, in brackets."""
+    error = getattr(launched, "error", None)
+    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
+    return f" ({lines[-1]})" if lines else ""

@@ -1,0 +1,72 @@
+"""A study in its tracker: its entry there, and what workers could not deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from regimens.result import Result
+from regimens.study.definition import Study
+from regimens.study.ending import Ending
+from regimens.study.locks import alone, held
+from regimens.tracker import NoTracking, Tracking
+
+
+@dataclass
+class Tracked:
+    """The entry of one study in its tracker."""
+
+    room: Tracking
+    about: dict[str, Any]
+    #: of the study
+    directory: Path
+    session: str
+    #: the entry's id; None while the tracker is away
+    parent: str | None = None
+    #: what the entry gets at its end
+    ending: Ending = field(default_factory=Ending)
+
+    def open(self) -> None:
+        """Find or make the entry, and mend what the dead left; one command at a time, so that there is one entry."""
+        with held(self.directory / "locks" / "tracking.lock"):
+            self.parent = self.room.open(self.about)
+            if alone(self.directory, self.session):
+                self.room.mend(self.parent, self.directory)
+
+    def deliver(self, results: Iterable[tuple[Result, Path]]) -> None:
+        """Deliver what workers could not; a tracker that was away may be back."""
+        from regimens import delivery
+
+        left = [(result, place) for result, place in results if self.room.owes(place)]
+        if left:
+            self.open()
+        for result, place in left:
+            self.room.log(result, place, self.parent)
+        if any(self.room.owes(place) for _, place in left):
+            delivery.leave(self.directory.parent)
+
+
+@contextmanager
+def tracked(config: DictConfig, study: Study, directory: Path, session: str) -> Iterator[Tracked]:
+    """The study's entry: opened before any worker starts, closed with how the study ended."""
+    from regimens import delivery
+    from regimens.build import build
+
+    node = config.get("tracking")
+    room = NoTracking() if node is None else build(OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
+    about = {"name": study.name, "id": study.id, "question": study.question}
+    shown = Tracked(room, about, directory, session)
+    shown.open()
+    try:
+        yield shown
+    except BaseException:
+        room.close(shown.parent, "KILLED")
+        raise
+    shown.ending.link = room.link(shown.parent)
+    room.close(shown.parent, "FINISHED", shown.ending.files, shown.ending.best)
+    delivery.settle(room, directory.parent, print)

@@ -1,0 +1,60 @@
+"""Where results are also shown: what a tracker does, and the one that shows nothing (MLflow's is tracking.py)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from regimens.result import Result
+
+
+class Tracking(Protocol):
+    """Where results are also shown. Nothing that fails here may lose a trial."""
+
+    #: whether only processes of this machine may write there
+    local: bool
+
+    def open(self, study: Mapping[str, Any] | None = None) -> str | None:
+        """Prepare the place, and a study's own entry in it; the entry's id."""
+
+    def mend(self, parent: str | None, directory: Path) -> None:
+        """Finish or remove what killed processes had begun to show of the study in `directory`."""
+
+    def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
+        """Show a trial; its id."""
+
+    def owes(self, directory: Path) -> bool:
+        """Whether the result in `directory` has yet to be shown."""
+
+    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
+        """End a study's entry with its files, and with the trial in `best` as a model that can be served."""
+
+    def link(self, entry: str | None) -> str:
+        """Where an entry can be looked at, in a line; nothing for None."""
+
+
+class NoTracking:
+    """Shows nothing anywhere."""
+
+    local = False
+
+    def open(self, study: Mapping[str, Any] | None = None) -> str | None:
+        """Nothing to prepare."""
+        return None
+
+    def mend(self, parent: str | None, directory: Path) -> None:
+        """Nothing to mend."""
+
+    def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
+        """Nothing to show."""
+        return None
+
+    def owes(self, directory: Path) -> bool:
+        """Nothing is owed."""
+        return False
+
+    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
+        """Nothing to close."""
+
+    def link(self, entry: str | None) -> str:
+        """Nothing to look at."""
+        return ""

@@ -1,0 +1,84 @@
+"""Handing out a trial costs the same whether it is a cell's tenth or its ten-thousandth."""
+
+import cProfile
+import pstats
+from pathlib import Path
+
+import optuna
+import pytest
+
+from regimens.result import Result, write
+from regimens.study.axes import read_command_line
+from regimens.study.compose import Composer, Source
+from regimens.study.define import define
+from regimens.study.ledger import Ledger
+from regimens.study.settings import read_settings
+
+CONF = Path(__file__).parent / "fake" / "conf"
+
+
+def ledger_of(directory: Path, trials: int) -> Ledger:
+    source = Source("train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{CONF}"), ("schema", "structured://")))
+    composer = Composer(source)
+    settings = read_settings({"tuned": ["optimizer.lr"], "trials": trials, "sampler": "random"})
+    study = define(settings, read_command_line(["optimizer=adam"]), composer, name="flat")
+    return Ledger(study, directory, optuna.storages.InMemoryStorage(), composer, "here there")
+
+
+def take(ledger: Ledger) -> int:
+    claim = ledger.claim()
+    assert claim is not None
+    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=ledger.about(claim))
+    result.metrics["val/accuracy"] = 0.5
+    write(result, claim.directory)
+    ledger.finish(claim, result)
+    return claim.number
+
+
+def calls_for_the_next(directory: Path, done: int) -> int:
+    """Function calls to hand out and take back one trial where `done` are done: a count, so no clock disturbs it."""
+    ledger = ledger_of(directory, done + 2)
+    (cell,) = ledger.study.cells
+    phase = ledger._phase(cell, "tuning")
+    for number in range(done):
+        attributes = {"slot": number, "values": cell.points[number], "status": "completed"}
+        phase.optuna.add_trial(optuna.trial.create_trial(value=0.5, user_attrs=attributes))
+    assert take(ledger) == done
+    profile = cProfile.Profile()
+    assert profile.runcall(take, ledger) == done + 1
+    return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
+
+
+def test_a_claim_costs_the_same_after_ten_thousand_trials(tmp_path: Path) -> None:
+    early, late = calls_for_the_next(tmp_path / "early", 10), calls_for_the_next(tmp_path / "late", 10_000)
+    assert late <= 1.5 * early
+
+
+def test_slots_are_begun_when_their_turn_comes(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path, 100)
+    assert [take(ledger) for _ in range(3)] == [0, 1, 2]
+    (cell,) = ledger.study.cells
+    assert len(ledger._phase(cell, "tuning").optuna.trials) == 3
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_telling_an_end_may_be_repeated(tmp_path: Path, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = ledger_of(tmp_path, 2)
+    claim = ledger.claim()
+    assert claim is not None
+    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=ledger.about(claim))
+    result.metrics["val/accuracy"] = 0.5
+    tell = optuna.Study.tell
+
+    def cut_off(*arguments: object, **keywords: object) -> None:
+        if lost == "after":
+            tell(*arguments, **keywords)  # type: ignore[arg-type]
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(optuna.Study, "tell", cut_off)
+        with pytest.raises(ConnectionError):
+            ledger.finish(claim, result)
+    ledger.finish(claim, result)
+    (trial,) = ledger._phase(claim.cell, "tuning").optuna.trials
+    assert trial.value == 0.5

@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import pytest
+
+from regimens import delivery
+from regimens.delivery import Outage, delivered, marked
+from regimens.result import Result, write
+from regimens.tracker import NoTracking
+
+
+class Room(NoTracking):
+    """A tracker that remembers, and may be away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.opened: list[str] = []
+        self.shown: list[tuple[str, str | None]] = []
+        self.closed: list[str | None] = []
+
+    def open(self, study=None):
+        self.opened.append(study["question"])
+        return None if self.away else study["id"]
+
+    def log(self, result, directory, parent=None):
+        if self.away or (result.study and parent is None):
+            return None
+        with marked(directory) as mark:
+            mark.write({"run_id": result.name})
+        self.shown.append((result.name, parent))
+        return result.name
+
+    def owes(self, directory):
+        return delivered(directory) is None
+
+    def close(self, parent, status, files=(), best=None):
+        self.closed.append(parent)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """One trial alone, and two of a study, of which one has been delivered."""
+    study = {"id": "abc", "name": "s", "cell": {}, "phase": "final"}
+    write(Result("completed", "alone", 1, {}, "0" * 64, {}), tmp_path / "alone")
+    for number in range(2):
+        place = tmp_path / "s-abc" / "default" / f"final-{number}"
+        write(Result("completed", f"trial {number}", 1, {}, "0" * 64, {}, study={**study, "number": number}), place)
+    (tmp_path / "s-abc" / "study.json").write_text('{"question": "Which?"}')
+    with marked(place) as mark:
+        mark.write({"run_id": "before"})
+    return tmp_path
+
+
+def test_sync_delivers_what_is_owed_once_with_its_parent(runs: Path) -> None:
+    room = Room()
+    assert delivery.sync(room, runs) == (2, 0)
+    assert room.shown == [("alone", None), ("trial 0", "abc")]
+    assert room.opened == ["Which?"] and room.closed == ["abc"]
+    assert delivery.sync(room, runs) == (0, 0)
+
+
+def test_what_could_not_be_delivered_is_told_and_kept_for_the_next_run(runs: Path) -> None:
+    room, said = Room(), []
+    delivery.settle(room, runs, said.append)
+    assert said == []  # nobody has left anything
+    room.away = True
+    delivery.leave(runs)
+    delivery.settle(room, runs, said.append)
+    assert "2 results are on disk only" in said[-1]
+    room.away = False
+    delivery.settle(room, runs, said.append)
+    assert said[-1] == "tracking: 2 results of earlier runs delivered"
+    delivery.settle(room, runs, said.append)
+    assert len(said) == 2
+
+
+def test_a_torn_mark_says_that_delivery_had_begun(tmp_path: Path) -> None:
+    with marked(tmp_path) as mark:
+        assert mark.read() == {}
+        mark.write({"trial": "x"})
+    assert delivered(tmp_path) is None
+    (tmp_path / delivery.MARK).write_text('{"tri')
+    with marked(tmp_path) as mark:
+        assert mark.read()
+    assert delivered(tmp_path) is None
+
+
+def test_an_outage_pauses_for_longer_the_more_a_failure_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(delivery.time, "monotonic", lambda: now[0])
+    outage = Outage(lambda error: isinstance(error, ConnectionError))
+
+    def fail(error: Exception, seconds: float) -> None:
+        with pytest.raises(type(error)), outage.watch():
+            now[0] += seconds
+            raise error
+
+    fail(ValueError(), 1)
+    assert not outage.lasts  # it was about one result
+    fail(ConnectionError(), 0)
+    now[0] += 9.9
+    assert outage.lasts
+    now[0] += 0.2
+    assert not outage.lasts
+    fail(ConnectionError(), 10)
+    now[0] += 199
+    assert outage.lasts
+    now[0] += 2
+    with outage.watch():
+        pass
+    assert not outage.lasts
