@@ -166,10 +166,11 @@ def launch(hydra_context: Any, config: DictConfig, task: WorkerJob, count: int) 
 
 def without_secrets(config: DictConfig) -> DictConfig:
     """A configuration for files that others may read: the URL of a storage or a tracker may hold a password."""
-    config, plain = config.copy(), OmegaConf.to_container(config, resolve=False)
+    config = config.copy()
     with open_dict(config):
-        for key in config.keys() - {"hydra"}:
-            config[str(key)] = redact(plain[key])
+        for key in [str(key) for key in config if key != "hydra"]:
+            if OmegaConf.is_config(config[key]):
+                config[key] = redact(OmegaConf.to_container(config[key], resolve=False))
         config.hydra.overrides.task = []
         config.hydra.job.override_dirname = ""
     return config
