@@ -218,13 +218,30 @@ def sandbox(settings: Settings) -> Iterator[None]:
 
 def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
     """The tensors of the configured task; `task` replaces some of its keys."""
-    from regimens.data import SPLIT_KEYS, load
+    from regimens.data import load
+
+    return load(**_task(config, task))
+
+
+def data_hash(config: Mapping[str, Any]) -> str:
+    """The hash of the configured task's data, which are prepared and looked at for it, though not made into tensors."""
+    from regimens.data import cut
+
+    return str(cut(**_task(config, {})).manifest["hash"])
+
+
+def _task(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """What `data.cut` has to know."""
+    from regimens.data import SPLIT_KEYS
 
     node = dict(config["data"])
     split = {key: node.pop(key) for key in SPLIT_KEYS if key in node}
     name = node["name"]
     source = build({**node, "_partial_": True})
-    return load(source, dataset=name, directory=config["paths"]["data"], **split, **{**config["task"], **task})
+    return {
+        "source": source, "dataset": name, "directory": config["paths"]["data"],
+        **split, **config["task"], **task,
+    }  # fmt: skip
 
 
 def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Regimen":

@@ -1,15 +1,16 @@
-"""Store: `prepare` a data set's split on disk, `load` it as the tensors of one task."""
+"""Store: `prepare` a data set's split on disk, `cut` one task out of it, `load` that as tensors."""
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens.data import prepared, scaling, task
-from regimens.data.arrays import PARTS, Arrays, check
+from regimens.data import prepared
+from regimens.data.arrays import Arrays, check
 from regimens.data.carve import carve
+from regimens.data.cut import Cut, cut_out
 from regimens.data.sources import identity
 from regimens.errors import DataError
 
@@ -43,7 +44,12 @@ def prepare(
     return folder
 
 
-def load(
+def load(source: Source, **task: Any) -> "Split":
+    """The tensors of one task; arguments and errors are `cut`'s."""
+    return cut(source, **task).split()
+
+
+def cut(
     source: Source,
     *,
     dataset: str,
@@ -56,83 +62,15 @@ def load(
     kind: str = "all",
     b_classes: Sequence[int] = (5, 6),
     b_train: int | None = 200,
-) -> "Split":
-    """The tensors of one task.
+) -> Cut:
+    """The examples of one task, with their manifest.
 
     Prepared files in `directory` are used where they are sound and of this source and split; where not, the split is
-    prepared beside them, by one process at a time, or in memory where `directory` cannot be written.
-    The training set is cut to its first `train_size`, the scaling (`scaling.fit`) fitted on it for every task alike
-    (so that what A learnt fits B), and the task's classes picked, B's training set cut to its first `b_train`.
+    prepared beside them, by one process at a time, or in memory where `directory` cannot be written. See `cut.cut_out`.
     Raises DataError where the data cannot be had, is not sound, or the cut leaves a class without examples.
     """
-    import numpy as np
-    import torch
-
-    from regimens.data.split import Split
-
     found = _find(source, dataset, Path(directory), n_valid, n_test, shuffle)
-    names = found.manifest["class_names"]
-    goal = task.make(kind, b_classes, len(names))
-    x_train, y_train = found.parts["train"]
-    if train_size is not None:
-        if not isinstance(train_size, int) or not 0 < train_size <= len(y_train):
-            raise DataError(f"data.train_size={train_size}: the training set has {len(y_train)} examples")
-        x_train, y_train = x_train[:train_size], y_train[:train_size]
-    scaled = scaling.fit(scale, x_train, found.manifest["maximum"])
-
-    tensors: dict[str, torch.Tensor] = {}
-    counts: dict[str, list[int]] = {}
-    for part in PARTS:
-        x, y = (x_train, y_train) if part == "train" else found.parts[part]
-        limit = b_train if part == "train" and kind == "b" else None
-        rows, new = goal.select(y)
-        if limit is not None:
-            if not isinstance(limit, int) or not 0 < limit <= len(rows):
-                raise DataError(f"task.b_train={limit}: classes {list(b_classes)} have {len(rows)} training examples")
-            rows, new = rows[:limit], new[:limit]
-        counts[part] = np.bincount(new, minlength=len(goal.classes)).tolist()
-        _refuse_empty(part, counts[part], [names[number] for number in goal.classes])
-        tensors[f"x_{part}"] = torch.from_numpy(scaled(x if len(rows) == len(x) else x[rows]))
-        tensors[f"y_{part}"] = torch.from_numpy(new.astype(np.float32) if goal.binary else new)
-
-    told = _told(found.manifest, dataset, scale, train_size, kind, b_classes, b_train)
-    classes = tuple(names[number] for number in goal.classes)
-    told["sizes"] = {part: sum(count) for part, count in counts.items()}
-    told["class_counts"] = {part: dict(zip(classes, count, strict=True)) for part, count in counts.items()}
-    return Split(
-        **tensors,
-        n_inputs=tensors["x_train"].shape[1],
-        n_outputs=1 if goal.binary else len(classes),
-        binary=goal.binary,
-        n_classes=len(classes),
-        class_names=classes,
-        manifest=told,
-        scaling=scaled,
-        feature_names=tuple(found.manifest.get("feature_names", ())),
-    )
-
-
-def _told(
-    manifest: Mapping[str, Any],
-    dataset: str,
-    scale: str,
-    train_size: int | None,
-    kind: str,
-    b_classes: Sequence[int],
-    b_train: int | None,
-) -> dict[str, Any]:
-    """What names a task's examples: their origin, how they were split, scaled and cut, and the hash of it all."""
-    cut: dict[str, Any] = {} if kind == "all" else {"b_classes": list(b_classes)}
-    told = {
-        "dataset": dataset,
-        "source": manifest["source"],
-        "files": manifest["files"],
-        "split": manifest["split"],
-        "scale": scale,
-        "train_size": train_size,
-        "task": {"kind": kind, **cut, **({"b_train": b_train} if kind == "b" else {})},
-    }
-    return {**told, "hash": hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}
+    return cut_out(found, dataset, scale, train_size, kind, b_classes, b_train)
 
 
 def _find(
@@ -183,11 +121,3 @@ def _key(source: Source, n_valid: int | float, n_test: int | float, shuffle: int
     if told is None:
         return None
     return hashlib.sha256(json.dumps([prepared.SCHEMA, told, n_valid, n_test, shuffle]).encode()).hexdigest()
-
-
-def _refuse_empty(part: str, counts: Sequence[int], names: Sequence[str]) -> None:
-    if not sum(counts):
-        raise DataError(f"the {part} set has no example of {', '.join(names)}: choose other classes or sizes")
-    if part == "train" and 0 in counts:
-        empty = names[list(counts).index(0)]
-        raise DataError(f"the training set has no example of class {empty}: raise data.train_size or task.b_train")

@@ -42,7 +42,11 @@ class Composed:
 
 @dataclass
 class Composer:
-    """Composes, and remembers: one composition takes longer than a small trial."""
+    """Composes, and remembers: one composition takes longer than a small trial.
+
+    Configurations that take the same option of every group differ in values alone, so Hydra reads the files once for
+    all of them, and each then gets its values as Hydra gives them.
+    """
 
     source: Source
     _loader: Any = None
@@ -70,16 +74,43 @@ class Composer:
 
     def _compose(self, overrides: tuple[str, ...]) -> Composed:
         from hydra.errors import HydraException
-        from hydra.types import RunMode
 
         try:
-            cfg = self._load().load_configuration(
-                config_name=self.source.config_name,
-                overrides=[*self.source.hydra_overrides, *overrides],
-                run_mode=RunMode.RUN,
-            )
+            groups, values = self._apart(overrides)
+            if not values:
+                return self._read(overrides)
+            base = self.compose(groups)
+            cfg = copy.deepcopy(base.cfg)
+            self._load()._apply_overrides_to_config(values, cfg)
         except HydraException as error:
             raise UserError(f"{' '.join(overrides)}: {_story(error)}") from error
+        return Composed(cfg, base.choices)
+
+    def _apart(self, overrides: tuple[str, ...]) -> tuple[tuple[str, ...], list[Any]]:
+        """The overrides that choose an option of a group, and those, parsed, that set values; told apart as Hydra does.
+
+        A value under `hydra` stays with the groups, since no composed configuration here has that node.
+        """
+        from hydra.core.override_parser.overrides_parser import OverridesParser
+
+        exists = self._load().repository.group_exists
+        groups, values = [], []
+        for text, parsed in zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True):
+            group = exists(parsed.key_or_group) and not isinstance(parsed.value(), dict)
+            if group or parsed.is_hydra_override():
+                groups.append(text)
+            else:
+                values.append(parsed)
+        return tuple(groups), values
+
+    def _read(self, overrides: tuple[str, ...]) -> Composed:
+        from hydra.types import RunMode
+
+        cfg = self._load().load_configuration(
+            config_name=self.source.config_name,
+            overrides=[*self.source.hydra_overrides, *overrides],
+            run_mode=RunMode.RUN,
+        )
         choices = {
             str(group): str(option)
             for group, option in cfg.hydra.runtime.choices.items()

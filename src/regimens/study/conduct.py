@@ -110,9 +110,9 @@ def conduct(
 
 
 def data_hash(cfg: DictConfig, run_trial: str) -> str | None:
-    """The hash of the data that a configuration names; loading it here also prepares it before any worker starts."""
-    load = getattr(importlib.import_module(run_trial.rpartition(".")[0]), "load_data", None)
-    return load(OmegaConf.to_container(cfg, resolve=True)).manifest["hash"] if load else None
+    """The hash of the data that a configuration names; asking for it also prepares them before any worker starts."""
+    ask = getattr(importlib.import_module(run_trial.rpartition(".")[0]), "data_hash", None)
+    return ask(OmegaConf.to_container(cfg, resolve=True)) if ask else None
 
 
 def _report(

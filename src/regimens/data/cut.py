@@ -1,0 +1,132 @@
+"""Cutting: the examples of one task, picked from a prepared split, before anything is scaled or made into tensors."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from regimens.data import scaling, task
+from regimens.data.arrays import PARTS
+from regimens.data.prepared import Prepared
+from regimens.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from regimens.data.split import Split
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The examples of one task, and what they are called; naming them needs no torch, so a study begins soon."""
+
+    goal: task.Task
+    #: of each part, all its examples (the training set cut to `train_size`)
+    examples: dict[str, "np.ndarray"]
+    #: of each part, the rows that are the task's, and their labels there
+    picked: dict[str, tuple["np.ndarray", "np.ndarray"]]
+    classes: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    scale: str
+    #: the largest value that the source can hold, for `scale`
+    maximum: Any
+    #: source, files, sizes, counts of each class, and the hash of all that names the examples
+    manifest: dict[str, Any]
+
+    def split(self) -> "Split":
+        """The tensors; the scaling is fitted on the training set for every task alike, so that what A learnt fits B."""
+        import numpy as np
+        import torch
+
+        from regimens.data.split import Split
+
+        scaled = scaling.fit(self.scale, self.examples["train"], self.maximum)
+        tensors: dict[str, torch.Tensor] = {}
+        for part in PARTS:
+            x, (rows, labels) = self.examples[part], self.picked[part]
+            tensors[f"x_{part}"] = torch.from_numpy(scaled(x if len(rows) == len(x) else x[rows]))
+            tensors[f"y_{part}"] = torch.from_numpy(labels.astype(np.float32) if self.goal.binary else labels)
+        return Split(
+            **tensors,
+            n_inputs=tensors["x_train"].shape[1],
+            n_outputs=1 if self.goal.binary else len(self.classes),
+            binary=self.goal.binary,
+            n_classes=len(self.classes),
+            class_names=self.classes,
+            manifest=self.manifest,
+            scaling=scaled,
+            feature_names=self.feature_names,
+        )
+
+
+def cut_out(
+    found: Prepared,
+    dataset: str,
+    scale: str,
+    train_size: int | None,
+    kind: str,
+    b_classes: Sequence[int],
+    b_train: int | None,
+) -> Cut:
+    """Cut the training set to its first `train_size`, pick the task's classes, and cut B's to its first `b_train`.
+
+    Raises DataError where a size is none, or a class is left without examples.
+    """
+    import numpy as np
+
+    goal = task.make(kind, b_classes, len(found.manifest["class_names"]))
+    classes = tuple(found.manifest["class_names"][number] for number in goal.classes)
+    examples = {part: found.parts[part][0] for part in PARTS}
+    picked: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    counts: dict[str, list[int]] = {}
+    for part in PARTS:
+        labels = found.parts[part][1]
+        if part == "train" and train_size is not None:
+            if not isinstance(train_size, int) or not 0 < train_size <= len(labels):
+                raise DataError(f"data.train_size={train_size}: the training set has {len(labels)} examples")
+            examples[part], labels = examples[part][:train_size], labels[:train_size]
+        rows, new = goal.select(labels)
+        if part == "train" and kind == "b" and b_train is not None:
+            if not isinstance(b_train, int) or not 0 < b_train <= len(rows):
+                raise DataError(f"task.b_train={b_train}: classes {list(b_classes)} have {len(rows)} training examples")
+            rows, new = rows[:b_train], new[:b_train]
+        counts[part] = np.bincount(new, minlength=len(goal.classes)).tolist()
+        _refuse_empty(part, counts[part], classes)
+        picked[part] = rows, new
+    told = _told(found.manifest, dataset, scale, train_size, kind, b_classes, b_train)
+    told["sizes"] = {part: sum(count) for part, count in counts.items()}
+    told["class_counts"] = {part: dict(zip(classes, count, strict=True)) for part, count in counts.items()}
+    features = tuple(found.manifest.get("feature_names", ()))
+    return Cut(goal, examples, picked, classes, features, scale, found.manifest["maximum"], told)
+
+
+def _told(
+    manifest: Mapping[str, Any],
+    dataset: str,
+    scale: str,
+    train_size: int | None,
+    kind: str,
+    b_classes: Sequence[int],
+    b_train: int | None,
+) -> dict[str, Any]:
+    """What names a task's examples: their origin, how they were split, scaled and cut, and the hash of it all."""
+    cut: dict[str, Any] = {} if kind == "all" else {"b_classes": list(b_classes)}
+    told = {
+        "dataset": dataset,
+        "source": manifest["source"],
+        "files": manifest["files"],
+        "split": manifest["split"],
+        "scale": scale,
+        "train_size": train_size,
+        "task": {"kind": kind, **cut, **({"b_train": b_train} if kind == "b" else {})},
+    }
+    return {**told, "hash": hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}
+
+
+def _refuse_empty(part: str, counts: Sequence[int], names: Sequence[str]) -> None:
+    if not sum(counts):
+        raise DataError(f"the {part} set has no example of {', '.join(names)}: choose other classes or sizes")
+    if part == "train" and 0 in counts:
+        empty = names[list(counts).index(0)]
+        raise DataError(f"the training set has no example of class {empty}: raise data.train_size or task.b_train")
