@@ -18,8 +18,6 @@ export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := true
 
 PYTEST := $(BIN)/python -m pytest
-OTHERS := slow soak postgres slurm browser
-DEFAULT_TESTS := not ($(shell echo $(OTHERS) | sed 's/ / or /g'))
 
 .PHONY: help study setup test lint format ui dashboard bench clean $(OTHERS:%=test-%) soak
 
@@ -46,7 +44,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 test: $(STAMP)  ## every test that needs neither minutes nor other services (under 5 minutes)
-	$(PYTEST) -n $(JOBS) -m "$(DEFAULT_TESTS)"
+	$(PYTEST) -n $(JOBS)
 
 lint: $(STAMP)  ## ruff (rules, format) and mypy
 	$(BIN)/ruff check .
