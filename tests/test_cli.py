@@ -88,3 +88,26 @@ def test_help_names_every_option_of_every_group_with_its_description() -> None:
 def test_listing_shows_what_each_study_asks() -> None:
     text = catalogue.questions(CONF)
     assert all(path.stem in text for path in (CONF / "study").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("flag", ["--list", "--info"])
+def test_discovery_has_two_names(tmp_path: Path, flag: str) -> None:
+    assert "python src/train.py -m study=optimizers" in call(tmp_path, flag).stdout
+
+
+def test_bash_completes_options_keys_and_studies(tmp_path: Path) -> None:
+    asked = {
+        "optimizer=nad": "optimizer=nadam",
+        "optimizer=nadam optimizer.ep": "optimizer.epsilon=",
+        "-m study=opt": "study=optimizers",
+    }
+    script = ['eval "$(python src/train.py -sc install=bash)"']
+    for words in asked:
+        line = f"python src/train.py {words}"
+        script += [f"COMP_LINE='{line}' COMP_POINT={len(line)} COMP_CWORD={len(line.split()) - 1}"]
+        script += ["COMPREPLY=(); hydra_bash_completion; echo ${COMPREPLY[*]}"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "REGIMENS_ROOT": str(tmp_path)}
+    command = ["bash", "-c", "\n".join(script)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CONF.parent, env=environment, timeout=120)
+    assert done.stdout.splitlines() == list(asked.values()), done.stderr

@@ -5,6 +5,7 @@ my.npz and a my.csv, made small: SMALL is appended, DIGITS where the line does n
 study. YAML blocks that name their file are written first. Of `make` lines, the target has to exist.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -24,7 +25,7 @@ SMALL = ("epochs=1", "model.hidden=[8]", "tracking=none")
 DIGITS = ("data=digits", "data.train_size=200")
 SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
 # Of README.md and own-data.md, these run by default; `make test-slow` runs every command of every page.
-QUICK = ("name=mine", "name=wine", "src/predict.py", "--help", "--list", "--cfg")
+QUICK = ("name=mine", "name=wine", "src/predict.py", "--help", "--info", "--cfg")
 
 
 def commands(page: Path) -> list[str]:
@@ -36,7 +37,7 @@ def commands(page: Path) -> list[str]:
 
 def small(words: list[str]) -> list[str]:
     """A command of `python src/train.py`, shrunk."""
-    if words[1] != "src/train.py" or {"--help", "--list", "--cfg"} & set(words):
+    if words[1] != "src/train.py" or {"--help", "--info", "--cfg"} & set(words):
         return words
     own = any(word.startswith("data=") for word in words)
     study = SMALL_STUDY if "-m" in words else ()
@@ -65,9 +66,6 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: str, folder: Path) -> None:
     words = small(shlex.split(command))
-    if words[1] == "src/predict.py" and words[2] == "runs/mine":  # trained on the digits
-        np.savez(folder / "digits.npz", X=np.zeros((3, 64)))
-        words = ["digits.npz" if word == "my.npz" else word for word in words]
     environment = {key: value for key, value in os.environ.items() if key != "REGIMENS_ROOT"}
     done = subprocess.run(
         [sys.executable, *words[1:]], cwd=folder, env={**environment, "CI": "1"}, capture_output=True, text=True
@@ -76,9 +74,12 @@ def run(command: str, folder: Path) -> None:
 
 
 def play(page: Path, folder: Path, lines: list[str]) -> None:
-    """Write the page's files, run its lines."""
+    """Write the page's files, run its Python, then its lines."""
     for path, content in re.findall(r"`(conf/\w+/\w+\.yaml)`:\n\n```yaml\n(.*?)```", page.read_text(), re.DOTALL):
         (folder / path).write_text(content)
+    for code in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        with contextlib.chdir(folder):
+            exec(code, {})
     for line in lines:
         run(line, folder)
 

@@ -4,6 +4,8 @@ import contextlib
 import csv
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -135,20 +137,27 @@ def test_mlflow_predicts_and_serves_the_best_final_of_a_study(tmp_path: Path) ->
 
     request = json.dumps({"inputs": x.tolist()})
     (tmp_path / "request.json").write_text(request)
-    about = ["-m", f"runs:/{parent.info.run_id}/model", "--env-manager", "local"]
-    mlflow = [sys.executable, "-m", "mlflow", "models"]
-    asked = [*mlflow, "predict", *about, "-i", "request.json", "-t", "json", "-o", "answer.json"]
+    asked = [*documented("predict", parent.info.run_id), "-o", "answer.json"]
     subprocess.run(asked, cwd=tmp_path, env=environment(tmp_path), check=True, capture_output=True)
     check(json.loads((tmp_path / "answer.json").read_text()), expected)
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with server([*mlflow, "serve", *about, "--host", "127.0.0.1", "--port", str(port)], tmp_path, port):
+    command = [str(port) if word == "5002" else word for word in documented("serve", parent.info.run_id)]
+    with server(command, tmp_path, port):
         headers = {"Content-Type": "application/json"}
         sent = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", request.encode(), headers)
         with urllib.request.urlopen(sent, timeout=60) as answer:
             check(json.load(answer), expected)
+
+
+def documented(what: str, run_id: str) -> list[str]:
+    """The command `mlflow models <what>` as the how-to has it, for this run; README.md has no other."""
+    page, readme = CONF.parent / "docs" / "how-to" / "compare-in-mlflow.md", CONF.parent / "README.md"
+    (line,) = re.findall(rf"^mlflow models {what} .*$", page.read_text(), re.MULTILINE)
+    assert set(re.findall(rf"^mlflow models {what} .*$", readme.read_text(), re.MULTILINE)) <= {line}
+    return [sys.executable, "-m", *shlex.split(line.replace("<run id>", run_id))]
 
 
 def check(answer: dict[str, Any], expected: list[dict[str, str]]) -> None:

@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     if {"--help", "-h"} & set(argv[1:]):
         print(catalogue.help_text(CONF))
         return 0
-    if "--list" in argv[1:]:
+    if {"--list", "--info"} & set(argv[1:]):
         print(catalogue.questions(CONF))
         return 0
     try:

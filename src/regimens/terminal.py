@@ -5,15 +5,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from regimens.result import Result
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 
-def interactive() -> bool:
-    """Whether somebody is watching."""
-    return sys.stderr.isatty() and not os.environ.get("CI")
+def interactive(stream: TextIO) -> bool:
+    """Whether somebody is watching what is written to `stream`."""
+    return stream.isatty() and not os.environ.get("CI")
 
 
 def advise(sentence: str) -> None:
@@ -29,10 +30,18 @@ def numbers_line(numbers: dict[str, float]) -> str:
     )
 
 
+def live_line(numbers: dict[str, float]) -> str:
+    """The same in fewer: with the epoch, a short bar and the time left it fits 80 columns."""
+    return (
+        f"loss {numbers['train/loss']:.3f} (val {numbers['val/loss']:.3f})  "
+        f"val acc {numbers['val/accuracy']:.2%}  lr {numbers['lr']:.3g}"
+    )
+
+
 @contextmanager
 def progress(epochs: int) -> Iterator[OnEpoch]:
     """A callback for each epoch's numbers: a live line with the time left, or about ten plain lines in all."""
-    if not interactive():
+    if not interactive(sys.stderr):
         every = max(1, epochs // 10)
 
         def plain(epoch: int, numbers: dict[str, float]) -> None:
@@ -44,10 +53,12 @@ def progress(epochs: int) -> Iterator[OnEpoch]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("epoch"), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    # Where the terminal is narrow, it is the bar that gives way.
+    columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(20), TextColumn("{task.description}"))
+    left = (TimeRemainingColumn(compact=True), TextColumn("left"))
+    with Progress(*columns, *left, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=epochs)
-        yield lambda epoch, numbers: bar.update(task, completed=epoch, description=numbers_line(numbers))
+        yield lambda epoch, numbers: bar.update(task, completed=epoch, description=live_line(numbers))
 
 
 def proposals(sentences: Sequence[str]) -> None:

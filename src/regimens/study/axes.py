@@ -12,7 +12,7 @@ from regimens.study.compose import key_of, override_text
 # What says who trains, where and when, but not what; `hydra` and `paths` with all that is below them.
 ASIDE = {
     *("hydra", "paths", "tracking", "study.workers", "study.per_gpu", "study.storage", "study.timeout"),
-    *("study.retries", "study.recover", "study.retry_failed"),
+    *("study.retries", "study.recover", "study.retry_failed", "study.storage_wait"),
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regimens.study.definition import Study
+from regimens.terminal import interactive
 
 
 @dataclass
@@ -24,7 +25,7 @@ class View:
     _live: Any = None
 
     def __enter__(self) -> View:
-        if sys.stdout.isatty():
+        if interactive(sys.stdout):
             from rich.live import Live
 
             self._live = Live(get_renderable=self.table, refresh_per_second=4, transient=True)

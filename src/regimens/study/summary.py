@@ -13,26 +13,37 @@ SHOWN = 40
 
 def print_summary(study: Study, table: Mapping[str, Any]) -> None:
     """Print the cells, best first; those of a study that only measures in their own order, with no verdicts."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     sign = -1 if study.maximize else 1
     rows = list(table["cells"])
-    columns = ["cell", table["study"]["final_metric"], "95% interval", "n"]
+    columns = [axis(rows) or "cell", table["study"]["final_metric"], "95% interval", "n"]
     if study.judged:
         rows.sort(key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0), row["label"]))
         columns += ["best values", "against the best"]
-    shown = Table(title=study.question, title_justify="left")
+    shown = Table(
+        title=study.question, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        # In 80 columns the verdict is what is folded, not the numbers.
+        shown.add_column(column, overflow="fold", no_wrap=column not in ("cell", "best values", "against the best"))
     for row in rows[:SHOWN]:
-        shown.add_row(row["label"], *cells(row)[: len(columns) - 1])
+        label = row["label"].partition("=")[2] if axis(rows) else row["label"]
+        shown.add_row(label, *cells(row)[: len(columns) - 1])
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(shown)
     if len(rows) > SHOWN:
         console.print(f"and {len(rows) - SHOWN} more cells")
     if table.get("pareto"):
         console.print(_front(study, table["pareto"]))
+
+
+def axis(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The one compared axis; empty where there are several or none."""
+    names = {name for row in rows for name in row["cell"]}
+    return names.pop() if len(names) == 1 and all("=" in row["label"] for row in rows) else ""
 
 
 def _front(study: Study, rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -53,8 +64,10 @@ def _front(study: Study, rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _told(params: Mapping[str, Any]) -> str:
-    """Tuned values as text."""
-    return ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in params.items())
+    """Tuned values as text, by the last part of their paths."""
+    short = {k.rpartition(".")[2]: v for k, v in params.items()}
+    told = short.items() if len(short) == len(params) else params.items()
+    return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in told)
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
