@@ -129,6 +129,15 @@ def test_the_pipeline_runs_on_digits_and_then_has_nothing_to_do(
     assert tracked_state() == before
 
 
+def test_full_scale_asks_every_declared_question(study: ModuleType, tmp_path: Path) -> None:
+    here = study.copy_tree(tmp_path / "tree", {"data": "fashion_mnist", "scale": "full"})
+    asked = yaml.safe_load((here / "params.yaml").read_text())["studies"]
+    names = [name for group in ("scratch", "transfer") for name in asked[group]]
+    assert names[: len(PARAMS["studies"]["scratch"])] == PARAMS["studies"]["scratch"]
+    declared = {path.stem for path in (ROOT / "conf" / "study").glob("*.yaml")}
+    assert sorted(names) == sorted(declared - {"adhoc", "parity", "task_a", "task_a_pairs"})
+
+
 def test_a_copy_leaves_the_tree_alone_and_keeps_what_it_made(study: ModuleType, tmp_path: Path) -> None:
     before = tracked_state()
     here = study.copy_tree(tmp_path / "tree", {"data": "digits", "scale": "smoke"})

@@ -101,6 +101,7 @@ def environment() -> dict[str, str]:
 def copy_tree(target: Path, params: dict[str, str]) -> Path:
     """Bring `target` up to date with the tree and set `params` in its params.yaml; return `target`.
 
+    At full scale the questions under `full` there join the others.
     What earlier runs left there (dvc.lock, outputs, reports) stays, so that a second run has nothing to do.
     """
     files = {path for path in tracked_files() if path.parts[0] != "reports" and path.name != "dvc.lock"}
@@ -114,6 +115,9 @@ def copy_tree(target: Path, params: dict[str, str]) -> Path:
     text = (ROOT / "params.yaml").read_text()
     for key, value in params.items():
         text = re.sub(rf"^{key}:.*$", f"{key}: {value}", text, flags=re.MULTILINE)
+    if params.get("scale") == "full":
+        for group, names in yaml.safe_load(text)["full"].items():
+            text = re.sub(rf"^(  {group}: \[.*)\]$", rf"\1, {', '.join(names)}]", text, count=1, flags=re.MULTILINE)
     (target / "params.yaml").write_text(text)
     cache = target / "cache"
     if not cache.is_symlink():
