@@ -19,7 +19,7 @@ export DVC_NO_ANALYTICS := true
 
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help study setup test lint format ui dashboard bench clean $(OTHERS:%=test-%) soak
+.PHONY: help study setup test lint format ui dashboard bench clean test-slow test-soak test-browser test-postgres test-slurm soak
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done

@@ -84,12 +84,16 @@ def test_the_compiled_blocks_arithmetic_is_the_plain_loops(technique: str) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("technique", TECHNIQUES)
-def test_compiled_code_agrees_with_the_plain_loop(technique: str, tmp_path: Path) -> None:
+def test_compiled_code_agrees_with_the_plain_loop(
+    technique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     overrides = [technique, *SHARPER.get(technique, [])]
     engine = Compiled(tmp_path, steps=2)
     module = regimen(*overrides, engine=engine)
     assert_agree(train(module), train(regimen(*overrides)), 1e-6)
     assert engine.name == "compiled", engine.note
+    assert list(tmp_path.rglob("*.so"))  # kept where it was asked to
 
 
 def test_a_block_of_any_length_is_the_plain_loop_bit_for_bit() -> None:

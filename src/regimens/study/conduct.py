@@ -100,6 +100,7 @@ def conduct(
             lost = "its result, and is" if again == 1 else "their result, and are"
             print(f"{study.name}: {counted(again, 'trial')} broke or lost {lost} run again")
         train(ledger, settings, config, hydra_context, run_trial, shown)
+        shown.open_once()
         results, table, paths = export(study, directory, Path(config.paths.results))
         figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
         if shown.parent:

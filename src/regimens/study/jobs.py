@@ -12,7 +12,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,7 +176,7 @@ def without_secrets(config: DictConfig) -> DictConfig:
     return config
 
 
-def follow(ledger: Ledger, launched: threading.Thread, view: View) -> None:
+def follow(ledger: Ledger, launched: threading.Thread, view: View, hear: Callable[[dict[str, Any]], None]) -> None:
     """Show what the jobs do until every trial has its result.
 
     Raises:
@@ -193,7 +193,7 @@ def follow(ledger: Ledger, launched: threading.Thread, view: View) -> None:
         for event in news:
             if event["event"] == "stopped":
                 raise StudyStopped(event["message"])
-            view.hear(event)
+            hear(event)
         open_slots = [path for path in open_slots if not path.exists()]
         view.done = study.total - len(open_slots)
         if not open_slots:

@@ -6,20 +6,28 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from regimens.result import Result
+from regimens.study.claim import read_finished
 from regimens.study.definition import Study
 from regimens.study.ending import Ending
 from regimens.study.locks import alone, held
 from regimens.tracker import NoTracking, Tracking
 
+if TYPE_CHECKING:
+    from regimens.study.ledger import Ledger
+
 
 @dataclass
 class Tracked:
-    """The entry of one study in its tracker."""
+    """The entry of one study in its tracker.
+
+    A server hears of a trial from the worker that trained it. A database in a file has one writer, the study's command,
+    wherever the workers are: it opens the file while they load their libraries, and they need not load its.
+    """
 
     room: Tracking
     about: dict[str, Any]
@@ -30,13 +38,30 @@ class Tracked:
     parent: str | None = None
     #: what the entry gets at its end
     ending: Ending = field(default_factory=Ending)
+    _opened: bool = False
 
     def open(self) -> None:
         """Find or make the entry, and mend what the dead left; one command at a time, so that there is one entry."""
+        self._opened = True
         with held(self.directory / "locks" / "tracking.lock"):
             self.parent = self.room.open(self.about)
             if alone(self.directory, self.session):
                 self.room.mend(self.parent, self.directory)
+
+    def open_once(self) -> None:
+        """`open`, unless that has been tried."""
+        if not self._opened:
+            self.open()
+
+    def hear(self, event: dict[str, Any], ledger: Ledger) -> None:
+        """Show what has finished, unless its worker does."""
+        if not self.room.local:
+            return
+        self.open_once()
+        if event["event"] == "finished":
+            place = ledger.place(ledger.study.cell(event["cell"]), event["phase"], event["number"])
+            if (result := read_finished(place)) is not None:
+                self.room.log(result, place, self.parent)
 
     def deliver(self, results: Iterable[tuple[Result, Path]]) -> None:
         """Deliver what workers could not; a tracker that was away may be back."""
@@ -53,7 +78,7 @@ class Tracked:
 
 @contextmanager
 def tracked(config: DictConfig, study: Study, directory: Path, session: str) -> Iterator[Tracked]:
-    """The study's entry: opened before any worker starts, closed with how the study ended."""
+    """The study's entry: a server's is opened before any worker starts; closed with how the study ended."""
     from regimens import delivery
     from regimens.build import build
 
@@ -61,7 +86,8 @@ def tracked(config: DictConfig, study: Study, directory: Path, session: str) -> 
     room = NoTracking() if node is None else build(OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
     about = {"name": study.name, "id": study.id, "question": study.question}
     shown = Tracked(room, about, directory, session)
-    shown.open()
+    if not room.local:
+        shown.open()
     try:
         yield shown
     except BaseException:

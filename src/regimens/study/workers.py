@@ -41,19 +41,22 @@ def train(
     size = f"{counted(len(study.cells), 'cell')}, {counted(study.total, 'trial')}, {done} done"
     print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}")
     job: dict[str, Any] = {"directory": str(ledger.directory), "session": ledger.session, "run_trial": run_trial}
-    # A database in a file is for the processes of one machine: the parent alone writes there what jobs have done.
-    job |= {"tracking": shown.parent, "deliver": not (foreign and shown.room.local)}
-    job["storage_wait"] = settings.storage_wait
+    job |= {"tracking": shown.parent, "deliver": not shown.room.local, "storage_wait": settings.storage_wait}
     try:
         with View(study, done, count) as view:
+
+            def hear(event: dict[str, Any]) -> None:
+                view.hear(event)
+                shown.hear(event, ledger)
+
             if foreign:
                 launched = jobs.launch(hydra_context, config, jobs.WorkerJob(job, settings.timeout), count)
-                jobs.follow(ledger, launched, view)
+                jobs.follow(ledger, launched, view, hear)
             # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
-                make_pool(ledger, job, leases, settings.timeout, view.hear).run()
+                make_pool(ledger, job, leases, settings.timeout, hear).run()
                 return
-            work(ledger, locate(run_trial), view.hear, shown.parent)
+            work(ledger, locate(run_trial), hear, shown.parent, deliver=job["deliver"])
     except SystemExit:  # Lightning's way of saying that Ctrl-C was pressed inside `fit`
         raise KeyboardInterrupt from None
     finally:

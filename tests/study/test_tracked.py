@@ -1,0 +1,81 @@
+"""Who tells the tracker what: a server hears from workers, a file from the study's command alone."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regimens.result import Result, write
+from regimens.study.tracked import Tracked
+from regimens.tracker import NoTracking
+
+
+@dataclass
+class Room(NoTracking):
+    """Remembers what it is told."""
+
+    local: bool = True
+    heard: list[str] = field(default_factory=list)
+
+    def open(self, study: Any = None) -> str:
+        self.heard.append("open")
+        return "entry"
+
+    def log(self, result: Result, directory: Path, parent: str | None = None) -> str:
+        self.heard.append(f"{directory.name} of {parent}")
+        return directory.name
+
+
+class Ledger:
+    """Where trials lie."""
+
+    def __init__(self, root: Path) -> None:
+        self.study, self.root = self, root
+
+    def cell(self, label: str) -> str:
+        return label
+
+    def place(self, cell: str, phase: str, number: int) -> Path:
+        return self.root / f"{cell}-{phase}-{number}"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Any:
+    ledger = Ledger(tmp_path)
+    for number in (0, 1):
+        result = Result(status="completed", name="x", seed=1, regimen={}, regimen_hash="0" * 64)
+        place = ledger.place("adam", "final", number)
+        place.mkdir()
+        write(result, place)
+    return ledger
+
+
+def event(kind: str, number: int = 0) -> dict[str, Any]:
+    return {"event": kind, "cell": "adam", "phase": "final", "number": number}
+
+
+def test_a_file_is_opened_with_the_first_event_and_hears_of_each_trial_as_it_finishes(
+    ledger: Any, tmp_path: Path
+) -> None:
+    room = Room()
+    shown = Tracked(room, {}, tmp_path, "alone")
+    assert room.heard == []
+    for one in ({"event": "ready"}, event("started"), event("epoch"), event("finished"), event("finished", 1)):
+        shown.hear(one, ledger)
+    assert room.heard == ["open", "adam-final-0 of entry", "adam-final-1 of entry"]
+    shown.open_once()
+    assert room.heard.count("open") == 1
+
+
+def test_a_trial_whose_result_is_damaged_is_not_shown(ledger: Any, tmp_path: Path) -> None:
+    room = Room()
+    (ledger.place("adam", "final", 1) / "result.json").write_text("{")
+    Tracked(room, {}, tmp_path, "alone").hear(event("finished", 1), ledger)
+    assert room.heard == ["open"]
+
+
+def test_a_server_hears_nothing_twice(ledger: Any, tmp_path: Path) -> None:
+    room = Room(local=False)
+    Tracked(room, {}, tmp_path, "alone").hear(event("finished"), ledger)
+    assert room.heard == []
