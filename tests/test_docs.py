@@ -24,6 +24,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = ("epochs=1", "model.hidden=[8]", "tracking=none")
 DIGITS = ("data=digits", "data.train_size=200")
 SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
+# What needs a service that not every machine has; tests/cluster/ runs studies with each.
+SERVICES = ("study.storage=postgresql:", "hydra/launcher=", "hydra.launcher.", "tracking.uri=http:")
 # Of README.md and own-data.md, these run by default; `make test-slow` runs every command of every page.
 QUICK = ("name=mine", "name=wine", "src/predict.py", "--help", "--info", "--cfg")
 
@@ -36,8 +38,9 @@ def commands(page: Path) -> list[str]:
 
 
 def small(words: list[str]) -> list[str]:
-    """A command of `python src/train.py`, shrunk."""
-    if words[1] != "src/train.py" or {"--help", "--info", "--cfg"} & set(words):
+    """A command of `python src/train.py`, shrunk, without services."""
+    words = [word for word in words if not word.startswith(SERVICES)]
+    if words[1] != "src/train.py" or {"--help", "--info", "--cfg", "sync"} & set(words):
         return words
     own = any(word.startswith("data=") for word in words)
     study = SMALL_STUDY if "-m" in words else ()
