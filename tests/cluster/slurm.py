@@ -100,6 +100,22 @@ def jobs(environment: dict[str, str]) -> dict[str, str]:
     return {line.split()[0]: line.split()[1] for line in answer.stdout.splitlines() if line.strip()}
 
 
+SACCT = """\
+#!/bin/sh
+# Accounting needs a database beside the cluster; the controller knows for some minutes, too, how its jobs ended.
+echo "JobID|State|NodeList"
+squeue --noheader --states=all --format='%i|%T|%N'
+"""
+
+
+def with_accounting(environment: dict[str, str], folder: Path) -> dict[str, str]:
+    """The environment of a cluster that can be asked how a job ended."""
+    folder.mkdir()
+    (folder / "sacct").write_text(SACCT)
+    (folder / "sacct").chmod(0o755)
+    return {**environment, "PATH": f"{folder}:{environment['PATH']}"}
+
+
 def wait_for(condition, what: str, folder: Path, seconds: float = 60.0) -> None:
     """Wait until a condition holds; fail with the logs of the cluster."""
     end = time.monotonic() + seconds

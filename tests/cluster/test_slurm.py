@@ -76,15 +76,30 @@ def test_jobs_end_with_ctrl_c_but_outlive_a_killed_command(fake: Room, cluster: 
     assert len(set(fake.trained)) == len(fake.trained) == 40
 
 
-def test_a_study_says_so_when_no_worker_is_left(fake: Room, cluster: dict[str, str]) -> None:
-    fake.environment = cluster
-    process = fake.start("-m", "optimizer=adam,sgd", "study.seeds=20", "study.workers=1", "probe.pause=1",
-                         "hydra/launcher=submitit_slurm")  # fmt: skip
+LONELY = ("-m", "optimizer=adam,sgd", "study.seeds=20", "study.workers=1", "probe.pause=1",
+          "hydra/launcher=submitit_slurm")  # fmt: skip
+
+
+def test_a_study_ends_when_no_worker_is_left(fake: Room, cluster: dict[str, str]) -> None:
+    fake.environment = slurm.with_accounting(cluster, fake.path / "bin")
+    process = fake.start(*LONELY)
     wait_for(lambda: len(fake.trained) >= 1)
     subprocess.run(["scancel", *slurm.jobs(cluster)], env=cluster, check=True)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=180)
     assert process.returncode == 1
     assert "no worker is left" in output and "resume with" in output and "Traceback" not in output
+
+
+def test_a_study_on_a_cluster_without_accounting_says_that_it_only_waits(fake: Room, cluster: dict[str, str]) -> None:
+    fake.environment = cluster
+    process = fake.start(*LONELY)
+    wait_for(lambda: len(fake.trained) >= 1)
+    subprocess.run(["scancel", *slurm.jobs(cluster)], env=cluster, check=True)
+    assert process.stdout is not None
+    assert any("no worker runs" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "resume with" in output and "submitit WARNING" not in output
 
 
 def test_no_file_of_a_study_on_a_cluster_holds_the_database_s_password(fake: Room, cluster: dict[str, str]) -> None:

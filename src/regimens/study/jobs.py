@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from regimens.study.ledger import Ledger
 
 TICK = 1.0  # seconds between two looks at the shared files
+SILENCE = 60.0  # seconds without a worker, after which the command says so
 LINGER = 5.0  # seconds in which SLURM, after asking a job to end, may say that it wants it queued again
 
 
@@ -65,7 +66,7 @@ class WorkerJob:
                 job = {**self.job, "session": name}
                 pool = make_pool(ledger, job, [Lease()], self.timeout, hear, keep_on=parent.exists)
                 try:
-                    with ended_by_signal():
+                    with ended_by_signal(session_path(directory, name)):
                         pool.run()
                     return
                 except StudyStopped as stop:
@@ -82,10 +83,14 @@ class Ended(BaseException):
 
 
 @contextlib.contextmanager
-def ended_by_signal() -> Iterator[None]:
-    """Raise Ended inside when SIGTERM comes (submitit, which runs the job, would ignore it and train on)."""
+def ended_by_signal(session: Path) -> Iterator[None]:
+    """Raise Ended inside when SIGTERM comes (submitit, which runs the job, would ignore it and train on).
+
+    The session's lock goes first: SLURM ends the worker, too, and while the lock is held its trial would be blamed.
+    """
 
     def end(number: int, frame: Any) -> None:
+        session.unlink(missing_ok=True)
         raise Ended
 
     if threading.current_thread() is not threading.main_thread():
@@ -145,8 +150,9 @@ def launch(hydra_context: Any, config: DictConfig, task: WorkerJob, count: int) 
     """Hand worker loops, not trials, to the launcher that the user chose; it goes on in a thread of its own."""
     from hydra.core.plugins import Plugins
 
-    # It says every few seconds that a cluster has no accounting; `follow` does not depend on it.
-    logging.getLogger("submitit").setLevel(logging.ERROR)
+    # It says every few seconds that a cluster has no accounting, on which `follow` does not depend. (A filter, since
+    # submitit sets its level when it is imported, which is later.)
+    logging.getLogger("submitit").addFilter(lambda record: record.levelno >= logging.ERROR)
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=hydra_context, task_function=task, config=without_secrets(config)
     )
@@ -187,8 +193,9 @@ def follow(ledger: Ledger, launched: threading.Thread, view: View, hear: Callabl
     study, directory = ledger.study, ledger.directory
     news = News(events_of(directory, ledger.session))
     open_slots = [ledger.place(*slot) / "result.json" for slot in slots(study)]
+    heard, told = time.monotonic(), False
     while True:
-        over = not launched.is_alive()
+        over, deserted = not launched.is_alive(), alone(directory, ledger.session)
         began = time.monotonic()
         for event in news:
             if event["event"] == "stopped":
@@ -198,8 +205,13 @@ def follow(ledger: Ledger, launched: threading.Thread, view: View, hear: Callabl
         view.done = study.total - len(open_slots)
         if not open_slots:
             return
-        if over and alone(directory, ledger.session):
+        if over and deserted:
             raise StudyStopped(f"no worker is left of those that hydra/launcher started{why(launched)}")
+        if not deserted:
+            heard, told = began, False
+        elif not told and began > heard + SILENCE:
+            view.say("no worker runs: this waits for those in the queue (`squeue`); Ctrl-C ends it")
+            told = True
         time.sleep(max(TICK, 20 * (time.monotonic() - began)))  # looking at 10,000 files takes time, too
 
 

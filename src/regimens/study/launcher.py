@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from regimens.study.leases import Lease
 from regimens.study.worker import STOPPED, StudyStopped, patient
@@ -83,7 +83,7 @@ class Pool:
     def stop(self) -> None:
         """End all workers, kindly and then not."""
         for process in self._alive.values():
-            process.popen.terminate()
+            _close(process.popen.stdin)  # by which it knows
             process.popen.send_signal(signal.SIGCONT)
         end = time.monotonic() + GRACE
         for process in self._alive.values():
@@ -92,7 +92,7 @@ class Pool:
             except subprocess.TimeoutExpired:
                 process.popen.kill()
                 process.popen.wait()
-            _close(process.popen)
+            _close(process.popen.stdout)
         self._alive.clear()
 
     def _start(self, number: int) -> None:
@@ -145,7 +145,7 @@ class Pool:
 
     def _bury(self, process: Process) -> None:
         status = process.popen.wait()
-        _close(process.popen)
+        _close(process.popen.stdin, process.popen.stdout)
         if self._alive.get(process.number) is not process:
             return
         del self._alive[process.number]
@@ -192,10 +192,10 @@ def make_pool(
     return Pool(job, leases, ledger.directory / "workers", hear, on_timeout, timeout, keep_on)
 
 
-def _close(popen: subprocess.Popen[str]) -> None:
-    for stream in (popen.stdin, popen.stdout):
+def _close(*streams: IO[str] | None) -> None:
+    for stream in streams:
         if stream is not None:
-            with contextlib.suppress(BrokenPipeError, OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
                 stream.close()
 
 

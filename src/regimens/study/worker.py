@@ -38,6 +38,7 @@ Answer = TypeVar("Answer")
 WAIT, LONGEST_WAIT = 0.1, 1.6
 #: exit statuses that the launcher understands
 STOPPED = 3
+LAST_MOMENT = 1.0  # seconds
 
 
 class StudyStopped(Exception):  # noqa: N818
@@ -159,6 +160,7 @@ def main() -> int:
     """The worker process: its exit status is 0 when the study is done, STOPPED when no worker can go on."""
     for told in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):  # Ctrl-C, a cluster's warnings: our parent stops us
         signal.signal(told, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_after_parent)
     job = json.loads(sys.stdin.readline())
     _die_with_parent(job["parent"])
     events = os.fdopen(os.dup(1), "w", buffering=1)
@@ -186,6 +188,12 @@ def main() -> int:
         print(redact(traceback.format_exc()), file=sys.stderr)
         return 1
     return 0
+
+
+def _end_after_parent(number: int, frame: Any) -> None:
+    """A cluster asks a whole job to end at once: our supervisor first has to say that it is no fault of our trial."""
+    time.sleep(LAST_MOMENT)
+    os._exit(128 + number)
 
 
 def _die_with_parent(parent: int) -> None:

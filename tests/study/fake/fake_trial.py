@@ -42,7 +42,7 @@ def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, cho
     with Path(config["paths"]["runs"], "trained.txt").open("a") as file:
         file.write(f"{directory}\n")
     with Path(config["paths"]["runs"], "shares.txt").open("a") as file:
-        file.write(f"{os.environ['CUDA_VISIBLE_DEVICES']} {os.getpid()} {began} {time.time()}\n")
+        file.write(f"{os.environ.get('CUDA_VISIBLE_DEVICES', '')} {os.getpid()} {began} {time.time()}\n")
     return result
 
 
