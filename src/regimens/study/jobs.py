@@ -196,11 +196,11 @@ def follow(ledger: Ledger, launched: threading.Thread, view: View, hear: Callabl
     heard, told = time.monotonic(), False
     while True:
         over, deserted = not launched.is_alive(), alone(directory, ledger.session)
-        began = time.monotonic()
         for event in news:
             if event["event"] == "stopped":
                 raise StudyStopped(event["message"])
             hear(event)
+        began = time.monotonic()
         open_slots = [path for path in open_slots if not path.exists()]
         view.done = study.total - len(open_slots)
         if not open_slots:
