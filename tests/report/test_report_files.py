@@ -54,9 +54,14 @@ def test_every_figure_says_how_to_read_it_and_how_to_make_it(reported: Path) -> 
 
 
 def test_the_text_version_links_files_that_exist(reported: Path) -> None:
-    links = re.findall(r"\]\(([^)]+)\)", (reported / "report.md").read_text())
+    text = (reported / "report.md").read_text()
+    links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 30
-    assert [link for link in links if not (reported / link).is_file()] == []
+    assert [link for link in links if link[0] != "#" and not (reported / link).is_file()] == []
+    titles = [re.sub(r"[^a-z0-9_ -]", "", line.lower()) for line in re.findall(r"^## (.*)$", text, re.MULTILINE)]
+    anchors = [link[1:] for link in links if link[0] == "#"]
+    assert len(anchors) > 5
+    assert set(anchors) <= {title.replace(" ", "-") for title in titles}
 
 
 def test_what_did_not_run_or_cannot_be_read_is_said(reported: Path) -> None:

@@ -53,7 +53,9 @@ def longer_reports(out: Path) -> list[Longer]:
     found = []
     for path in sorted(out.glob("*/report.md")):
         text = path.read_text(encoding="utf-8")
-        answers = re.findall(r"^- \*\*(.+?)\*\* (.+)$", text.split("\n## ")[1] if "\n## " in text else "", re.MULTILINE)
+        answers = re.findall(
+            r"^- \*\*\[?(.+?)(?:\]\(#.*?\))?\*\* (.+)$", text.split("\n## ")[1] if "\n## " in text else "", re.MULTILINE
+        )
         settings = re.search(r"^- settings: (.+)$", text, re.MULTILINE)
         page = path.with_suffix(".html") if path.with_suffix(".html").is_file() else path
         found.append(Longer(page.relative_to(out).as_posix(), settings[1] if settings else "", tuple(answers)))

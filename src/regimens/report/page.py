@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,11 @@ def data_uri(figure: Figure) -> str:
     return "data:text/csv;base64," + base64.b64encode(figure.csv.encode()).decode()
 
 
+def anchor(title: str) -> str:
+    """The anchor that code hosts give a Markdown heading."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
 def render(report: Report, template: str) -> str:
     """The report through one of the templates (`report.html.j2`, `report.md.j2`)."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -66,7 +72,11 @@ def render(report: Report, template: str) -> str:
         loader=FunctionLoader(_template), autoescape=template.endswith("html.j2"), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"data_uri": data_uri, "pipe": lambda text: str(text).replace("|", "\\|").replace("\n", " ")}
+    environment.filters |= {
+        "data_uri": data_uri,
+        "anchor": anchor,
+        "pipe": lambda text: str(text).replace("|", "\\|").replace("\n", " "),
+    }
     return environment.get_template(template).render(
         report=report, style=_template("style.css"), script=_template("table.js"),
         facts=facts(report.studies, report.manifest, report.settings), budgets=budgets(report.studies),
@@ -117,7 +127,7 @@ def metrics(studies: Sequence[Study]) -> dict[str, dict[str, float]]:
     for study in studies:
         if is_transfer(study) and (found := pairs(study)):
             table[study.name] = {"gain": round(effect(found).gain, 6)}
-        elif study.ranked and study.judged:
+        elif study.ranked and study.judged and study.name != "parity":  # its cells answer to the notes, not each other
             default = [c.mean for c in study.ranked if c.row.get("label") == study.about.get("reference")]
             told = {"best": study.ranked[0].mean, "default": default[0] if default else None}
             table[study.name] = {key: round(value, 6) for key, value in told.items() if value is not None}
