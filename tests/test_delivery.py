@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from regimens import delivery
+from regimens import cli, delivery
 from regimens.delivery import Outage, delivered, marked
 from regimens.result import Result, write
 from regimens.tracker import NoTracking
@@ -108,3 +108,9 @@ def test_an_outage_pauses_for_longer_the_more_a_failure_costs(monkeypatch: pytes
     with outage.watch():
         pass
     assert not outage.lasts
+
+
+def test_a_mistake_in_the_command_costs_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train.py", "sync", "tracking.url=x"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and "tracking.url" in line

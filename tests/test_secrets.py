@@ -35,6 +35,8 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
         ("postgresql+psycopg://me:secret@host/db", "postgresql+psycopg://me:***@host/db"),
         ("a 'https://me:p@ss@host:1/x' and redis://:word@host", "a 'https://me:***@host:1/x' and redis://:***@host"),
         ("ftp://me:sl/ash@host", "ftp://me:***@host"),
+        ("'postgresql://host/db?user=me&password=se%20cret&x=1'", "'postgresql://host/db?user=me&password=***&x=1'"),
+        ("http://me:one@host/?a=b&Token=two", "http://me:***@host/?a=b&Token=***"),
         ("http://host:5000/path", "http://host:5000/path"),
         ("no url: nothing@all", "no url: nothing@all"),
     ],
@@ -45,7 +47,7 @@ def test_a_password_in_a_url_is_hidden(text: str, shown: str) -> None:
 
 
 def test_workers_find_what_the_stars_stand_for() -> None:
-    value = {"overrides": [f"tracking.uri={SERVER}", "seed=1"], "n": 2}
+    value = {"overrides": [f"tracking.uri={SERVER}", "seed=1", f"a='{SERVER}/?password={PASSWORD}&b=1'"], "n": 2}
     keep(value)
     assert PASSWORD not in str(redact(value))
     assert restore(redact(value)) == value

@@ -120,12 +120,16 @@ def single(cfg: "DictConfig") -> int:
 def sync(overrides: Sequence[str]) -> int:
     """Deliver to the tracker every finished result that is only on disk; 1 if some could not be delivered."""
     from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
 
     from regimens import delivery, trial
     from regimens.build import make
 
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = trial.plain(compose("train", list(overrides)))
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = trial.plain(compose("train", list(overrides)))
+    except HydraException as error:
+        raise UserError(_one_line(error)) from error
     room = make(config["tracking"])
     done, left = delivery.sync(room, Path(config["paths"]["runs"]))
     print(f"tracking: {done} results delivered" + (f", {left} could not be; run this again later" if left else ""))

@@ -12,17 +12,24 @@ from typing import Any
 
 VARIABLE = "REGIMENS_SECRETS"
 URL = re.compile(r"(\w[\w+.-]*://[^\s:/@'\"\\]*):[^\s'\"\\]+@")
+# PostgreSQL and others also take it as `...?user=me&password=secret`.
+QUERY = re.compile(r"(\w[\w+.-]*://[^\s'\"\\]*?[?&]\w*(?:password|passwd|pwd|token)=)[^&\s'\"\\]+", re.IGNORECASE)
 
 
 def redact(value: Any) -> Any:
     """A copy of nested plain values, or of a text, in which the password of every URL is three stars."""
-    return _each(value, lambda text: URL.sub(r"\1:***@", text))
+    return _each(value, lambda text: QUERY.sub(r"\1***", URL.sub(r"\1:***@", text)))
 
 
 def keep(value: Any) -> None:
     """Remember the URLs with passwords in nested plain values, for this process and those that it starts."""
     found = _kept()
-    _each(value, lambda text: found.update({redact(one[0]): one[0] for one in URL.finditer(text)}) or text)
+
+    def note(text: str) -> str:
+        found.update({redact(one[0]): one[0] for form in (URL, QUERY) for one in form.finditer(text)})
+        return text
+
+    _each(value, note)
     if found:
         os.environ[VARIABLE] = json.dumps(found)
 
@@ -32,8 +39,8 @@ def restore(value: Any) -> Any:
     kept = _kept()
 
     def whole(text: str) -> str:
-        for hidden, known in kept.items():
-            text = text.replace(hidden, known)
+        for hidden in sorted(kept, key=len, reverse=True):
+            text = text.replace(hidden, kept[hidden])
         return text
 
     return _each(value, whole)
