@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from regimens.tracking import Mlflow, absolute, beside
+from regimens.tracking import Mlflow
+from regimens.tracking_file import absolute, beside
 
 from .conftest import Train
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens import shown
+from regimens import shown, tracking_file
 from regimens.delivery import Mark, Outage, delivered, marked
 from regimens.result import Result
 from regimens.secrets import redact
@@ -30,16 +30,15 @@ EXPERIMENTS: dict[tuple[str, str], str] = {}
 class Mlflow:
     """One run a trial, children of one run a study, in one experiment.
 
-    `open` creates the database and the experiment: call it in one process before any worker starts, since concurrent
-    first use of a SQLite file corrupts it. A server that does not answer costs a warning and then, for a while,
-    nothing: `log` skips it, and delivers what is owed when it is called again (delivery.py).
+    A database in a file is made with its first use. A server that does not answer costs a warning and then, for a
+    while, nothing: `log` skips it, and delivers what is owed when it is called again (delivery.py).
     """
 
     def __init__(self, uri: str, experiment: str, artifacts: str) -> None:
-        self.uri = absolute(uri)
+        self.uri = tracking_file.absolute(uri)
         self.experiment = experiment
         self.local = self.uri.startswith("sqlite:")
-        self.artifacts = beside(self.uri, artifacts) if self.local else None
+        self.artifacts = tracking_file.beside(self.uri, artifacts) if self.local else None
 
     @property
     def _outage(self) -> Outage:
@@ -195,6 +194,8 @@ class Mlflow:
 
         for name in ("mlflow.store.db.utils", "alembic"):  # announce each table that they create
             logging.getLogger(name).setLevel(logging.WARNING)
+        if self.local:
+            tracking_file.make(self.uri)
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def _experiment(self, client: "MlflowClient") -> str:
@@ -251,16 +252,3 @@ def told(what: str) -> Iterator[None]:
     except Exception as err:
         message = str(err).splitlines()[0] if str(err) else type(err).__name__
         print(f"warning: {what} failed: {redact(message)}", file=sys.stderr)
-
-
-def absolute(uri: str) -> str:
-    """A SQLite URI whose relative path counts from the working directory of now, not of whoever opens it later."""
-    prefix = "sqlite:///"
-    if not uri.startswith(prefix) or uri == prefix:
-        return uri
-    return prefix + str(Path(uri.removeprefix(prefix)).absolute())
-
-
-def beside(uri: str, artifacts: str) -> str:
-    """The artifacts' URI: a relative path counts from where the SQLite file lies, so that the two stay together."""
-    return (Path(uri.removeprefix("sqlite:///")).parent / artifacts).absolute().as_uri()

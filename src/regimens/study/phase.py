@@ -51,6 +51,8 @@ class Phase:
     _open: set[int] = field(default_factory=set)
     #: all slots below this one are known to Optuna
     _begun: int = 0
+    #: whether what the dead left has been looked for: it comes before any new slot, as an adaptive sampler expects
+    _resumed: bool = False
     #: what the finals of a tuned cell are trained with
     _best: dict[str, Any] | None = None
 
@@ -84,13 +86,14 @@ class Phase:
         self._read()
         if self._unsure:
             self._renew()
+        if not self._resumed:
+            self._resumed = True
+            self._look_at_all(sessions)
         while not self._waiting and (number := self._unbegun()) is not None:
             self._begin(number)
             self._read()
         if not self._waiting:
-            for number in sorted(set(self.numbers) - self._finished):
-                self._look(number, sessions)
-            self._read()
+            self._look_at_all(sessions)
         return self._trials[min(self._waiting)] if self._waiting else None
 
     def trials(self) -> dict[int, FrozenTrial]:
@@ -174,6 +177,13 @@ class Phase:
         seed = self.study.final_seeds[number] if self.name == "final" else self.study.base_seed
         lock = lock or self._slot_lock(number)
         return Claim(self.cell, self.name, number, seed, values, self.place(number), trial, lock)
+
+    def _look_at_all(self, sessions: Path) -> None:
+        """Take back what the dead left running."""
+        running = [number for number, trial in self._trials.items() if trial.state == TrialState.RUNNING]
+        for number in sorted(running):
+            self._look(number, sessions)
+        self._read()
 
     def _look(self, number: int, sessions: Path) -> None:
         """Take a running trial back if its owner is dead."""
