@@ -26,7 +26,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"advice", "artifacts", "evaluation", "ranks", "settings", "trial"},
         {"base", "build", "data", "nets", "training"},
     ),
-    "tracking": ({"predict", "serving", "shown", "tracking"}, {"base", "build", "data", "nets"}),
+    "tracking": ({"predict", "serving", "shown", "tracking", "tracking_file"}, {"base", "build", "data", "nets"}),
     "study": ({"study"}, {"base", "build", "terminal", "trial"}),
     "entry points": (
         {"catalogue", "cli", "hydra_plugins", "src"},
