@@ -83,7 +83,7 @@ def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = N
             from regimens.study.disk import is_disk_full
 
             if is_disk_full(error):
-                raise StudyStopped(f"the disk is full ({_brief(error)})") from error
+                raise StudyStopped(f"the disk is full ({_brief(error)}): make space") from error
             raise
         finally:
             if claim is not None:
