@@ -138,6 +138,12 @@ def test_full_scale_asks_every_declared_question(study: ModuleType, tmp_path: Pa
     assert sorted(names) == sorted(declared - {"adhoc", "parity", "task_a", "task_a_pairs"})
 
 
+def test_a_copy_has_whatever_the_report_depends_on(study: ModuleType, tmp_path: Path) -> None:
+    here = study.copy_tree(tmp_path / "tree", {"data": "digits", "scale": "smoke"})
+    deps = yaml.safe_load((here / "dvc.yaml").read_text())["stages"]["report"]["deps"]
+    assert [dep for dep in deps if dep != "results" and not (here / dep).exists()] == []
+
+
 def test_a_copy_leaves_the_tree_alone_and_keeps_what_it_made(study: ModuleType, tmp_path: Path) -> None:
     before = tracked_state()
     here = study.copy_tree(tmp_path / "tree", {"data": "digits", "scale": "smoke"})

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SCALES = ("smoke", "desk", "full")
 OFFLINE = "digits"  # inside scikit-learn: always to be had
 UNAVAILABLE = 3  # prepare's exit status where no place has the data set
+# What longer runs left for the report to quote: of another data set or scale, so that a copy has none of it.
+LONGER = ("parity", "transfer-full")
 # At the root, and kept out of copies made without git's list.
 OUTPUTS = {".venv", "build", "cache", "data", "mlruns", "models", "multirun", "outputs", "results", "runs"}
 
@@ -119,6 +121,8 @@ def copy_tree(target: Path, params: dict[str, str]) -> Path:
         for group, names in yaml.safe_load(text)["full"].items():
             text = re.sub(rf"^(  {group}: \[.*)\]$", rf"\1, {', '.join(names)}]", text, count=1, flags=re.MULTILINE)
     (target / "params.yaml").write_text(text)
+    for folder in LONGER:
+        (target / "reports" / folder).mkdir(parents=True, exist_ok=True)
     cache = target / "cache"
     if not cache.is_symlink():
         (ROOT / "cache").mkdir(exist_ok=True)
