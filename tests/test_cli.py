@@ -35,6 +35,15 @@ def test_a_trial_from_the_command_line_says_where_everything_lies(tmp_path: Path
         assert noise not in done.stdout + done.stderr
 
 
+def test_help_waits_for_no_heavy_library() -> None:
+    for question in ("--help", "--list"):
+        line = [sys.executable, "-X", "importtime", str(TRAIN), question]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
+        loaded = {row.rpartition("|")[2].strip() for row in done.stderr.splitlines() if row.startswith("import time:")}
+        assert "regimens.cli" in loaded
+        assert not loaded & {"torch", "pytorch_lightning", "mlflow", "optuna", "matplotlib", "scipy", "hydra"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -40,14 +40,19 @@ def regimen(*overrides: str, engine: Any = None) -> Regimen:
     defaults = ["name=test", "data=digits", f"batch_size={BATCH}", "epochs=1", "model.hidden=[12,9]"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = trial.plain(compose("train", overrides=[*defaults, *overrides]))
-    generator = torch.Generator().manual_seed(1)
-    x, y = torch.randn(N, 20, generator=generator), torch.randint(0, 3, (N,), generator=generator)
-    parts = (x.double(), y) * 3
+    parts = examples() * 3
     split = Split(*parts, n_inputs=20, n_outputs=3, binary=False, n_classes=3, class_names=("a", "b", "c"), manifest={})
     module = trial.compose(config, trial.read_settings(config), Spread(BATCH), split).double().train()
     if engine is not None:
         module.engine = engine
     return module
+
+
+def examples() -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs (N, 20), float64, and labels 0-2."""
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(N, 20, generator=generator), torch.randint(0, 3, (N,), generator=generator)
+    return x.double(), y
 
 
 def train(module: Regimen, block: int = 10) -> dict[str, torch.Tensor]:
@@ -94,6 +99,24 @@ def test_compiled_code_agrees_with_the_plain_loop(
     assert_agree(train(module), train(regimen(*overrides)), 1e-6)
     assert engine.name == "compiled", engine.note
     assert list(tmp_path.rglob("*.so"))  # kept where it was asked to
+
+
+def test_the_eager_engine_is_a_plain_loop_of_torchs_own_bit_for_bit() -> None:
+    module = regimen("optimizer=sgd", "activation=relu")
+    dense = [torch.nn.Linear(a, b).double() for a, b in ((20, 12), (12, 9), (9, 3))]
+    plain = torch.nn.Sequential(dense[0], torch.nn.ReLU(), dense[1], torch.nn.ReLU(), dense[2])
+    with torch.no_grad():
+        for own, theirs in zip(plain.parameters(), module.net.parameters(), strict=True):
+            own.copy_(theirs)
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.01)
+    x, y = examples()
+    for batch in Blocks(N, BATCH, 3).order(0).split(BATCH):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(plain(x[batch]), y[batch]).backward()
+        optimizer.step()
+    train(module)
+    for own, theirs in zip(plain.parameters(), module.net.parameters(), strict=True):
+        assert torch.equal(own, theirs)
 
 
 def test_a_block_of_any_length_is_the_plain_loop_bit_for_bit() -> None:
