@@ -48,6 +48,7 @@ def test_help_waits_for_no_heavy_library() -> None:
     ("arguments", "message"),
     [
         (["optimizer=adm"], "did you mean adam?"),
+        (["optimzer=adam"], "optimzer=adam: no such key; did you mean optimizer?"),
         (["optimizer.lrr=1"], "lrr"),
         (["no_such_key=1"], "no_such_key"),
         (["epochs=0"], "epochs=0: must be 1 or more"),

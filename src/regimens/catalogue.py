@@ -72,8 +72,9 @@ def header(path: Path) -> list[str]:
 
 
 def check_options(arguments: Sequence[str], conf: Path) -> None:
-    """Raise UserError for an option that a group has not, with the nearest name that it has."""
+    """Raise UserError for a key or an option that does not exist but is near one that does, and names that."""
     for argument in arguments:
+        _check_key(argument, conf)
         match = re.fullmatch(r"\+{0,2}([\w/]+)=([\w,./-]+)", argument)
         if match is None or match[1].startswith("hydra/") or not (conf / match[1]).is_dir():
             continue
@@ -81,6 +82,16 @@ def check_options(arguments: Sequence[str], conf: Path) -> None:
         for option in match[2].split(","):
             if option != "null" and option.removesuffix(".yaml") not in known:
                 raise UserError(f"{match[1]}={option}: no such option{nearest(option, known)}")
+
+
+def _check_key(argument: str, conf: Path) -> None:
+    match = re.match(r"(\w+)=", argument)
+    if match is None:
+        return
+    groups = {path.name for path in conf.iterdir() if path.is_dir()}
+    known = groups | set(re.findall(r"^(\w+):", (conf / "train.yaml").read_text(), re.MULTILINE))
+    if match[1] not in known and (close := difflib.get_close_matches(match[1], sorted(known), 1)):
+        raise UserError(f"{argument}: no such key; did you mean {close[0]}?")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
