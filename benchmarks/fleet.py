@@ -16,8 +16,8 @@ def main() -> int:
     from regimens import trial
     from regimens.data.loader import Blocks
     from regimens.training.ddp import Spread
-    from regimens.training.fleet import Fleet
     from regimens.training.module import Regimen
+    from regimens.training.stacked import Stacked
 
     torch.set_num_threads(1)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -45,10 +45,11 @@ def main() -> int:
         for module, batches in zip(plain, orders, strict=True):
             module.training_step(batches, 0)
         middle = time.perf_counter()
-        fleet = Fleet([module._job() for module in together], range(TRIALS))
-        for step in range(STEPS):
-            fleet.step(torch.stack([batches[step] for batches in orders]))
-        fleet.save()
+        generators = [torch.Generator().manual_seed(seed) for seed in range(TRIALS)]
+        fleet = Stacked([module.job() for module in together], generators)
+        fleet.run([torch.stack([batches[step] for batches in orders]) for step in range(STEPS)])
+        for i in range(TRIALS):
+            fleet.save(i)
         rounds.append((middle - start) / (time.perf_counter() - middle))
     figure = Figure(f"fleet of {TRIALS}: trials a second over the plain path's", rounds[1:], TARGET, at_least=True)
     return publish("fleet", [figure], {}, trials=TRIALS, steps=STEPS)

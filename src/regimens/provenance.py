@@ -24,7 +24,7 @@ def training_code() -> str:
     """The SHA-256 of the code that a trial's numbers follow from, torch included: a change makes every study new."""
     room = Path(__file__).parent
     files = [
-        *(room / name for name in ("trial.py", "evaluation.py", "artifacts.py")),
+        *(room / name for name in ("trial.py", "evaluation.py", "artifacts.py", "fleet.py", "engines.py")),
         *(path for part in ("data", "nets", "training") for path in (room / part).rglob("*.py")),
     ]
     digest = hashlib.sha256(metadata.version("torch").encode())

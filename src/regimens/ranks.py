@@ -13,6 +13,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -114,17 +115,13 @@ def main(directory: Path) -> int:
 
     from omegaconf import OmegaConf
 
-    from regimens.trial import train
+    from regimens.trial import Task, begin, train
 
     job = restore(json.loads((directory / JOB).read_text()))
+    config = OmegaConf.create(job["config"])
     try:
-        train(
-            OmegaConf.create(job["config"]),
-            directory,
-            choices=job["choices"],
-            study=job["study"],
-            on_epoch=lambda epoch, numbers: _tell(events, epoch, numbers),
-        )
+        told = partial(_tell, events)
+        train(begin(Task(config, directory, job["choices"], job["study"], told)))
     except Exception as error:
         if os.environ["LOCAL_RANK"] != "0":
             raise

@@ -6,11 +6,12 @@ from typing import Any
 
 from regimens.errors import UserError
 
+ENGINES = ("auto", "eager", "compiled", "fleet")
 LEAST = {"seed": 0, "epochs": 1, "batch_size": 1, "threads": 1}
 CHOICES = {
     "probe": ("none", "gradients", "lr_range"),
     "advice": ("warn", "error", "off"),
-    "engine": ("eager", "compiled", "auto"),
+    "engine": ENGINES,
 }
 
 

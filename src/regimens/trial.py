@@ -4,13 +4,14 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regimens import engines
 from regimens.advice import advise
 from regimens.artifacts import save, save_inputs
 from regimens.build import build, explained, make
@@ -55,6 +56,30 @@ class Clock:
             self.durations[stage] = self.durations.get(stage, 0.0) + time.perf_counter() - start
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is asked for: see `run`. What has no directory is trained as others' company, and leaves nothing."""
+
+    cfg: "DictConfig"
+    directory: Path | None
+    choices: Mapping[str, str]
+    study: Mapping[str, Any] | None = None
+    on_epoch: OnEpoch = lambda epoch, numbers: None
+
+
+@dataclass
+class Trial:
+    """One trial under way."""
+
+    task: Task
+    config: dict[str, Any]
+    settings: Settings
+    spread: "Spread"
+    advice: list[str]
+    started: str
+    clock: Clock = field(default_factory=Clock)
+
+
 def run(
     cfg: "DictConfig",
     directory: Path,
@@ -62,57 +87,74 @@ def run(
     choices: Mapping[str, str],
     study: Mapping[str, Any] | None = None,
     on_epoch: OnEpoch = lambda epoch, numbers: None,
+    note: str = "",
 ) -> Result:
     """Train one regimen with one seed and write `config.yaml`, weights and `result.json` into `directory`.
 
     `choices` maps each config group to its option. `on_epoch(epoch, numbers)` is called after each epoch and may raise
-    Pruned. A loss that is not finite gives the status "diverged", not an exception. Raises UserError for a value that
-    makes no sense, and whatever else goes wrong.
+    Pruned. `note` says why it is in no fleet, if it was to be in one. A loss that is not finite gives the status
+    "diverged", not an exception. Raises UserError for a value that makes no sense, and whatever else goes wrong.
     """
     from regimens import ranks
-    from regimens.training.ddp import read_spread
 
-    config = plain(cfg)
-    settings = read_settings(config)
-    given_advice(settings, choices, config)
-    if read_spread(config["trainer"], settings.batch_size).devices > 1:
-        if settings.probe == "lr_range":
+    trial = begin(Task(cfg, Path(directory), choices, study, on_epoch))
+    if trial.spread.devices > 1:
+        if trial.settings.probe == "lr_range":
             raise UserError("probe=lr_range: the range test runs on one device; leave trainer=ddp out")
-        return ranks.run(config, directory, choices=choices, study=study, on_epoch=on_epoch)
-    return train(cfg, directory, choices=choices, study=study, on_epoch=on_epoch)
+        return ranks.run(trial.config, Path(directory), choices=choices, study=study, on_epoch=on_epoch)
+    return train(trial, note)
 
 
-def train(
-    cfg: "DictConfig",
-    directory: Path,
-    *,
-    choices: Mapping[str, str],
-    study: Mapping[str, Any] | None,
-    on_epoch: OnEpoch,
-) -> Result:
+def train(trial: Trial, note: str = "") -> Result:
     """`run` in this process, which may be one of several ranks; all but rank 0 exit where training ends."""
+    from regimens.training.compiled import Eager
+
+    settings = trial.settings
+    with sandbox(settings):
+        with trial.clock("setup"):
+            split = load_data(trial.config)
+            module = compose(trial.config, settings, trial.spread, split)
+            if note:
+                module.engine = Eager(note)
+        with trial.clock("train"):
+            status, best = fit(module, trial, split)
+            module.group.end()
+        return conclude(trial, module, split, status, best, engine_of(module))
+
+
+def run_fleet(tasks: Sequence[Task]) -> list[Result | Exception | None]:
+    """Train many regimens together where they are of one shape; each one's result, or what went wrong with it."""
+    from regimens.fleet import run_together
+
+    return run_together(tasks)
+
+
+def begin(task: Task) -> Trial:
+    """Read and check what is asked for, and make its directory; nothing heavy. Raises UserError."""
     from regimens.training.ddp import read_spread
 
-    config = plain(cfg)
+    config = plain(task.cfg)
     settings = read_settings(config)
     spread = read_spread(config["trainer"], settings.batch_size)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    advice = given_advice(settings, choices, config)
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    clock = Clock()
-    with sandbox(settings):
-        with clock("setup"):
-            split = load_data(config)
-            module = compose(config, settings, spread, split)
-        with clock("train"):
-            status, best = fit(module, config, settings, spread, split, on_epoch, directory)
-            module.group.end()
-        with clock("evaluate"):
-            metrics = evaluate(module, split, settings, status)
-            save(module, best, config, directory)
-            save_inputs(split, directory)
+    advice = given_advice(settings, task.choices, config)
+    if task.directory is not None:
+        task.directory.mkdir(parents=True, exist_ok=True)
+    return Trial(task, config, settings, spread, advice, started)
+
+
+def conclude(
+    trial: Trial, module: "Regimen", split: "Split", status: str, best: "BestWeights", engine: Mapping[str, Any]
+) -> Result:
+    """Evaluate a trained module, and leave its files and its result in the trial's directory."""
+    config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.task.directory
+    assert directory is not None
+    with trial.clock("evaluate"):
+        metrics = evaluate(module, split, settings, status)
+        save(module, best, config, directory)
+        save_inputs(split, directory)
     regimen = regimen_of(config)
+    durations = trial.clock.durations
     result = Result(
         status=status,
         name=settings.name,
@@ -120,20 +162,20 @@ def train(
         regimen=regimen,
         regimen_hash=digest(regimen),
         choices={group: choices.get(group, "?") for group in GROUPS},
-        study=dict(study) if study else None,
-        metrics={**metrics, "time/train": clock.durations["train"]},
+        study=dict(trial.task.study) if trial.task.study else None,
+        metrics={**metrics, "time/train": durations["train"]},
         history={name: list(values) for name, values in module.history.items()},
         acted=acted(module, choices, settings, split, status),
-        advice=advice,
+        advice=trial.advice,
         **probed(module),
-        durations=clock.durations,
+        durations=durations,
         provenance={
             **provenance(),
             "data": split.manifest,
             "threads": settings.threads,
-            **engine_of(module),
-            **spread.describe(),
-            "started": started,
+            **engine,
+            **trial.spread.describe(),
+            "started": trial.started,
         },
     )
     write(result, directory)
@@ -298,25 +340,21 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
         regularization=regularization,
         phases=phases,
         probe=probe,
-        engine=engine(config, settings, spread, steps),
+        engine=engine(config, settings, spread, split),
         group=spread.group,
     )
 
 
-def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", steps_per_epoch: int) -> "Engine":
-    """The engine asked for; "auto" compiles where a study's steps in one cell, which share the code, repay it."""
-    from regimens.training.compiled import Compiled, Eager, repays
+def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Engine":
+    """The engine asked for; "auto" is this trial's own, as a study sets its trials' when it is defined."""
+    from regimens.training.compiled import Compiled, Eager
 
-    wanted = settings.engine
     if spread.devices > 1:
-        return Eager("" if wanted == "eager" else "a trial on several devices steps eagerly")
-    if wanted == "auto":
-        study = config.get("study") or {}
-        trials, seeds = study.get("trials") or 1, study.get("seeds") or 1
-        per_cell = trials + (seeds if isinstance(seeds, int) else len(seeds))
-        steps, layers = per_cell * settings.epochs * steps_per_epoch, len(config["model"]["hidden"]) + 1
-        wanted = "compiled" if repays(steps, layers) else "eager"
-    return Compiled(Path(config["paths"]["root"]) / "cache" / "compiled") if wanted == "compiled" else Eager()
+        return Eager("" if settings.engine == "eager" else "a trial on several devices steps eagerly")
+    size = engines.Size(len(split.y_train), split.n_inputs, split.n_outputs)
+    if engines.choose(config, size, trials=1) == "compiled":
+        return Compiled(Path(config["paths"]["root"]) / "cache" / "compiled")
+    return Eager("a single trial is no fleet" if settings.engine == "fleet" else "")
 
 
 def engine_of(module: "Regimen") -> dict[str, str]:
@@ -325,15 +363,7 @@ def engine_of(module: "Regimen") -> dict[str, str]:
     return {"engine": module.engine.name, **note}
 
 
-def fit(
-    module: "Regimen",
-    config: Mapping[str, Any],
-    settings: Settings,
-    spread: "Spread",
-    split: "Split",
-    on_epoch: OnEpoch,
-    directory: Path,
-) -> tuple[str, "BestWeights"]:
+def fit(module: "Regimen", trial: Trial, split: "Split") -> tuple[str, "BestWeights"]:
     """Train; the status, and the weights at the lowest validation loss, which early stopping restores."""
     from pytorch_lightning.callbacks import EarlyStopping
     from pytorch_lightning.plugins.environments import LightningEnvironment
@@ -344,23 +374,23 @@ def fit(
     from regimens.training.module import Diverged
     from regimens.training.seeds import derive
 
-    best = BestWeights()
+    best, tell = BestWeights(), module.group.together(trial.task.on_epoch)
     patience = module.regularization.patience
     stopping = [EarlyStopping("val/loss", patience=patience, check_finite=False)] if patience else []
     # A range test ends by itself, and nobody is to judge it by its epochs.
-    watchers = [] if settings.probe == "lr_range" else [best, *stopping, EpochEnd(module.group.together(on_epoch))]
-    train = Blocks(len(split.y_train), spread.effective_batch, derive(settings.seed, "order"))
+    watchers = [] if trial.settings.probe == "lr_range" else [best, *stopping, EpochEnd(tell)]
+    train = Blocks(len(split.y_train), trial.spread.effective_batch, derive(trial.settings.seed, "order"))
     valid = Blocks(len(split.y_valid), 1000, 0, block=1, shuffle=False)
     status = "completed"
     try:
         with quiet():
             trainer = make(
-                config["trainer"],
+                trial.config["trainer"],
                 max_epochs=sum(phase.epochs for phase in module.phases),
                 callbacks=watchers,
                 # Inside a SLURM job Lightning would take the job's tasks for the ranks of this one trial.
                 plugins=[LightningEnvironment()],
-                default_root_dir=str(directory),
+                default_root_dir=str(trial.task.directory),
             )
             trainer.fit(module, train, Chunks(valid))
     except Finished:
@@ -374,9 +404,14 @@ def fit(
         raise KeyboardInterrupt from None
     finally:
         module.release()
-    if patience and best.state and status == "completed":
-        module.net.load_state_dict(best.state)
+    restore_best(module, best, status)
     return status, best
+
+
+def restore_best(module: "Regimen", best: "BestWeights", status: str) -> None:
+    """Early stopping ends with the weights at the lowest validation loss, whether or not it stopped early."""
+    if module.regularization.patience and best.state and status == "completed":
+        module.net.load_state_dict(best.state)
 
 
 @contextmanager

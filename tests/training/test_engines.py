@@ -13,8 +13,8 @@ from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.training.compiled import Compiled
 from regimens.training.ddp import Spread
-from regimens.training.fleet import Fleet
 from regimens.training.module import Regimen
+from regimens.training.stacked import Stacked
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler")
@@ -178,12 +178,13 @@ def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
         module.training_step(order, 0)
     for module in fleet:
         module.configure_optimizers()
-        module._data = fleet[0]._data
-    together = Fleet([module._job() for module in fleet], seeds=range(4))
-    for step in range(50):
-        together.step(torch.stack([order[step] for order in orders]))
-    together.save()
-    for ours, theirs in zip(fleet, plain, strict=True):
+        module.data = fleet[0].data
+    generators = [torch.Generator().manual_seed(seed) for seed in range(4)]
+    together = Stacked([module.job() for module in fleet], generators)
+    sums = together.run([torch.stack([order[step] for order in orders]) for step in range(50)])
+    for i, (ours, theirs) in enumerate(zip(fleet, plain, strict=True)):
+        together.save(i)
+        assert_agree({"sums": sums[i]}, {"sums": theirs._sums}, 1e-6)  # the plain loop adds up in single precision
         assert_agree(ours.net.state_dict(), theirs.net.state_dict(), 1e-9)
         assert ours.actions.clipped_share == pytest.approx(theirs.actions.clipped_share)
         assert ours.actions.last_lr == theirs.actions.last_lr

@@ -25,13 +25,13 @@ class Actions:
         self._constrained: Tensor | float = 0.0
         self._penalty_share = 0.0
 
-    def lr(self, lr: float) -> None:
-        """One step is about to be taken at learning rate `lr`."""
+    def lr(self, lr: float, steps: int = 1) -> None:
+        """`steps` steps are about to be taken at learning rate `lr`."""
         if self.steps == 0:
             self.first_lr = self.last_lr = lr
         elif lr < self.last_lr:
             self.reductions += 1
-        self.steps += 1
+        self.steps += steps
         self.last_lr = lr
         self.lowest_lr = min(self.lowest_lr, lr)
         self.highest_lr = max(self.highest_lr, lr)

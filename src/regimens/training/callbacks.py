@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import pytorch_lightning as pl
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class BestWeights(pl.Callback):
@@ -17,10 +17,17 @@ class BestWeights(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Copy the state where the loss improved."""
-        loss = float(trainer.callback_metrics["val/loss"])
-        if not trainer.sanity_checking and (loss < self.loss or not self.state):
-            self.loss, self.epoch = loss, trainer.current_epoch + 1
-            self.state = {name: value.detach().clone() for name, value in module.net.state_dict().items()}  # type: ignore[union-attr]
+        if not trainer.sanity_checking:
+            net: nn.Module = module.net  # type: ignore[assignment]
+            loss = float(trainer.callback_metrics["val/loss"])
+            self.offer(
+                loss, trainer.current_epoch + 1, lambda: {k: v.detach().clone() for k, v in net.state_dict().items()}
+            )
+
+    def offer(self, loss: float, epoch: int, state: Callable[[], dict[str, Tensor]]) -> None:
+        """Take `state()`, a copy, where the loss improved in epoch `epoch` (from 1)."""
+        if loss < self.loss or not self.state:
+            self.loss, self.epoch, self.state = loss, epoch, state()
 
 
 class EpochEnd(pl.Callback):

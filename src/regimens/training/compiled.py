@@ -227,6 +227,11 @@ def obstacle_in(job: Job) -> str:
         return "no C++ compiler on this machine"
     if job.x.device.type != "cpu":
         return "compiled blocks are for processors"
+    return not_functional(job)
+
+
+def not_functional(job: Job) -> str:
+    """Why this phase's step is no function of tensors alone, in a few words; empty where it is."""
     if not isinstance(job.optimizer, RuleOptimizer):
         return f"{type(job.optimizer).__name__} is not one of the catalogue's own optimisers"
     if len(job.optimizer.param_groups) != 1:

@@ -1,163 +1,138 @@
-"""Many trials of one shape as one batched network: their parameters stacked, one functional step mapped over them.
+"""Trains many trials of one shape together, for whole epochs: what Lightning and its callbacks do for a single one.
 
-Trials may differ in seed, order of examples, learning rate, schedule, penalties, bounds, dropout rates and initial
-weights; they share the network's shape, the kind of optimiser and the batch size. Each trial's noise comes from its own
-generator, drawn in the plain loop's order, so that a trial does not depend on the company it is trained in.
+A trial that diverges, stops early or is pruned leaves the fleet with the weights that it has then. It is computed along
+as long as most of the others train, and dropped from the batch when half of it is gone.
 """
 
-import copy
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 
 import torch
-from torch import Tensor, nn
-from torch.func import vmap
-from torch.nn.modules.dropout import _DropoutNd
+from torch import Tensor
 
-from regimens.errors import UserError
-from regimens.training.compiled import Job, weights_of
-from regimens.training.functional import TALLIES, Numbers, Step, Weights, numbers_of
-from regimens.training.optimizers import RuleOptimizer
+from regimens.data.loader import Blocks
+from regimens.errors import Pruned
+from regimens.training.callbacks import BestWeights
+from regimens.training.module import Regimen
+from regimens.training.stacked import Stacked
 
-# Alpha dropout's value for a dropped unit: SELU's lower limit, -scale * alpha.
-_LOW = 1.7580993408473766
+OnEpoch = Callable[[int, dict[str, float]], None]
 
 
-class Masked(nn.Module):
-    """Dropout whose noise is given: x * scale + shift, each of x's shape."""
+@dataclass
+class Member:
+    """One trial of a fleet.
 
-    scale: Tensor
-    shift: Tensor
+    order: its mini-batches, an epoch a pass. generator: its dropout noise. tell: hears of each epoch, may raise Pruned.
+    status: "training", then how the training ended.
+    """
 
-    def __init__(self, alpha: bool) -> None:
-        super().__init__()
-        self.register_buffer("scale", torch.ones(()))
-        if alpha:
-            self.register_buffer("shift", torch.zeros(()))
-        self.alpha = alpha
+    module: Regimen
+    order: Blocks
+    generator: torch.Generator
+    tell: OnEpoch
+    status: str = "training"
+    best: BestWeights = field(default_factory=BestWeights)
+    waited: int = 0
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop what the noise says."""
-        return x * self.scale + self.shift if self.alpha else x * self.scale
-
-
-@dataclass(frozen=True)
-class Noise:
-    """One dropout layer of the fleet: its name, its inputs' width, and each trial's rate."""
-
-    name: str
-    width: int
-    alpha: bool
-    rates: tuple[float, ...]
-
-    def draw(self, batch: int, generators: Sequence[torch.Generator], like: Tensor) -> dict[str, Tensor]:
-        """The layer's buffers for one step, (trials, batch, width) each, as torch's dropout draws them."""
-        noise = like.new_empty(len(generators), batch, self.width)
-        shift = torch.empty_like(noise) if self.alpha else None
-        for i, (rate, generator) in enumerate(zip(self.rates, generators, strict=True)):
-            keep = noise[i].bernoulli_(1 - rate, generator=generator)
-            if shift is None:
-                keep.div_(1 - rate)
-                continue
-            a = 1 / math.sqrt((_LOW**2 * rate + 1) * (1 - rate))
-            torch.add(keep, -1, out=shift[i]).mul_(_LOW * a).add_(_LOW * a * rate)
-            keep.mul_(a)
-        scale = {f"{self.name}.scale": noise}
-        return scale if shift is None else {**scale, f"{self.name}.shift": shift}
+    def close_epoch(
+        self, epoch: int, sums: list[float], valid: tuple[float, float], seconds: float, state: Callable
+    ) -> None:
+        """Take an epoch's numbers, and leave the fleet where they or whoever watches say so."""
+        module = self.module
+        loss = module.close_epoch(epoch, sums, valid, seconds)["val/loss"]
+        # As Lightning's EarlyStopping counts, for which a loss that is no number is no improvement.
+        self.waited = 0 if loss < self.best.loss else self.waited + 1
+        self.best.offer(loss, epoch + 1, state)
+        patience = module.regularization.patience
+        if patience and self.waited >= patience:
+            self.status = "completed"
+        try:
+            self.tell(epoch + 1, {name: values[-1] for name, values in module.history.items()})
+        except Pruned:
+            self.status = "pruned"
 
 
 class Fleet:
-    """Steps `jobs`, one a trial, together; `save` writes what was learned back into each trial's own network.
+    """Trains `members` for `epochs` epochs, phases and all; afterwards each one's module and status are as if alone.
 
-    seeds: each trial's seed of its dropout noise. Raises UserError where the trials are not of one shape.
+    Their times are shares: the fleet's, divided by the number of its members. Raises UserError where they are not of
+    one shape.
     """
 
-    def __init__(self, jobs: Sequence[Job], seeds: Sequence[int]) -> None:
-        self.jobs = list(jobs)
-        first = self.jobs[0]
-        self._optimizers = [job.optimizer for job in self.jobs if isinstance(job.optimizer, RuleOptimizer)]
-        if len({shape(job) for job in self.jobs}) != 1 or len(self._optimizers) != len(self.jobs):
-            raise UserError("engine=fleet: the trials of a fleet share one shape, one optimiser and its techniques")
-        self._generators = [torch.Generator(first.x.device).manual_seed(seed) for seed in seeds]
-        self._own = [weights_of(job.net, optimizer) for job, optimizer in zip(self.jobs, self._optimizers, strict=True)]
-        net, self._noise = masked([job.net for job in self.jobs])
-        self._weights = stack(self._own)
-        constants = [numbers_of(job.regularization, job.clip) for job in self.jobs]
-        self._numbers = {name: first.x.new_tensor([each[name] for each in constants]) for name in constants[0]}
-        step = Step(net, first.objective, self._optimizers[0].rule, first.clip)
+    def __init__(self, members: Sequence[Member], epochs: int) -> None:
+        self.members = list(members)
+        self.epochs = epochs
+        for member in self.members:
+            member.module.train()
+            member.module.configure_optimizers()
+        self._aboard = self.members
+        self._stacked: Stacked
 
-        def one(parts: dict[str, dict[str, Tensor]], x: Tensor, y: Tensor, c: Tensor, numbers: Numbers) -> Tensor:
-            return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
+    def train(self) -> None:
+        """Train until the last epoch, or until nobody is left."""
+        started = time.perf_counter()
+        for epoch in range(self.epochs):
+            if not self._active:
+                break
+            self._begin(epoch)
+            sums = self._train_epoch(epoch)
+            x, y = self.members[0].module.data["val"]
+            valid = (self._stacked.validate(x, y) / len(y)).tolist()
+            seconds = (time.perf_counter() - started) / len(self.members)
+            for i, member in enumerate(self._aboard):
+                if member.status == "training":
+                    loss, accuracy = valid[i]
+                    member.close_epoch(epoch, sums[i], (loss, accuracy), seconds, lambda i=i: self._stacked.state(i))
+                    if member.status != "training":
+                        self._stacked.save(i)
+        for i, member in enumerate(self._aboard):
+            if member.status == "training":
+                member.status = "completed"
+                self._stacked.save(i)
 
-        self._step = vmap(one, randomness="error")
+    @property
+    def _active(self) -> list[Member]:
+        return [member for member in self._aboard if member.status == "training"]
 
-    def step(self, indices: Tensor) -> Tensor:
-        """One step of every trial on its own mini-batch, indices (trials, batch); the TALLIES (trials, 5)."""
-        x, y = self.jobs[0].x, self.jobs[0].y
-        trials, batch = indices.shape
-        flat = indices.flatten()
-        noise: dict[str, Tensor] = {}
-        for layer in self._noise:
-            noise |= layer.draw(batch, self._generators, x)
-        parts = {**vars(self._weights), "buffers": {**self._weights.buffers, **noise}}
-        rows = []
-        for job, optimizer in zip(self.jobs, self._optimizers, strict=True):
-            job.actions.lr(job.schedule.lr)
-            rows.append(optimizer.tick(optimizer.param_groups[0]))
-            job.schedule.step()
-        with torch.no_grad():
-            batches = x.index_select(0, flat).view(trials, batch, -1), y.index_select(0, flat).view(trials, batch)
-            tallies = self._step(parts, *batches, x.new_tensor(rows), self._numbers)
-        if self._numbers.keys() & {"bound", "max_norm"}:
-            for job, row in zip(self.jobs, tallies, strict=True):
-                job.actions.clipped(row[TALLIES.index("clipped")])
-                job.actions.constrained(row[TALLIES.index("constrained")])
-        return tallies
+    def _begin(self, epoch: int) -> None:
+        """Begin an epoch; at a phase's first one, or where half of the trials are gone, stack those left anew."""
+        left = [i for i, member in enumerate(self._aboard) if member.status == "training"]
+        starts = epoch == 0 or epoch in self.members[0].module.phase_starts
+        anew = starts or len(left) <= len(self._aboard) / 2
+        if anew and epoch > 0:
+            for i in left:
+                self._stacked.save(i)
+        for i in left:
+            self._aboard[i].module.begin_epoch(epoch)
+        if anew:
+            self._aboard = self._active
+            jobs = [member.module.job() for member in self._aboard]
+            self._stacked = Stacked(jobs, [member.generator for member in self._aboard])
 
-    def save(self) -> None:
-        """Copy the stacked parameters, buffers and optimiser state back into each trial's own."""
-        together = self._weights
-        for i, own in enumerate(self._own):
-            for mine, all_ in ((own.trained, together.trained), (own.buffers, together.buffers)):
-                for name, value in mine.items():
-                    value.copy_(all_[name][i])
-            for name, slots in own.slots.items():
-                for slot, all_slots in zip(slots, together.slots[name], strict=True):
-                    slot.copy_(all_slots[i])
+    def _train_epoch(self, epoch: int) -> list[list[float]]:
+        """One epoch; the sums of each member aboard. Whose loss is no longer finite leaves at the end of its block."""
+        for member in self._aboard:
+            member.order.set_epoch(epoch)
+        sums = torch.zeros(len(self._aboard), 3, dtype=torch.float64)
+        for blocks in zip(*(member.order for member in self._aboard), strict=True):
+            counted = [member.status == "training" for member in self._aboard]
+            total = self._run(blocks, counted).cpu()
+            sums += total
+            for i, member in enumerate(self._aboard):
+                if counted[i] and not math.isfinite(float(total[i, 0])):
+                    member.status = "diverged"
+                    self._stacked.save(i)
+            if not self._active:
+                break
+        return sums.tolist()
 
-
-def shape(job: Job) -> tuple[object, ...]:
-    """What the trials of a fleet have in common: names and sizes of tensors, and the kinds of every part."""
-    tensors = tuple((name, tuple(p.shape), p.requires_grad) for name, p in job.net.named_parameters())
-    kinds = tuple(type(module) for module in job.net.modules())
-    rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
-    return tensors, kinds, rule, type(job.clip), tuple(numbers_of(job.regularization, job.clip)), id(job.x)
-
-
-def stack(own: Sequence[Weights]) -> Weights:
-    """Each tensor of the trials, stacked along a new first dimension."""
-
-    def stacked(part: str) -> dict[str, Tensor]:
-        return {name: torch.stack([getattr(each, part)[name] for each in own]) for name in getattr(own[0], part)}
-
-    slots = {
-        name: tuple(torch.stack(same) for same in zip(*(each.slots[name] for each in own), strict=True))
-        for name in own[0].slots
-    }
-    return Weights(stacked("trained"), stacked("fixed"), stacked("buffers"), slots)
-
-
-def masked(nets: Sequence[nn.Module]) -> tuple[nn.Module, list[Noise]]:
-    """A copy of the first network with its dropout layers replaced, and what noise they need, in the order of use."""
-    net = copy.deepcopy(nets[0])
-    modules = [dict(each.named_modules()) for each in nets]
-    noise, width = [], 0
-    for name, module in reversed(list(net.named_modules())):
-        if isinstance(module, nn.Linear):
-            width = module.in_features
-        if isinstance(module, _DropoutNd) and module.training:
-            alpha = isinstance(module, nn.AlphaDropout)
-            net.set_submodule(name, Masked(alpha))
-            noise.append(Noise(name, width, alpha, tuple(each[name].p for each in modules)))
-    return net, noise[::-1]
+    def _run(self, blocks: Sequence[Sequence[Tensor]], counted: Sequence[bool]) -> Tensor:
+        """Step through one block of mini-batches of every member; the last mini-batch of an epoch may be smaller."""
+        device = self._stacked.jobs[0].x.device
+        batches = [torch.stack(step).to(device) for step in zip(*blocks, strict=True)]
+        runs = [list(run) for _, run in groupby(batches, key=lambda batch: batch.shape[1])]
+        return torch.stack([self._stacked.run(run, counted) for run in runs]).sum(0)

@@ -52,20 +52,21 @@ class Step:
         """Step on x (B, D), y (B,) with the rule's coefficients `c` and the trial's `numbers` (see `numbers_of`)."""
         kernels = kernel_names(self.net)
         l1, l2 = numbers.get("l1", 0.0), numbers.get("l2", 0.0)
+        penalised = bool(numbers.keys() & {"l1", "l2"})
 
         def loss_of(trained: Tensors, buffers: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor]]:
             tensors = {**trained, **weights.fixed}
             logits = functional_call(self.net, (tensors, buffers), (x,))
             loss = self.objective.loss(logits, y)
-            extra = penalty([tensors[name] for name in kernels], l1, l2).to(loss)
+            extra = penalty([tensors[name] for name in kernels], l1, l2).to(loss) if penalised else loss.new_zeros(())
             return loss + extra, (logits, extra)
 
         gradients, (loss, (logits, extra)) = grad_and_value(loss_of, has_aux=True)(weights.trained, weights.buffers)
         grads = [gradients[name] for name in weights.trained]
-        clipped = self.clip.apply(grads, numbers["bound"]) if "bound" in numbers else torch.zeros(())
+        clipped = self.clip.apply(grads, numbers["bound"]) if "bound" in numbers else loss.new_zeros(())
         for (name, p), g in zip(weights.trained.items(), grads, strict=True):
             self.rule.update(p, g, weights.slots[name], c)
-        constrained = torch.zeros(())
+        constrained = loss.new_zeros(())
         if "max_norm" in numbers:
             tensors = {**weights.trained, **weights.fixed}
             constrained = max_norm_([tensors[name] for name in kernels[:-1]], numbers["max_norm"])

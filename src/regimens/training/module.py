@@ -7,6 +7,7 @@ stepped by hand (manual optimisation); metrics gather in tensors and are read on
 import math
 import time
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import pytorch_lightning as pl
 import torch
@@ -34,7 +35,8 @@ class Regimen(pl.LightningModule):
     """Trains `net` on `train` (x (N, D), y (N,)), watches `valid`; `history` holds one number an epoch for each metric.
 
     `make_optimizer(params, lr)` (lr None: the optimiser's own) and `make_schedule(optimizer, epochs)` are called anew
-    in each phase. Raises Diverged out of `fit` as soon as a block's loss is not finite, and what the probe raises.
+    in each phase; `data` may be replaced by the same on another device. Raises Diverged out of `fit` as soon as a
+    block's loss is not finite, and what the probe raises.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Regimen(pl.LightningModule):
         self.group = group or Alone()
         self.actions = Actions()
         self.history: dict[str, list[float]] = {}
-        self._data = {"train": train, "val": valid}
+        self.data = {"train": train, "val": valid}
         self._make_optimizer = make_optimizer
         self._make_schedule = make_schedule
         self._frozen = 0
@@ -73,11 +75,11 @@ class Regimen(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Move the data to the module's device once; every later batch is an index into it."""
-        self._data = {name: (x.to(self.device), y.to(self.device)) for name, (x, y) in self._data.items()}
+        self.data = {name: (x.to(self.device), y.to(self.device)) for name, (x, y) in self.data.items()}
 
     def release(self) -> None:
         """Let go of the data: Lightning's trainer and module hold each other, so that memory would wait for them."""
-        self._data = {}
+        self.data = {}
         self.engine.end()
 
     def configure_optimizers(self) -> Optimizer:
@@ -90,23 +92,33 @@ class Regimen(pl.LightningModule):
         self._started = time.perf_counter()
 
     @property
+    def phase_starts(self) -> dict[int, Phase]:
+        """The later phases by the epoch (from 0) in which they begin."""
+        ends = list(accumulate(phase.epochs for phase in self.phases))
+        return dict(zip(ends, self.phases[1:], strict=False))
+
+    @property
     def _layers(self) -> list[nn.Module]:
         return list(self.net.layers)  # type: ignore[arg-type]
 
     def on_train_epoch_start(self) -> None:
-        """Begin a phase where its first epoch begins, and reset what is counted once an epoch."""
-        start = 0
-        for phase in self.phases:
-            if self.current_epoch == start and start > 0:
-                self.trainer.optimizers = [self._begin(phase)]
-            start += phase.epochs
-        rest(self._layers, self._frozen)
+        """Begin the epoch, and a phase where its first epoch begins."""
+        if self.begin_epoch(self.current_epoch):
+            self.trainer.optimizers = [self._optimizer]
         if self._fresh:
-            self.engine.begin(self._job())
+            self.engine.begin(self.job())
             self._fresh = False
+        self.probe.begin_epoch(self.current_epoch)
+
+    def begin_epoch(self, epoch: int) -> bool:
+        """Reset what is counted once an epoch (from 0); True where a later phase begins, with its own optimiser."""
+        begun = epoch in self.phase_starts
+        if begun:
+            self._begin(self.phase_starts[epoch])
+        rest(self._layers, self._frozen)
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._first_lr = self._schedule.lr
-        self.probe.begin_epoch(self.current_epoch)
+        return begun
 
     def _begin(self, phase: Phase) -> Optimizer:
         freeze(self._layers, phase.frozen)
@@ -119,14 +131,15 @@ class Regimen(pl.LightningModule):
         self._fresh = True
         return self._optimizer
 
-    def _job(self) -> Job:
+    def job(self) -> Job:
+        """What the current phase consists of."""
         parts = (self.net, self.objective, self._optimizer, self._schedule, self.clip, self.regularization)
-        return Job(*parts, self.probe, self.actions, *self._data["train"])
+        return Job(*parts, self.probe, self.actions, *self.data["train"])
 
     def training_step(self, block: Block, block_index: int) -> None:
         """Step once for each mini-batch of indices in `block`."""
         net, regularization, actions = self.net, self.regularization, self.actions
-        data, labels = self._data["train"]
+        data, labels = self.data["train"]
         block, taken = self.engine.take(block)
         losses: list[Tensor] = []
         penalties: list[Tensor] = []
@@ -185,31 +198,42 @@ class Regimen(pl.LightningModule):
     def validation_step(self, whole: Tensor, index: int) -> None:
         """Add a chunk's loss and hits; the penalty is part of the reported loss, as in Keras (PARITY.md, 7)."""
         indices = self.group.part(whole)
-        x, y = (part.index_select(0, indices) for part in self._data["val"])
+        x, y = (part.index_select(0, indices) for part in self.data["val"])
         logits = self.net(x)
         loss = self._loss(logits, y) + self.regularization.penalty(self.net)
         n = len(indices)
         self._valid += torch.stack([loss.double() * n, self.objective.correct(logits, y).double(), loss.new_tensor(n)])
 
     def on_validation_epoch_end(self) -> None:
-        """Close the epoch: its numbers go to `history` and to Lightning's log, and the schedule sees the loss."""
+        """Close the epoch: its numbers go to Lightning's log too."""
         if self.trainer.sanity_checking:
             return
-        n = len(self._data["train"][1])
-        loss, correct, penalty = (self._sums / n).tolist()
-        valid_loss, valid_correct, valid_n = self.group.sum(self._valid).tolist()
+        loss, correct, n = self.group.sum(self._valid).tolist()
+        elapsed = time.perf_counter() - self._started
+        numbers = self.close_epoch(self.current_epoch, self._sums.tolist(), (loss / n, correct / n), elapsed)
+        self.log_dict({key: torch.tensor(value, dtype=torch.float64) for key, value in numbers.items()})
+        self.probe.end_epoch()
+
+    def close_epoch(
+        self, epoch: int, sums: Sequence[float], valid: tuple[float, float], seconds: float
+    ) -> dict[str, float]:
+        """Add the epoch (from 0) to `history` and show the schedule its validation loss; the epoch's numbers.
+
+        sums: of loss * samples, hits and penalty * samples in training; valid: loss and accuracy; seconds: since the
+        training began.
+        """
+        loss, correct, penalty = (one / len(self.data["train"][1]) for one in sums)
         numbers = {
             "train/loss": loss,
             "train/accuracy": correct,
-            "val/loss": valid_loss / valid_n,
-            "val/accuracy": valid_correct / valid_n,
+            "val/loss": valid[0],
+            "val/accuracy": valid[1],
             "lr/first": self._first_lr,
             "lr": self.actions.last_lr,
-            "time": time.perf_counter() - self._started,
+            "time": seconds,
         }
         self.actions.penalised(penalty, loss)
         self._schedule.epoch_end(numbers["val/loss"])
-        for name, value in {"epoch": float(self.current_epoch + 1), **numbers}.items():
+        for name, value in {"epoch": float(epoch + 1), **numbers}.items():
             self.history.setdefault(name, []).append(value)
-        self.log_dict({key: torch.tensor(value, dtype=torch.float64) for key, value in numbers.items()})
-        self.probe.end_epoch()
+        return numbers

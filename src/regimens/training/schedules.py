@@ -160,6 +160,15 @@ class Schedule:
         """The learning rate of the next step (first parameter group)."""
         return float(self.optimizer.param_groups[0]["lr"])
 
+    @property
+    def moves(self) -> bool:
+        """Whether the learning rate may change before the epoch ends."""
+        return self._every_step or self._steps < self.warmup
+
+    def skip(self, steps: int) -> None:
+        """Count `steps` optimiser steps within which nothing moves."""
+        self._steps += steps
+
     def step(self) -> None:
         """Count one optimiser step."""
         self._steps += 1

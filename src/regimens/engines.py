@@ -1,0 +1,104 @@
+"""Which engine trains what: a rule on the regimen, its company in the study and the hardware, and on nothing else.
+
+Never on what lies in a cache, how many workers there are or how busy the machine is: the engine is part of a study's
+identity, since engines differ in rounding. Light: a study's parent asks this before anything is trained.
+"""
+
+import copy
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+# What a fleet knows of Lightning's trainer; a setting that is not among these asks for what only Lightning can do.
+TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
+# Trials of a fleet. On a processor more gain little, and leave other workers without work.
+FLEET = {"cpu": 16, "gpu": 512}
+# Bytes of a GPU's memory that a fleet may fill: parameters, gradients, optimiser state, and as much again in passing.
+GPU_MEMORY = 8 * 2**30
+# On a processor, up to this many multiplications a step (weights * batch), calls cost more than arithmetic.
+SMALL = 2_500_000
+# Fewer trials of one shape than this do not repay being put together.
+COMPANY = {"cpu": 4, "gpu": 2}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a data set and task make of a network: examples to train on, inputs and outputs."""
+
+    examples: int
+    inputs: int
+    outputs: int
+
+
+def weights_of(config: Mapping[str, Any], size: Size) -> int:
+    """How many weights the network has, biases and norms aside."""
+    widths = [size.inputs, *config["model"]["hidden"], size.outputs]
+    return sum(a * b for a, b in pairwise(widths))
+
+
+def kind_of_device(config: Mapping[str, Any]) -> str:
+    """Where the trainer trains: "cpu" or "gpu"."""
+    return "cpu" if config["trainer"].get("accelerator") == "cpu" else "gpu"
+
+
+def capacity(config: Mapping[str, Any], size: Size) -> int:
+    """How many trials a fleet of this network has at most."""
+    device = kind_of_device(config)
+    if device == "cpu":
+        return FLEET["cpu"]
+    return max(1, min(FLEET["gpu"], GPU_MEMORY // (weights_of(config, size) * 4 * 10)))
+
+
+def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 1) -> str:
+    """The engine of a regimen: what it asks for, or what `engine=auto` takes.
+
+    trials: how many of the study share its shape, and so its compiled code; company: how many of them train at once.
+    """
+    if config["engine"] != "auto":
+        return str(config["engine"])
+    device, weights = kind_of_device(config), weights_of(config, size)
+    small = device == "gpu" or weights * config["batch_size"] <= SMALL
+    if company >= COMPANY[device] and small and not obstacle_in(config):
+        return "fleet"
+    steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
+    return "compiled" if device == "cpu" and repays(config, steps) else "eager"
+
+
+def repays(config: Mapping[str, Any], steps: int) -> bool:
+    """Whether a study's steps repay compilation, even where every core's worker compiles for itself at once."""
+    from regimens.training.compiled import repays as repaid
+
+    return repaid(steps // (os.cpu_count() or 1), len(config["model"]["hidden"]) + 1)
+
+
+def obstacle_in(config: Mapping[str, Any]) -> str:
+    """What keeps a regimen out of any fleet, as far as its configuration tells; empty where nothing does."""
+    if config["probe"] != "none":
+        return f"probe={config['probe']} looks at single steps"
+    for part in ("optimizer", "clip"):
+        if not str(config[part]["_target_"]).startswith("regimens."):
+            return f"{config[part]['_target_']} is not one of the catalogue's own"
+    if "RReLU" in str(config["activation"].get("_target_")):
+        return "rrelu draws its slopes inside the activation"
+    trainer = config["trainer"]
+    if extra := [key for key in trainer if key not in TRAINER and not key.startswith("enable_")]:
+        return f"trainer.{extra[0]} is for one trial"
+    if trainer["devices"] != 1 or trainer["accelerator"] not in ("cpu", "gpu", "cuda"):
+        return "a fleet is trained on one device"
+    return ""
+
+
+def shape_of(regimen: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a regimen the trials of a fleet have in common; numbers that may differ between them are left out."""
+    shape = copy.deepcopy(dict(regimen))
+    for part in ("init", "scheduler", "engine"):
+        shape.pop(part, None)
+    for part in ("optimizer", "clip"):
+        shape[part] = regimen[part]["_target_"]
+    held = regimen["regularization"]
+    shape["regularization"] = {name: float(held[name]) > 0 for name in ("l1", "l2", "dropout", "alpha_dropout")}
+    shape["regularization"]["max_norm"] = float(held["max_norm"]) < math.inf
+    return shape

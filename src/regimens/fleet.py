@@ -1,0 +1,158 @@
+"""The composition root of many trials at once: tasks in; trained together where they are of one shape, results out."""
+
+import ctypes
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from regimens import trial as single
+from regimens.data.loader import Blocks
+from regimens.data.split import Split
+from regimens.engines import kind_of_device, obstacle_in
+from regimens.result import Result
+from regimens.training.compiled import not_functional
+from regimens.training.fleet import Fleet, Member
+from regimens.training.module import Data, Regimen
+from regimens.training.seeds import derive
+from regimens.training.stacked import shape
+from regimens.trial import Task, Trial
+
+Outcome = Result | Exception | None
+Loaded = tuple[Split, dict[str, Data]]
+
+
+@dataclass
+class Composed:
+    """A trial that can be part of a fleet."""
+
+    index: int
+    trial: Trial
+    split: Split
+    module: Regimen
+    generator: torch.Generator
+    kind: tuple[object, ...]
+
+
+def run_together(tasks: Sequence[Task]) -> list[Outcome]:
+    """Each task's result, or what it raised; None for a task without a directory.
+
+    Tasks of one shape are trained as one batched network. What fits no fleet is trained on its own, and its result says
+    why (`engine_note`).
+    """
+    keep_memory()
+    outcomes: list[Outcome] = [None] * len(tasks)
+    loaded: dict[str, Loaded] = {}
+    fleets: dict[tuple[object, ...], list[Composed]] = {}
+    for index, task in enumerate(tasks):
+        try:
+            composed = compose(index, task, loaded)
+        except Exception as err:
+            outcomes[index] = err
+            continue
+        if isinstance(composed, str):
+            outcomes[index] = alone(task, composed)
+        else:
+            fleets.setdefault(composed.kind, []).append(composed)
+    for fleet in fleets.values():
+        if len(fleet) == 1:
+            results = [alone(fleet[0].trial.task, "no other trial of its shape")]
+        else:
+            try:
+                results = train(fleet)
+            except Exception as err:
+                why = f"failed as a fleet: {(str(err).splitlines() or [type(err).__name__])[0]}"
+                results = [alone(one.trial.task, why) for one in fleet]
+        for one, result in zip(fleet, results, strict=True):
+            outcomes[one.index] = result
+    return outcomes
+
+
+def alone(task: Task, note: str) -> Outcome:
+    """The result of a task trained on its own, or what it raised."""
+    if task.directory is None:
+        return None
+    try:
+        return single.run(
+            task.cfg, task.directory, choices=task.choices, study=task.study, on_epoch=task.on_epoch, note=note
+        )
+    except Exception as err:
+        return err
+
+
+def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str:
+    """Build a task's trial; a sentence where it cannot be part of a fleet. `loaded` keeps the data for the next."""
+    trial = single.begin(task)
+    config, settings = trial.config, trial.settings
+    if obstacle := obstacle_in(config):
+        return obstacle
+    with single.sandbox(settings), trial.clock("setup"):
+        device = torch.device("cpu" if kind_of_device(config) == "cpu" else "cuda")
+        key = single.digest([config["data"], config["task"], config["paths"]["data"], device.type])
+        if key not in loaded:
+            loaded[key] = load(config, device)
+        split, data = loaded[key]
+        module = single.compose({**config, "engine": "eager"}, settings, trial.spread, split)
+        generator = torch.Generator(device)
+        if device.type == "cpu":  # goes on where what drew random numbers before training has left the stream
+            generator.set_state(torch.get_rng_state())
+        else:
+            generator.manual_seed(derive(settings.seed, "noise"))
+        module.to(device).train()
+        module.data = data
+        module.configure_optimizers()
+        if obstacle := not_functional(module.job()):
+            return obstacle
+        phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
+        kind = (*shape(module.job()), phases, settings.epochs, settings.batch_size, settings.threads)
+    return Composed(index, trial, split, module, generator, kind)
+
+
+def train(fleet: Sequence[Composed]) -> list[Outcome]:
+    """Train trials of one shape together and conclude each."""
+    settings = fleet[0].trial.settings
+    members = []
+    for one in fleet:
+        order = Blocks(len(one.split.y_train), settings.batch_size, derive(one.trial.settings.seed, "order"))
+        members.append(Member(one.module, order, one.generator, one.trial.task.on_epoch))
+    clock = single.Clock()
+    with single.sandbox(settings), clock("train"):
+        Fleet(members, settings.epochs).train()
+    outcomes: list[Outcome] = []
+    for one, member in zip(fleet, members, strict=True):
+        one.module.release()
+        one.trial.clock.durations["train"] = clock.durations["train"] / len(fleet)
+        outcomes.append(conclude(one, member, len(fleet)))
+    return outcomes
+
+
+def conclude(one: Composed, member: Member, size: int) -> Outcome:
+    """The result of a trained member, or what its evaluation raised."""
+    if one.trial.task.directory is None:
+        return None
+    single.restore_best(one.module, member.best, member.status)
+    engine = {"engine": "fleet", "fleet": size}
+    try:
+        with single.sandbox(one.trial.settings):
+            return single.conclude(one.trial, one.module, one.split, member.status, member.best, engine)
+    except Exception as err:
+        return err
+
+
+def load(config: Mapping[str, Any], device: torch.device) -> Loaded:
+    """A configuration's split, and what of it the training reads, on the device as a whole."""
+    split = single.load_data(config)
+    parts = {"train": (split.x_train, split.y_train), "val": (split.x_valid, split.y_valid)}
+    return split, {name: (x.to(device), y.to(device)) for name, (x, y) in parts.items()}
+
+
+def keep_memory() -> None:
+    """Let glibc keep large blocks that are freed: it would fault each step's anew, a quarter of a fleet's time."""
+    if sys.platform == "linux":
+        trim_threshold, mmap_threshold = -1, -3
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(mmap_threshold, 32 << 20)
+            libc.mallopt(trim_threshold, 1 << 30)
