@@ -106,7 +106,7 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
         if obstacle := not_functional(module.job()):
             return obstacle
         phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
-        kind = (*shape(module.job()), phases, settings.epochs, settings.batch_size, settings.threads)
+        kind = (*shape(module.job()), key, phases, settings.epochs, settings.batch_size, settings.threads)
     return Composed(index, trial, split, module, generator, kind)
 
 

@@ -3,27 +3,63 @@
 Mapping a function over trials anew at every step costs more than a small net's arithmetic; a trace of it does not.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import vmap
 from torch.utils import _pytree as pytree
+
+from regimens.training.tidy import tidy
 
 Tensors = dict[str, Tensor]
 # Steps of one launch on a GPU.
 LAUNCH = 8
 WARM_UP = 2
+# Traces kept for the next fleet of the same kind, the newest last: tracing costs as much as a hundred steps.
+KEPT = 32
+_traces: dict[Hashable, Callable[..., Any]] = {}
+
+
+def trace(kind: Hashable, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:
+    """`function` of flat tensors as torch's own operations, for inputs like these.
+
+    kind: with the inputs' shapes, all that the operations follow from.
+    """
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    key = (kind, tuple((value.shape, value.dtype, value.device) for value in inputs))
+    if key not in _traces:
+        while len(_traces) >= KEPT:
+            del _traces[next(iter(_traces))]
+        with torch.no_grad():
+            _traces[key] = tidy(make_fx(function, tracing_mode="fake")(*inputs))
+    return _traces[key]
+
+
+class Mapped:
+    """`function`, mapped over its arguments' first dimensions as `in_dims` says, traced once for each size of them."""
+
+    def __init__(self, function: Callable[..., Any], in_dims: tuple[int | None, ...], kind: Hashable) -> None:
+        self._function, self._kind = vmap(function, in_dims=in_dims), kind
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the function gives for these trees of tensors."""
+        flat, spec = pytree.tree_flatten(arguments)
+        run = trace(self._kind, lambda *flat: self._function(*pytree.tree_unflatten(list(flat), spec)), flat)
+        with torch.no_grad():
+            return run(*flat)
 
 
 class Launcher:
-    """Calls `step(parts, numbers, x, y, c)` once a step, where `parts` are changed in place.
+    """Calls `step(parts, numbers, x, y, c)` of each trial once a step, where `parts` are changed in place.
 
-    parts: {"trained", "fixed", "buffers", "slots"}; a step's dropout noise joins the buffers.
+    parts: {"trained", "fixed", "buffers", "slots"}; a step's dropout noise joins the buffers. kind: see `trace`.
     """
 
-    def __init__(self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors) -> None:
-        self._step, self._parts, self._numbers = step, dict(parts), numbers
+    def __init__(self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors, kind: Hashable) -> None:
+        self._step, self._parts, self._numbers, self._kind = vmap(step, randomness="error"), dict(parts), numbers, kind
         self._runs: dict[tuple[int, ...], Callable[..., Tensor]] = {}
         self._cuda = next(iter(self._parts["trained"].values())).is_cuda
 
@@ -55,17 +91,10 @@ class Launcher:
             ]
             return torch.stack(tallies).double().sum(0)
 
-        run = self._trace(steps, [*state, *inputs])
+        run = trace(self._kind, steps, [*state, *inputs])
         if self._cuda and len(inputs[0]) > 1:
             return Captured(run, state, inputs)
         return lambda *inputs: run(*state, *inputs)
-
-    @staticmethod
-    def _trace(steps: Callable[..., Tensor], inputs: list[Tensor]) -> Callable[..., Tensor]:
-        from torch.fx.experimental.proxy_tensor import make_fx
-
-        with torch.no_grad():
-            return make_fx(steps, tracing_mode="fake")(*inputs)
 
 
 class Captured:

@@ -19,13 +19,20 @@ class Objective:
 
 def multiclass() -> Objective:
     """Softmax cross-entropy on logits (N, C), labels int64 (N,)."""
-    return Objective(F.cross_entropy, lambda logits, y: (logits.argmax(1) == y).sum(), lambda logits: logits.softmax(1))
+    return MULTICLASS
 
 
 def binary() -> Objective:
     """Sigmoid cross-entropy on logits (N, 1), labels float 0/1 (N,); positive where p > .5, strictly (PARITY.md, 8)."""
-    return Objective(
-        lambda logits, y: F.binary_cross_entropy_with_logits(logits.squeeze(1), y),
-        lambda logits, y: ((logits.squeeze(1) > 0) == (y > 0.5)).sum(),
-        lambda logits: torch.cat([1 - logits.sigmoid(), logits.sigmoid()], dim=1),
-    )
+    return BINARY
+
+
+# Two objects for good, so that what is made for one objective is known to fit the next trial's.
+MULTICLASS = Objective(
+    F.cross_entropy, lambda logits, y: (logits.argmax(1) == y).sum(), lambda logits: logits.softmax(1)
+)
+BINARY = Objective(
+    lambda logits, y: F.binary_cross_entropy_with_logits(logits.squeeze(1), y),
+    lambda logits, y: ((logits.squeeze(1) > 0) == (y > 0.5)).sum(),
+    lambda logits: torch.cat([1 - logits.sigmoid(), logits.sigmoid()], dim=1),
+)

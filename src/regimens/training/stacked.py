@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 from torch.nn.modules.dropout import _DropoutNd
 
 from regimens.errors import UserError
 from regimens.training.compiled import Job, weights_of
 from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of
-from regimens.training.launch import Launcher
+from regimens.training.launch import Launcher, Mapped
 from regimens.training.noise import masked
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.pace import pace
@@ -35,7 +35,7 @@ class Stacked:
         self.jobs = list(jobs)
         first = self.jobs[0]
         self._optimizers = [job.optimizer for job in self.jobs if isinstance(job.optimizer, RuleOptimizer)]
-        if len({shape(job) for job in self.jobs}) != 1 or len(self._optimizers) != len(self.jobs):
+        if len({(shape(job), id(job.x)) for job in self.jobs}) != 1 or len(self._optimizers) != len(self.jobs):
             raise UserError("engine=fleet: the trials of a fleet share one shape, one optimiser and its techniques")
         self._generators = list(generators)
         self._own = [weights_of(job.net, optimizer) for job, optimizer in zip(self.jobs, self._optimizers, strict=True)]
@@ -48,8 +48,9 @@ class Stacked:
         def one(parts: dict[str, Tensors], numbers: Numbers, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
             return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
 
-        self._launcher = Launcher(vmap(one, randomness="error"), vars(self._weights), self._numbers)
-        self._evaluate = vmap(evaluation(first), in_dims=(0, 0, None, None))
+        kind = shape(first)
+        self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind))
+        self._evaluate = Mapped(evaluation(first), (0, 0, None, None), ("evaluate", kind))
 
     def run(self, batches: Sequence[Tensor], counted: Sequence[bool] | None = None) -> Tensor:
         """One step for each batch of indices (trials, samples), all of one size; the steps' sums (trials, 3), float64.
@@ -84,11 +85,10 @@ class Stacked:
         """Sums of loss * samples and hits over x (N, D), y (N,), in evaluation mode: (trials, 2), float64."""
         parts = {**self._weights.trained, **self._weights.fixed, **self._weights.buffers}
         total = x.new_zeros(len(self.jobs), 2, dtype=torch.float64)
-        with torch.no_grad():
-            for start in range(0, len(y), CHUNK):
-                chunk = y[start : start + CHUNK]
-                loss, hits = self._evaluate(parts, self._numbers, x[start : start + CHUNK], chunk)
-                total += torch.stack([loss.double() * len(chunk), hits.double()], dim=1)
+        for start in range(0, len(y), CHUNK):
+            chunk = y[start : start + CHUNK]
+            loss, hits = self._evaluate(parts, self._numbers, x[start : start + CHUNK], chunk)
+            total += torch.stack([loss.double() * len(chunk), hits.double()], dim=1)
         return total
 
     def state(self, i: int) -> Tensors:
@@ -112,10 +112,12 @@ def shape(job: Job) -> tuple[object, ...]:
     tensors = tuple((name, tuple(p.shape), p.requires_grad) for name, p in job.net.named_parameters())
     # A module's own words hold its numbers (a slope, an epsilon); only a dropout's rate may differ in a fleet.
     kinds = tuple(
-        (type(module), "" if isinstance(module, _DropoutNd) else module.extra_repr()) for module in job.net.modules()
+        (type(module), module.training, "" if isinstance(module, _DropoutNd) else module.extra_repr())
+        for module in job.net.modules()
     )
     rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
-    return tensors, kinds, rule, type(job.clip), tuple(numbers_of(job.regularization, job.clip)), id(job.x)
+    numbers = tuple(numbers_of(job.regularization, job.clip))
+    return tensors, kinds, job.objective, rule, type(job.clip), numbers
 
 
 def stack(own: Sequence[Weights]) -> Weights:

@@ -1,0 +1,63 @@
+"""Rewriting a traced step: fewer operations, the same values."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from regimens.training.tidy import tidy
+from regimens.training.updates import add_square_, axpy_, blend_, ratio_
+
+aten = torch.ops.aten
+
+
+def rewritten(function: Callable[..., Tensor], *inputs: Tensor) -> tuple[list[object], float]:
+    """The operations that are left, and by how much they differ from the function's values, in place and returned."""
+    plain, fused = ([value.clone() for value in inputs] for _ in range(2))
+    graph = tidy(make_fx(vmap(function), tracing_mode="fake")(*inputs))
+    wanted, found = vmap(function)(*plain), graph(*fused)
+    pairs = zip([wanted, *plain], [found, *fused], strict=True)
+    targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
+    return targets, max(float((a - b).abs().max()) for a, b in pairs)
+
+
+def random(*shape: int) -> Tensor:
+    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(len(shape)))
+
+
+@pytest.mark.parametrize(
+    ("update", "fused"),
+    [
+        (lambda p, g, c: axpy_(p, g, c), aten.addcmul_.default),
+        (lambda p, g, c: blend_(p, g, c), aten.lerp_.Tensor),
+        (lambda p, g, c: add_square_(p, g, c), aten.addcmul_.default),
+        (lambda p, g, c: ratio_(p, g, g + 1, c), aten.addcdiv_.default),
+    ],
+)
+def test_an_update_is_one_pass(update: Callable[..., Tensor], fused: object) -> None:
+    targets, error = rewritten(lambda p, g, c: update(p, g, c).clone(), random(3, 4, 5), random(3, 4, 5), random(3))
+    assert fused in targets
+    assert aten.add_.Tensor not in targets
+    assert error < 1e-15
+
+
+def test_a_dense_layer_is_one_product() -> None:
+    layer = torch.nn.functional.linear
+    targets, error = rewritten(layer, random(3, 8, 5), random(3, 4, 5), random(3, 4))
+    assert aten.baddbmm.default in targets
+    assert not {aten.bmm.default, aten.add.Tensor, aten.mul.Scalar} & set(targets)
+    assert error < 1e-14
+
+
+def test_what_is_read_before_it_changes_keeps_its_old_value() -> None:
+    def swapped(p: Tensor, q: Tensor) -> Tensor:
+        moved = p * q
+        q.add_(1)
+        return p.add_(moved)
+
+    targets, error = rewritten(swapped, random(3, 4), random(3, 4))
+    assert error == 0
+    assert aten.addcmul_.default not in targets
