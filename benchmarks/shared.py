@@ -17,6 +17,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 # Peers live in environments of their own, made on first use; who is not named here runs in the project's.
 PEERS = {
     "jax": ("jax==0.10.2", "jaxlib==0.10.2", "optax==0.2.8", "numpy==2.4.6"),
+    "jax_cuda": ("jax[cuda12]==0.10.2", "optax==0.2.8", "numpy==2.4.6"),
     "keras": ("tensorflow-cpu==2.21.0", "keras==3.15.1", "keras-tuner==1.4.8", "tensorboard==2.20.0", "numpy==2.4.6"),
     "ray": ("ray[tune]==2.60.0", "torch==2.13.0", "pytorch-lightning==2.6.6", "torchmetrics==1.9.0", "numpy==2.4.6"),
 }

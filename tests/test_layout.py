@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "terminal": ({"terminal"}, {"base"}),
     "report": ({"report"}, {"base"}),
     "trial": (
-        {"advice", "artifacts", "evaluation", "ranks", "settings", "trial"},
+        {"advice", "artifacts", "engines", "evaluation", "fleet", "ranks", "settings", "trial"},
         {"base", "build", "data", "nets", "training"},
     ),
     "tracking": ({"predict", "serving", "shown", "tracking", "tracking_file"}, {"base", "build", "data", "nets"}),

@@ -4,6 +4,7 @@ import ctypes
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from regimens import trial as single
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.engines import kind_of_device, obstacle_in
-from regimens.result import Result
+from regimens.result import Result, write, write_together
 from regimens.training.compiled import not_functional
 from regimens.training.fleet import Fleet, Member
 from regimens.training.module import Data, Regimen
@@ -36,8 +37,8 @@ class Composed:
     kind: tuple[object, ...]
 
 
-def run_together(tasks: Sequence[Task]) -> list[Outcome]:
-    """Each task's result, or what it raised; None for a task without a directory.
+def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Outcome]:
+    """Each task's result, or what it raised; None for a task without a directory. `journal`: see `trial.run_fleet`.
 
     Tasks of one shape are trained as one batched network. What fits no fleet is trained on its own, and its result says
     why (`engine_note`).
@@ -62,12 +63,24 @@ def run_together(tasks: Sequence[Task]) -> list[Outcome]:
         else:
             try:
                 results = train(fleet)
+                leave(fleet, results, journal)
             except Exception as err:
                 why = f"failed as a fleet: {(str(err).splitlines() or [type(err).__name__])[0]}"
                 results = [alone(one.trial.task, why) for one in fleet]
         for one, result in zip(fleet, results, strict=True):
             outcomes[one.index] = result
     return outcomes
+
+
+def leave(fleet: Sequence[Composed], outcomes: Sequence[Outcome], journal: Path | None) -> None:
+    """Write the results of trials that were trained together."""
+    pairs = zip(fleet, outcomes, strict=True)
+    results = {one.trial.directory: result for one, result in pairs if isinstance(result, Result)}
+    if journal is not None:
+        write_together(results, journal)
+    else:
+        for directory, result in results.items():
+            write(result, directory)
 
 
 def alone(task: Task, note: str) -> Outcome:

@@ -72,6 +72,24 @@ def write(result: Result, directory: Path) -> Path:
     return write_json(result.to_json(), Path(directory) / FILE_NAME)
 
 
+def write_together(results: Mapping[Path, Result], journal: Path) -> None:
+    """Write several directories' results as one: once `journal` is there, `finish_together` can write what is not."""
+    told = {os.path.relpath(directory, journal.parent): result.to_json() for directory, result in results.items()}
+    write_json(told, journal)
+    finish_together(journal)
+
+
+def finish_together(journal: Path) -> None:
+    """Write the results that a journal holds, if there is one, where they are missing; then it is gone."""
+    if not journal.exists():
+        return
+    for name, result in json.loads(journal.read_text()).items():
+        path = Path(os.path.normpath(journal.parent / name)) / FILE_NAME
+        if not path.exists():
+            write_json(result, path)
+    journal.unlink()
+
+
 def read(path: Path) -> Result:
     """Read one result, given its file or its directory; raises UserError where it is missing or damaged."""
     path = Path(path)

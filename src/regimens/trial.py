@@ -79,6 +79,12 @@ class Trial:
     started: str
     clock: Clock = field(default_factory=Clock)
 
+    @property
+    def directory(self) -> Path:
+        """Where it leaves what it leaves; company has none."""
+        assert self.task.directory is not None
+        return self.task.directory
+
 
 def run(
     cfg: "DictConfig",
@@ -119,14 +125,20 @@ def train(trial: Trial, note: str = "") -> Result:
         with trial.clock("train"):
             status, best = fit(module, trial, split)
             module.group.end()
-        return conclude(trial, module, split, status, best, engine_of(module))
+        result = conclude(trial, module, split, status, best, engine_of(module))
+    write(result, trial.directory)
+    return result
 
 
-def run_fleet(tasks: Sequence[Task]) -> list[Result | Exception | None]:
-    """Train many regimens together where they are of one shape; each one's result, or what went wrong with it."""
+def run_fleet(tasks: Sequence[Task], journal: Path | None = None) -> list[Result | Exception | None]:
+    """Train many regimens together where they are of one shape; each one's result, or what went wrong with it.
+
+    With `journal`, a file to be, the results of those that were trained together appear together: a process that dies
+    leaves all or none of them, or the journal with which `result.finish_together` completes them.
+    """
     from regimens.fleet import run_together
 
-    return run_together(tasks)
+    return run_together(tasks, journal)
 
 
 def begin(task: Task) -> Trial:
@@ -146,16 +158,15 @@ def begin(task: Task) -> Trial:
 def conclude(
     trial: Trial, module: "Regimen", split: "Split", status: str, best: "BestWeights", engine: Mapping[str, Any]
 ) -> Result:
-    """Evaluate a trained module, and leave its files and its result in the trial's directory."""
-    config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.task.directory
-    assert directory is not None
+    """The result of a trained module, not yet written; its other files are, into the trial's directory."""
+    config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.directory
     with trial.clock("evaluate"):
         metrics = evaluate(module, split, settings, status)
         save(module, best, config, directory)
         save_inputs(split, directory)
     regimen = regimen_of(config)
     durations = trial.clock.durations
-    result = Result(
+    return Result(
         status=status,
         name=settings.name,
         seed=settings.seed,
@@ -178,8 +189,6 @@ def conclude(
             "started": trial.started,
         },
     )
-    write(result, directory)
-    return result
 
 
 def plain(cfg: "DictConfig") -> dict[str, Any]:
@@ -265,11 +274,16 @@ def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
     return load(**_task(config, task))
 
 
-def data_hash(config: Mapping[str, Any]) -> str:
-    """The hash of the configured task's data, which are prepared and looked at for it, though not made into tensors."""
+def look_at_data(config: Mapping[str, Any]) -> tuple[str, engines.Size]:
+    """The hash of the configured task's data, and what they make of a network.
+
+    They are prepared and looked at for it, though not made into tensors.
+    """
     from regimens.data import cut
 
-    return str(cut(**_task(config, {})).manifest["hash"])
+    found = cut(**_task(config, {}))
+    size = engines.Size(found.manifest["sizes"]["train"], found.n_inputs, found.n_outputs)
+    return str(found.manifest["hash"]), size
 
 
 def _task(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
@@ -390,7 +404,7 @@ def fit(module: "Regimen", trial: Trial, split: "Split") -> tuple[str, "BestWeig
                 callbacks=watchers,
                 # Inside a SLURM job Lightning would take the job's tasks for the ranks of this one trial.
                 plugins=[LightningEnvironment()],
-                default_root_dir=str(trial.task.directory),
+                default_root_dir=str(trial.directory),
             )
             trainer.fit(module, train, Chunks(valid))
     except Finished:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,16 @@ class Cut:
     #: source, files, sizes, counts of each class, and the hash of all that names the examples
     manifest: dict[str, Any]
 
+    @property
+    def n_inputs(self) -> int:
+        """Numbers of one example."""
+        return math.prod(self.examples["train"].shape[1:])
+
+    @property
+    def n_outputs(self) -> int:
+        """Logits of a network for the task."""
+        return 1 if self.goal.binary else len(self.classes)
+
     def split(self) -> "Split":
         """The tensors; the scaling is fitted on the training set for every task alike, so that what A learnt fits B."""
         import numpy as np
@@ -49,8 +60,8 @@ class Cut:
             tensors[f"y_{part}"] = torch.from_numpy(labels.astype(np.float32) if self.goal.binary else labels)
         return Split(
             **tensors,
-            n_inputs=tensors["x_train"].shape[1],
-            n_outputs=1 if self.goal.binary else len(self.classes),
+            n_inputs=self.n_inputs,
+            n_outputs=self.n_outputs,
             binary=self.goal.binary,
             n_classes=len(self.classes),
             class_names=self.classes,

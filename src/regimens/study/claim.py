@@ -37,6 +37,7 @@ class Claim:
     def compose(self, composer: Composer) -> Composed:
         """The configuration of this trial."""
         values = {"seed": self.seed, "test": self.phase == "final", **search.params_of(self.cell, self.values)}
+        values |= {"engine": self.cell.engine} if self.cell.engine else {}
         return composer.with_values(search.overrides_of(self.cell, self.values), values)
 
     def base(self, composer: Composer) -> Composed:
@@ -53,6 +54,27 @@ class Claim:
             "number": self.number,
             "params": self.values,
         }
+
+
+@dataclass
+class Batch:
+    """Trials that are trained together: those that are claimed, among all `members` of their fleet, in order.
+
+    A member that is not claimed has its result already. It is trained along, since the others' last bits depend on it.
+    """
+
+    claims: list[Claim]
+    members: list[Claim]
+    #: of the fleet, and the file that makes its results appear together; neither for a single trial
+    lock: Lock | None = None
+    journal: Path | None = None
+
+    def release(self) -> None:
+        """Let go of everything."""
+        for claim in self.claims:
+            claim.lock.release()
+        if self.lock is not None:
+            self.lock.release()
 
 
 def place(directory: Path, cell: Cell, phase: str, number: int) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import shlex
 import sys
 from collections import Counter
@@ -22,6 +21,7 @@ from regimens.study.compose import Composer, Source
 from regimens.study.define import define
 from regimens.study.definition import Study
 from regimens.study.ending import Draw, Ending
+from regimens.study.fleets import looker
 from regimens.study.locks import open_session
 from regimens.study.opening import make_ledger, recover, settle_definition, use_storage
 from regimens.study.settings import read_settings
@@ -77,14 +77,16 @@ def conduct(
     )
     composer = Composer(source)
     name = str(config.hydra.runtime.choices.get("study") or "adhoc")
+    look = looker(run_trial)
     study = define(
         settings,
         read_command_line(arguments),
         composer,
         name=name,
         tune=config.get("tune"),
-        data_hash=lambda cfg: data_hash(cfg, run_trial),
+        data_hash=lambda cfg: look(cfg)[0],
         code_hash=training_code(),
+        size_of=lambda cfg: look(cfg)[1],
     )
     directory = Path(config.paths.runs).absolute() / study.key
     settle_definition(study, directory)
@@ -108,12 +110,6 @@ def conduct(
         shown.deliver(zip(results, (ledger.place(*slot) for slot in slots(study)), strict=True))
     _report(study, table, results, [*paths, directory], told, shown.ending)
     return results
-
-
-def data_hash(cfg: DictConfig, run_trial: str) -> str | None:
-    """The hash of the data that a configuration names; asking for it also prepares them before any worker starts."""
-    ask = getattr(importlib.import_module(run_trial.rpartition(".")[0]), "data_hash", None)
-    return ask(OmegaConf.to_container(cfg, resolve=True)) if ask else None
 
 
 def _report(

@@ -10,6 +10,7 @@ from regimens.errors import UserError
 from regimens.study.axes import CommandLine, options, tuned_of
 from regimens.study.compose import Composer, digest, key_of, merge
 from regimens.study.definition import Cell, Study, derive
+from regimens.study.fleets import SizeOf, muster
 from regimens.study.identity import DataHash, identify
 from regimens.study.pruners import check_pruner
 from regimens.study.samplers import FIXED, check_sampler
@@ -29,6 +30,7 @@ def define(
     tune: Any = None,
     data_hash: DataHash = lambda cfg: None,
     code_hash: str | None = None,
+    size_of: SizeOf = lambda cfg: None,
 ) -> Study:
     """The study that these settings and this command line ask for.
 
@@ -77,6 +79,7 @@ def define(
     )
     for cell in cells:
         cell.points = _points(study, cell)
+    muster(study, settings, composer, size_of)
     return study
 
 

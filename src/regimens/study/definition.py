@@ -14,6 +14,9 @@ from regimens.study.compose import Source, digest
 from regimens.study.settings import MEASURE
 from regimens.study.space import Range, make_range
 
+#: [cell's label, phase, number]
+Slot = list[Any]
+
 
 @dataclass
 class Cell:
@@ -30,6 +33,8 @@ class Cell:
     #: in a joint search: axis -> label -> overrides; empty otherwise
     axes: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     regimen_hash: str = ""
+    #: what trains this cell's trials; empty where they have no engine
+    engine: str = ""
 
     @property
     def tuned(self) -> bool:
@@ -70,6 +75,15 @@ class Study:
     asked: tuple[str, ...] = ()
     #: the options of `data` and `scale` that every cell starts from, and the base seed
     setting: dict[str, str] = field(default_factory=dict)
+    #: the slots that are trained together; a cell with engine=fleet has all of its slots here, unless `alone`
+    fleets: list[list[Slot]] = field(default_factory=list)
+    #: why no trials are trained together, if so
+    alone: str = ""
+
+    @property
+    def together(self) -> set[str]:
+        """The labels of the cells whose trials are in fleets."""
+        return {slot[0] for slots in self.fleets for slot in slots}
 
     @property
     def key(self) -> str:

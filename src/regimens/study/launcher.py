@@ -20,8 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from regimens.study.attempt import patient
 from regimens.study.leases import Lease
-from regimens.study.worker import STOPPED, StudyStopped, patient
+from regimens.study.worker import STOPPED, StudyStopped
 
 if TYPE_CHECKING:
     from regimens.study.ledger import Ledger

@@ -1,9 +1,11 @@
-"""Who does what: hands out the trials of a study one by one, and takes their results back."""
+"""Who does what: hands out the trials of a study, one by one or by fleets, and takes their results back."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ import optuna
 from optuna.storages import BaseStorage
 
 from regimens.errors import UserError
-from regimens.result import Result
-from regimens.study.claim import Claim, place, read_finished
-from regimens.study.compose import Composed, Composer
-from regimens.study.definition import Cell, Study, derive
+from regimens.result import Result, finish_together
+from regimens.study.claim import Batch, Claim, place, read_finished
+from regimens.study.compose import Composed, Composer, digest
+from regimens.study.definition import Cell, Slot, Study, derive
+from regimens.study.locks import Lock
 from regimens.study.obituary import write_end
 from regimens.study.phase import Phase
 from regimens.study.pruners import make_pruner
@@ -42,9 +45,19 @@ class Ledger:
     #: phases that had nothing to hand out -> when to look again
     _asleep: dict[int, float] = field(default_factory=dict)
 
+    def claim_batch(self) -> Batch | None:
+        """The next trials that nobody works on, or None; `finished` says whether to wait for others."""
+        for slots in self.study.fleets:
+            if batch := self._claim_fleet(slots):
+                return batch
+        claim = self.claim()
+        return Batch([claim], [claim]) if claim else None
+
     def claim(self) -> Claim | None:
-        """The next trial that nobody works on, or None; `finished` says whether to wait for another."""
+        """The next trial that nobody works on and that is in no fleet, or None."""
         for cell in self.study.cells:
+            if cell.label in self.study.together:
+                continue
             for name in self.study.phases(cell):
                 phase = self._phase(cell, name)
                 if claim := self._claim_in(phase):
@@ -107,6 +120,54 @@ class Ledger:
                     count += phase.reopen(broken=broken)
         return count
 
+    def _claim_fleet(self, slots: Sequence[Slot]) -> Batch | None:
+        """What is left of a fleet that nobody trains, and its company; None also where its cells are still tuned."""
+        phases = [(self._phase(self.study.cell(label), name), number) for label, name, number in slots]
+        if all(phase.done(number) for phase, number in phases) or not all(self._ready(phase) for phase, _ in phases):
+            return None
+        name = self.directory / "locks" / f"fleet-{digest(list(slots))[:12]}"
+        lock, journal = Lock(name.with_suffix(".lock")), name.with_suffix(".json")
+        if not lock.acquire(wait=False):
+            return None
+        batch = Batch([], [], lock, journal)
+        try:
+            finish_together(journal)
+            for (label, name), members in groupby(slots, key=lambda slot: (slot[0], slot[1])):
+                self._join(batch, self._phase(self.study.cell(label), name), [slot[2] for slot in members])
+        except BaseException:
+            batch.release()
+            raise
+        if batch.claims:
+            return batch
+        batch.release()
+        return None
+
+    def _join(self, batch: Batch, phase: Phase, numbers: Sequence[int]) -> None:
+        """Claim what waits of a phase's part of a fleet; the others are its company."""
+        with phase.lock():
+            waiting = {trial.user_attrs["slot"]: trial for trial in phase.waiting(numbers, self.directory / "locks")}
+            trials = phase.trials()
+            for number in numbers:
+                if number in waiting:
+                    member = phase.ask(waiting[number], self._owner)
+                    batch.claims.append(member)
+                else:
+                    member = phase.claim_of(number, trials[number].user_attrs.get("values") or {})
+                batch.members.append(member)
+
+    def _ready(self, phase: Phase) -> bool:
+        """Whether what a phase's values follow from is known: the finals wait for the tuning."""
+        if phase.name == "tuning" or not phase.cell.tuned:
+            return True
+        tuning = self._phase(phase.cell, "tuning")
+        if not tuning.finished:
+            tuning.trials()
+        return tuning.finished
+
+    @property
+    def _owner(self) -> dict[str, str]:
+        return {"session": self.session, "worker": self.worker}
+
     def _claim_in(self, phase: Phase) -> Claim | None:
         if phase.finished:
             return None
@@ -114,7 +175,7 @@ class Ledger:
             return None
         with phase.lock():
             if waiting := phase.next(self.directory / "locks"):
-                return phase.ask(waiting, {"session": self.session, "worker": self.worker})
+                return phase.ask(waiting, self._owner)
         self._asleep[id(phase)] = time.monotonic() + NAP
         return None
 

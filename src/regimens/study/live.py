@@ -40,7 +40,7 @@ class View:
         """Take note of one event; see worker.py for what events there are."""
         kind = event["event"]
         if kind == "died":
-            self._drop(event)
+            self._drop(event["worker"])
             self.say(f"worker {event['worker']} died (status {event['status']}); a new one takes its place")
         if kind == "waiting":
             self.say(event["message"])
@@ -100,9 +100,8 @@ class View:
             better = max if self.study.maximize else min
             self.best[event["cell"]] = better(value, self.best.get(event["cell"], value))
 
-    def _drop(self, event: dict[str, Any]) -> None:
-        if "cell" in event:
-            self.running.pop((event["cell"], event["phase"], event["number"]), None)
+    def _drop(self, worker: int) -> None:
+        self.running = {key: event for key, event in self.running.items() if event.get("worker") != worker}
 
     def _line(self, event: dict[str, Any]) -> str:
         value = (event.get("metrics") or {}).get(self.study.metric)

@@ -38,7 +38,8 @@ def settle_definition(study: Study, directory: Path) -> None:
         if not (directory / "study.json").exists():
             study.save(directory)
         else:
-            study.cells = Study.load(directory / "study.json").cells  # with the list drawn when it was created
+            old = Study.load(directory / "study.json")  # with the lists drawn when it was created
+            study.cells, study.fleets, study.alone = old.cells, old.fleets, old.alone
         if not (directory / PLACE).exists():
             write_text(f"{uuid.uuid4().hex} {socket.gethostname()}:{directory}\n", directory / PLACE)
 

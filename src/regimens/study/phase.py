@@ -9,7 +9,7 @@ A slot whose directory holds a `result.json` is done.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ BROKEN = ("failed", "timeout", "oom", "killed")
 
 @dataclass
 class Phase:
-    """The slots of one phase of one cell; `next`, `ask` and `reopen` want `lock` to be held around them."""
+    """The slots of one phase of one cell; `next`, `waiting`, `ask` and `reopen` want `lock` to be held around them."""
 
     study: Study
     cell: Cell
@@ -83,9 +83,7 @@ class Phase:
         """
         if self.finished:
             return None
-        self._read()
-        if self._unsure:
-            self._renew()
+        self._open_up()
         if not self._resumed:
             self._resumed = True
             self._look_at_all(sessions)
@@ -96,10 +94,32 @@ class Phase:
             self._look_at_all(sessions)
         return self._trials[min(self._waiting)] if self._waiting else None
 
+    def waiting(self, numbers: Sequence[int], sessions: Path) -> list[FrozenTrial]:
+        """Those of these slots that wait, none of which anybody may be working on: the caller holds their fleet."""
+        self._open_up()
+        for number in numbers:
+            if number not in self._trials:
+                self._begin(number)
+        self._read()
+        for number in set(numbers) - self._finished - self._waiting:
+            self._look(number, sessions, wait=True)
+        self._read()
+        return [self._trials[number] for number in numbers if number in self._waiting]
+
+    def done(self, number: int) -> bool:
+        """Whether a slot was finished when last looked at."""
+        return number in self._finished and not self._unsure
+
     def trials(self) -> dict[int, FrozenTrial]:
         """The newest Optuna trial of each slot that has one."""
         self._read()
         return self._trials
+
+    def _open_up(self) -> None:
+        """Read, and make sure of what the finals are."""
+        self._read()
+        if self._unsure:
+            self._renew()
 
     def _read(self) -> None:
         """Take note of what has changed in Optuna: of new trials, and of those that were not finished."""
@@ -185,10 +205,10 @@ class Phase:
             self._look(number, sessions)
         self._read()
 
-    def _look(self, number: int, sessions: Path) -> None:
-        """Take a running trial back if its owner is dead."""
+    def _look(self, number: int, sessions: Path, *, wait: bool = False) -> None:
+        """Take a running trial back if its owner is dead; `wait` where it must be, if perhaps a moment ago."""
         lock = self._slot_lock(number)
-        if not lock.acquire(wait=False):
+        if not lock.acquire(wait=wait):
             return
         try:
             trial = self.trials()[number]

@@ -1,4 +1,4 @@
-"""A worker: takes the next trial of a study until there is none left. In this process, or as a process of its own.
+"""A worker: takes the next trials of a study until there are none left. In this process, or as a process of its own.
 
 As a process (`python -m regimens.study.worker`) it reads its job, one line of JSON, from standard input, which stays
 open while its parent lives; it writes events, one line of JSON each, to standard output. What a trial prints goes to
@@ -18,21 +18,18 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from regimens.errors import Pruned, UserError
+from regimens.errors import UserError
 from regimens.lifeline import tie_to
 from regimens.result import Result
 from regimens.secrets import redact
+from regimens.study.attempt import Answer, Emit, RunTrial, attempt, brief, describe, patient
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from regimens.study.ledger import Claim, Ledger
-
-Emit = Callable[[dict[str, Any]], None]
-RunTrial = Callable[..., Result]
-Answer = TypeVar("Answer")
+    from regimens.study.ledger import Ledger
 
 # Seconds between two looks for a trial when all that are left are running elsewhere: at first, and at most.
 WAIT, LONGEST_WAIT = 0.1, 1.6
@@ -60,41 +57,36 @@ def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = N
 
     wait = WAIT
     while True:
-        claim = None
+        batch = None
         try:
-            claim = storage(ledger.claim)
-            if claim is None:
+            batch = storage(ledger.claim_batch)
+            if batch is None:
                 if ledger.finished:
                     return
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
                 continue
             wait = WAIT
-            emit({"event": "started", **describe(claim), "time": time.time()})
-            result = attempt(ledger, claim, run_trial, emit)
-            if deliver:
-                track(ledger.base(claim).cfg, result, claim.directory, parent)
-            storage(partial(ledger.finish, claim, result))
-            emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
-                  "error": (result.error or {}).get("message")})  # fmt: skip
+            for claim in batch.claims:
+                emit({"event": "started", **describe(claim), "time": time.time()})
+            results = attempt(ledger, batch, run_trial, emit)
+            for claim, result in zip(batch.claims, results, strict=True):
+                if deliver:
+                    track(ledger.base(claim).cfg, result, claim.directory, parent)
+                storage(partial(ledger.finish, claim, result))
+                emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
+                      "error": (result.error or {}).get("message")})  # fmt: skip
         except StorageAway as error:
             raise StudyStopped(str(error)) from error
         except Exception as error:
             from regimens.study.disk import is_disk_full
 
             if is_disk_full(error):
-                raise StudyStopped(f"the disk is full ({_brief(error)}): make space") from error
+                raise StudyStopped(f"the disk is full ({brief(error)}): make space") from error
             raise
         finally:
-            if claim is not None:
-                claim.lock.release()
-
-
-def patient(ledger: Ledger, emit: Emit, action: Callable[[], Answer]) -> Answer:
-    """What `action` gets from the storage, waited for where it is away."""
-    from regimens.study.storage import patiently
-
-    return patiently(action, ledger.storage_wait, lambda line: emit({"event": "waiting", "message": line}))
+            if batch is not None:
+                batch.release()
 
 
 def track(cfg: DictConfig, result: Result, directory: Path, parent: str | None) -> None:
@@ -107,42 +99,6 @@ def track(cfg: DictConfig, result: Result, directory: Path, parent: str | None) 
         build(OmegaConf.to_container(cfg.tracking, resolve=True)).log(result, directory, parent)  # type: ignore[arg-type]
 
 
-def describe(claim: Claim) -> dict[str, Any]:
-    """What an event says about its trial."""
-    return {"cell": claim.cell.label, "phase": claim.phase, "number": claim.number, "seed": claim.seed}
-
-
-def attempt(ledger: Ledger, claim: Claim, run_trial: RunTrial, emit: Emit) -> Result:
-    """Run one trial; whatever an ordinary exception of its says is recorded as its result."""
-    from regimens.study.disk import is_disk_full
-    from regimens.study.storage import StorageAway
-
-    metric = ledger.study.metric
-    pruning = ledger.study.pruner != "none" and claim.phase == "tuning"
-
-    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
-        emit({"event": "epoch", **describe(claim), "epoch": epoch, "value": metrics.get(metric)})
-        if pruning and metrics.get(metric) is not None:
-            patient(ledger, emit, partial(claim.trial.report, metrics[metric], epoch))
-            if patient(ledger, emit, claim.trial.should_prune):
-                raise Pruned(f"pruned after epoch {epoch}")
-
-    try:
-        claim.directory.mkdir(parents=True, exist_ok=True)
-        composed = ledger.compose(claim)
-        return run_trial(
-            composed.cfg, claim.directory, study=ledger.about(claim), on_epoch=on_epoch, choices=composed.choices
-        )
-    except Pruned:
-        return ledger.write_end(claim, "pruned", None)
-    except Exception as error:
-        if is_disk_full(error) or isinstance(error, StorageAway):
-            raise
-        status = "oom" if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" else "failed"
-        story = {"type": type(error).__name__, "message": _brief(error), "traceback": traceback.format_exc()}
-        return ledger.write_end(claim, status, story)
-
-
 def locate(path: str) -> RunTrial:
     """The function that a dotted path names."""
     module, _, name = path.rpartition(".")
@@ -150,10 +106,6 @@ def locate(path: str) -> RunTrial:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"hydra.sweeper.run_trial={path}: {error}") from error
-
-
-def _brief(error: BaseException) -> str:
-    return redact((str(error).strip().splitlines() or [type(error).__name__])[0])
 
 
 def main() -> int:
