@@ -6,20 +6,29 @@ as long as most of the others train, and dropped from the batch when half of it 
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from regimens.data.loader import Blocks
 from regimens.errors import Pruned
 from regimens.training.callbacks import BestWeights
 from regimens.training.module import Regimen
 from regimens.training.stacked import Stacked
 
 OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+class Order(Protocol):
+    """The mini-batches of an epoch as blocks of index tensors, one pass for each epoch (see `data.loader.Blocks`)."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """The next pass is epoch `epoch` (from 0)."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]: ...
 
 
 @dataclass
@@ -31,7 +40,7 @@ class Member:
     """
 
     module: Regimen
-    order: Blocks
+    order: Order
     generator: torch.Generator
     tell: OnEpoch
     status: str = "training"
