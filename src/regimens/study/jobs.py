@@ -7,13 +7,12 @@ survive the death of their parent, since a login node's connection may break; th
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from regimens.errors import UserError
 from regimens.secrets import redact
+from regimens.study.diary import Diary, News, events_of
 from regimens.study.launcher import make_pool
 from regimens.study.leases import Lease
 from regimens.study.live import View
@@ -101,42 +101,6 @@ def ended_by_signal(session: Path) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@dataclass
-class Diary:
-    """A file of events, one line of JSON each; opened for each line, so that other machines see it (NFS)."""
-
-    path: Path
-
-    def write(self, event: dict[str, Any]) -> None:
-        """Add an event."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a") as file:
-            file.write(json.dumps(event) + "\n")
-
-
-@dataclass
-class News:
-    """What the jobs of one command have written since the last look."""
-
-    folder: Path
-    _read: dict[Path, int] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for path in sorted(self.folder.glob("*.jsonl")):
-            with path.open("rb") as file:
-                file.seek(self._read.get(path, 0))
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    self._read[path] = self._read.get(path, 0) + len(line)
-                    yield json.loads(line)
-
-
-def events_of(directory: Path, name: str) -> Path:
-    """Where the jobs of a command tell what happens."""
-    return directory / "workers" / name
 
 
 def job_count(wanted: Any) -> int:
