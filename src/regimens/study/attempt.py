@@ -77,9 +77,15 @@ def record(ledger: Ledger, claim: Claim, error: Exception) -> Result:
         return ledger.write_end(claim, "pruned", None)
     if is_disk_full(error) or isinstance(error, StorageAway):
         raise error
-    status = "oom" if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" else "failed"
+    status = "oom" if is_out_of_memory(error) else "failed"
     told = "".join(traceback.format_exception(error))
     return ledger.write_end(claim, status, {"type": type(error).__name__, "message": brief(error), "traceback": told})
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, a GPU (torch.OutOfMemoryError) or torch's allocator on the processor found no memory."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
 def patient(ledger: Ledger, emit: Emit, action: Callable[[], Answer]) -> Answer:
