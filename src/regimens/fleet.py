@@ -13,6 +13,7 @@ from regimens import trial as single
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.engines import kind_of_device, obstacle_in
+from regimens.fitting import restore_best
 from regimens.result import Result, write, write_together
 from regimens.training.compiled import not_functional
 from regimens.training.fleet import Fleet, Member
@@ -145,7 +146,7 @@ def conclude(one: Composed, member: Member, size: int) -> Outcome:
     """The result of a trained member, or what its evaluation raised."""
     if one.trial.task.directory is None:
         return None
-    single.restore_best(one.module, member.best, member.status)
+    restore_best(one.module, member.best, member.status)
     engine = {"engine": "fleet", "fleet": size}
     try:
         with single.sandbox(one.trial.settings):

@@ -20,11 +20,14 @@ def provenance() -> dict[str, Any]:
     return {"code": code(root), "versions": versions(), "hardware": hardware()}
 
 
+TRIAL = ("trial.py", "composition.py", "fitting.py", "evaluation.py", "artifacts.py", "fleet.py", "engines.py")
+
+
 def training_code() -> str:
     """The SHA-256 of the code that a trial's numbers follow from, torch included: a change makes every study new."""
     room = Path(__file__).parent
     files = [
-        *(room / name for name in ("trial.py", "evaluation.py", "artifacts.py", "fleet.py", "engines.py")),
+        *(room / name for name in TRIAL),
         *(path for part in ("data", "nets", "training") for path in (room / part).rglob("*.py")),
     ]
     digest = hashlib.sha256(metadata.version("torch").encode())
