@@ -27,6 +27,7 @@ from regimens.study.finals import best_point
 from regimens.study.locks import Lock, held, is_held
 from regimens.study.obituary import write_end
 from regimens.study.samplers import FIXED, make_sampler
+from regimens.study.slots import Slots
 
 BROKEN = ("failed", "timeout", "oom", "killed")
 
@@ -42,19 +43,14 @@ class Phase:
     directory: Path
     optuna: optuna.Study
     composer: Composer
-    #: the newest trial of each slot, as far as read; which slots were finished, and which waited
-    _trials: dict[int, FrozenTrial] = field(default_factory=dict)
-    _finished: set[int] = field(default_factory=set)
-    _waiting: set[int] = field(default_factory=set)
-    #: how many of Optuna's trials have been read, and the numbers of those that may still change
-    _seen: int = 0
-    _open: set[int] = field(default_factory=set)
-    #: all slots below this one are known to Optuna
-    _begun: int = 0
+    slots: Slots = field(init=False)
     #: whether what the dead left has been looked for: it comes before any new slot, as an adaptive sampler expects
     _resumed: bool = False
     #: what the finals of a tuned cell are trained with
     _best: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.slots = Slots(self.optuna)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -70,7 +66,7 @@ class Phase:
     @property
     def finished(self) -> bool:
         """Whether every slot was finished when last looked at."""
-        return len(self._finished) == len(self.numbers) and not self._unsure
+        return len(self.slots.finished) == len(self.numbers) and not self._unsure
 
     @property
     def _unsure(self) -> bool:
@@ -87,58 +83,39 @@ class Phase:
         if not self._resumed:
             self._resumed = True
             self._look_at_all(sessions)
-        while not self._waiting and (number := self._unbegun()) is not None:
+        while not self.slots.waiting and (number := self.slots.unbegun) in self.numbers:
             self._begin(number)
-            self._read()
-        if not self._waiting:
+            self.slots.read()
+        if not self.slots.waiting:
             self._look_at_all(sessions)
-        return self._trials[min(self._waiting)] if self._waiting else None
+        return self.slots.trials[min(self.slots.waiting)] if self.slots.waiting else None
 
     def waiting(self, numbers: Sequence[int], sessions: Path) -> list[FrozenTrial]:
         """Those of these slots that wait, none of which anybody may be working on: the caller holds their fleet."""
         self._open_up()
         for number in numbers:
-            if number not in self._trials:
+            if number not in self.slots.trials:
                 self._begin(number)
-        self._read()
-        for number in set(numbers) - self._finished - self._waiting:
+        self.slots.read()
+        for number in set(numbers) - self.slots.finished - self.slots.waiting:
             self._look(number, sessions, wait=True)
-        self._read()
-        return [self._trials[number] for number in numbers if number in self._waiting]
+        self.slots.read()
+        return [self.slots.trials[number] for number in numbers if number in self.slots.waiting]
 
     def done(self, number: int) -> bool:
         """Whether a slot was finished when last looked at."""
-        return number in self._finished and not self._unsure
+        return number in self.slots.finished and not self._unsure
 
     def trials(self) -> dict[int, FrozenTrial]:
         """The newest Optuna trial of each slot that has one."""
-        self._read()
-        return self._trials
+        self.slots.read()
+        return self.slots.trials
 
     def _open_up(self) -> None:
         """Read, and make sure of what the finals are."""
-        self._read()
+        self.slots.read()
         if self._unsure:
             self._renew()
-
-    def _read(self) -> None:
-        """Take note of what has changed in Optuna: of new trials, and of those that were not finished."""
-        found = self.optuna.get_trials(deepcopy=False)
-        changed = [found[number] for number in sorted(self._open)] + found[self._seen :]
-        self._seen = len(found)
-        for trial in changed:
-            (self._open.discard if trial.state.is_finished() else self._open.add)(trial.number)
-            slot = trial.user_attrs.get("slot")
-            if slot is not None and (slot not in self._trials or trial.number >= self._trials[slot].number):
-                self._trials[slot] = trial
-                (self._finished.add if trial.state.is_finished() else self._finished.discard)(slot)
-                (self._waiting.add if trial.state == TrialState.WAITING else self._waiting.discard)(slot)
-
-    def _unbegun(self) -> int | None:
-        """The first slot of which Optuna knows nothing."""
-        while self._begun in self._trials:
-            self._begun += 1
-        return self._begun if self._begun in self.numbers else None
 
     def ask(self, waiting: FrozenTrial, owner: dict[str, str]) -> Claim:
         """Make a waiting trial the caller's."""
@@ -200,10 +177,9 @@ class Phase:
 
     def _look_at_all(self, sessions: Path) -> None:
         """Take back what the dead left running."""
-        running = [number for number, trial in self._trials.items() if trial.state == TrialState.RUNNING]
-        for number in sorted(running):
+        for number in self.slots.running:
             self._look(number, sessions)
-        self._read()
+        self.slots.read()
 
     def _look(self, number: int, sessions: Path, *, wait: bool = False) -> None:
         """Take a running trial back if its owner is dead; `wait` where it must be, if perhaps a moment ago."""
@@ -220,7 +196,7 @@ class Phase:
     def _renew(self) -> None:
         """Find the cell's best regimen, and replace finals of another one: tuning trials may have been run again."""
         self._best = best_point(self.study, self.cell, self.directory)
-        for number, trial in list(self._trials.items()):
+        for number, trial in list(self.slots.trials.items()):
             if trial.state != TrialState.RUNNING and trial.user_attrs.get("values") != self._best:
                 self._replace(number, trial, self._best)
 
@@ -232,7 +208,7 @@ class Phase:
         if not trial.state.is_finished():
             self.optuna._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         self._enqueue(number, values)
-        self._read()
+        self.slots.read()
 
     def _begin(self, number: int) -> None:
         """Record a slot that Optuna does not know: done, if it has a result; else to be run."""
