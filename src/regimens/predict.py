@@ -15,20 +15,26 @@ if TYPE_CHECKING:
     from regimens.nets.mlp import MLP
 
 
-@dataclass(frozen=True)
-class Model:
-    """A trained network and all that it needs to know of its inputs and outputs.
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """What a trained network takes and what it answers.
 
-    `classes` are the names of the task's classes in the order of their labels; `target` is the column of a table that
-    held them in training, `features` are the other columns in their order; None and empty where it was no table.
+    `classes` are the names of the task's classes in the order of their labels; `features` are the columns of the table
+    that it was trained on, in their order, empty where it was no table.
     """
 
-    net: "MLP"
     scale: "Scale"
     n_inputs: int
     classes: tuple[str, ...]
-    target: str | None = None
     features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Interface):
+    """A trained network. `target` is the column of a table that held the classes in training, None without a table."""
+
+    net: "MLP"
+    target: str | None = None
     separator: str = ","
 
     def probabilities(self, x: "Array") -> "Array":
@@ -69,6 +75,22 @@ def find(run: str, runs: Path) -> Path:
     raise UserError(f"{run}: no such directory, and no run under {runs} has this MLflow run id")
 
 
+def interface(directory: Path) -> Interface:
+    """What the network of a run's directory takes and answers; without torch, so it is quick.
+
+    Raises UserError where its description is missing or damaged.
+    """
+    from regimens.data.scaling import restored
+
+    about, statistics = _inputs(directory)
+    return Interface(
+        scale=restored(about["scale"], statistics),
+        n_inputs=about["n_inputs"],
+        classes=tuple(about["classes"]),
+        features=tuple(about.get("features", ())),
+    )
+
+
 def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
     """The network of a run's directory, its `final` or `best` weights, batch normalisation folded in where `fused`.
 
@@ -77,14 +99,13 @@ def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
     from omegaconf import OmegaConf
     from safetensors.torch import load_file
 
-    from regimens.data.scaling import restored
     from regimens.nets.fuse import fuse
 
-    about, statistics = _inputs(directory)
-    config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(_file(directory, "config.yaml")))  # type: ignore[assignment]
-    path = _file(directory, f"{weights}.safetensors")
+    known = interface(directory)
+    config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(part(directory, "config.yaml")))  # type: ignore[assignment]
+    path = part(directory, f"{weights}.safetensors")
     try:
-        net = _network(config, about["n_inputs"], about["n_outputs"])
+        net = _network(config, known.n_inputs, _inputs(directory)[0]["n_outputs"])
         net.load_state_dict(load_file(path))
     except UserError:
         raise
@@ -93,14 +114,23 @@ def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
         raise UserError(f"{path}: not the weights of the network in config.yaml: {message}") from error
     net.eval()
     return Model(
+        **vars(known),
         net=fuse(net) if fused else net,
-        scale=restored(about["scale"], statistics),
-        n_inputs=about["n_inputs"],
-        classes=tuple(about["classes"]),
         target=config["data"].get("target"),
-        features=tuple(about.get("features", ())),
         separator=config["data"].get("separator", ","),
     )
+
+
+def check_weights(directory: Path, weights: str = "final") -> None:
+    """Raise UserError where a run's file of weights is missing or no whole file of tensors; without torch."""
+    from safetensors import SafetensorError, safe_open
+
+    path = part(directory, f"{weights}.safetensors")
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not the weights of the network in config.yaml: {error}") from error
 
 
 def read_inputs(path: Path, model: Model, key: str = "X") -> "Array":
@@ -153,7 +183,7 @@ def _inputs(directory: Path) -> tuple[dict[str, Any], dict[str, "Array"]]:
     """What `artifacts.save_inputs` wrote."""
     from safetensors import SafetensorError, safe_open
 
-    path = _file(directory, "inputs.safetensors")
+    path = part(directory, "inputs.safetensors")
     try:
         with safe_open(path, framework="numpy") as file:
             told = file.metadata()
@@ -163,7 +193,8 @@ def _inputs(directory: Path) -> tuple[dict[str, Any], dict[str, "Array"]]:
         raise UserError(f"{path} is damaged: train again") from error
 
 
-def _file(directory: Path, name: str) -> Path:
+def part(directory: Path, name: str) -> Path:
+    """The file `name` of a run; raises UserError where it is missing."""
     path = directory / name
     if not path.is_file():
         raise UserError(f"{directory} has no {name}: it is no finished run, or one of an earlier version; train again")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mlflow.models import Model as Description
     from mlflow.models import ModelSignature
 
+    from regimens.data.arrays import Array
+
 FILES = ("config.yaml", "inputs.safetensors", "final.safetensors")
 PACKAGES = ("hydra-core", "numpy", "omegaconf", "pandas", "safetensors", "torch")
 
@@ -39,10 +41,15 @@ class Served:
 
         names = list(self.model.features)
         rows = inputs[names] if isinstance(inputs, pd.DataFrame) and names else inputs
-        probabilities = self.model.probabilities(np.asarray(rows, dtype=np.float32))
-        answer = pd.DataFrame(probabilities.astype(float), columns=[f"p({name})" for name in self.model.classes])
-        answer.insert(0, "class", [self.model.classes[row] for row in probabilities.argmax(1)])
-        return answer
+        return _answer(self.model.classes, self.model.probabilities(np.asarray(rows, dtype=np.float32)))
+
+
+def _answer(classes: tuple[str, ...], probabilities: "Array") -> "pd.DataFrame":
+    import pandas as pd
+
+    answer = pd.DataFrame(probabilities.astype(float), columns=[f"p({name})" for name in classes])
+    answer.insert(0, "class", [classes[row] for row in probabilities.argmax(1)])
+    return answer
 
 
 def _load_pyfunc(path: str) -> Served:
@@ -51,9 +58,9 @@ def _load_pyfunc(path: str) -> Served:
 
 
 def package(directory: Path, target: Path, description: "Description") -> None:
-    """Write the run of `directory` as an MLflow model into the new folder `target`.
+    """Write the run of `directory` as an MLflow model into the new folder `target`; without torch, so it is quick.
 
-    Raises UserError where the run is not finished or damaged.
+    Raises UserError where the run is not finished, or a file of it damaged.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings(
@@ -61,38 +68,40 @@ def package(directory: Path, target: Path, description: "Description") -> None:
         )  # of MLflow's own hints
         from mlflow.pyfunc import save_model
     logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # it says what it is about to do
-    model = predict.load(directory)
-    example = _example(model)
+    known = predict.interface(directory)
+    predict.check_weights(directory)
+    example = _example(known)
     with tempfile.TemporaryDirectory() as scratch:
         files = Path(scratch) / "run"
         files.mkdir()
         for name in FILES:
-            shutil.copy2(directory / name, files)
+            shutil.copy2(predict.part(directory, name), files)
         save_model(
             target,
             loader_module=__name__,
             data_path=str(files),
             code_paths=[str(Path(__file__).parent)],
             mlflow_model=description,
-            signature=_signature(model, example),
+            signature=_signature(known, example),
             input_example=example,
             pip_requirements=[f"{name}=={_version(name)}" for name in PACKAGES],
         )
 
 
-def _example(model: predict.Model) -> Any:
+def _example(known: predict.Interface) -> Any:
     """One row of the right shape: the training means where they are known, otherwise zeros; nobody's real data."""
     import numpy as np
     import pandas as pd
 
-    row = np.zeros((1, model.n_inputs)) if model.scale.mean is None else model.scale.mean.reshape(1, -1)
-    return pd.DataFrame(row, columns=list(model.features)) if model.features else row
+    row = np.zeros((1, known.n_inputs)) if known.scale.mean is None else known.scale.mean.reshape(1, -1)
+    return pd.DataFrame(row, columns=list(known.features)) if known.features else row
 
 
-def _signature(model: predict.Model, example: Any) -> "ModelSignature":
+def _signature(known: predict.Interface, example: Any) -> "ModelSignature":
+    import numpy as np
     from mlflow.models import infer_signature
 
-    return infer_signature(example, Served(model).predict(example))
+    return infer_signature(example, _answer(known.classes, np.ones((1, len(known.classes)))))
 
 
 def _version(package: str) -> str:
