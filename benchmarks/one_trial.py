@@ -125,7 +125,7 @@ def main() -> int:
         turns[case] = race(case, options.contestants, folder, options.rounds, not_run)
         figures += compare(case, turns[case], options.clock)
     return publish(
-        options.name,
+        "one_trial",
         figures,
         not_run,
         **{"peers": PEERS, "images": options.size, "clock": options.clock, "turns": turns},

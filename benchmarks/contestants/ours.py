@@ -23,19 +23,16 @@ if __name__ == "__main__":
     folder, case, engine = sys.argv[1:]
     import torch
 
-    from regimens import terminal, trial
+    from regimens import composition, fitting, terminal, trial
     from regimens.data.split import Split
-    from regimens.training.ddp import Spread
 
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder).parent / "compiled"))
     overrides = ["name=bench", "epochs=2", "activation=selu", "init=lecun_normal", f"engine={engine}", *CASES[case]]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = trial.plain(compose("train", overrides=overrides))
+        config = compose("train", overrides=overrides)
     x, y, x_valid, y_valid = (torch.from_numpy(part) for part in arrays(folder))
     parts = (x, y, x_valid, y_valid, x_valid, y_valid)
     split = Split(*parts, n_inputs=784, n_outputs=10, binary=False, n_classes=10, class_names=(), manifest={})
-    settings = trial.read_settings(config)
-    spread = Spread(settings.batch_size)
 
     def epoch() -> tuple[float, float]:
         """Seconds and processor seconds of the second epoch, validation included."""
@@ -45,9 +42,11 @@ if __name__ == "__main__":
             ends.append((time.perf_counter(), time.process_time()))
             show(epoch, numbers)
 
-        with trial.sandbox(settings), tempfile.TemporaryDirectory() as directory, terminal.progress(2) as show:
-            module = trial.compose(config, settings, spread, split)
-            trial.fit(module, config, settings, spread, split, note, Path(directory))
+        with tempfile.TemporaryDirectory() as directory, terminal.progress(2) as show:
+            one = trial.begin(trial.Task(config, Path(directory), {}, on_epoch=note))
+            with trial.sandbox(one.settings):
+                module = composition.compose(one.config, one.settings, one.spread, split)
+                fitting.fit(module, one, split)
         if module.engine.name != engine:
             raise RuntimeError(module.engine.note)
         return ends[1][0] - ends[0][0], ends[1][1] - ends[0][1]
