@@ -70,7 +70,10 @@ def test_ctrl_c_ends_with_130_a_killed_run_and_no_result(tmp_path: Path) -> None
 
     environment = {**os.environ, "REGIMENS_ROOT": str(tmp_path)}
     command = [sys.executable, str(TRAIN), *SMALL, "tracking=mlflow", "epochs=1000"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored where tests run behind
+    )  # fmt: skip
     assert process.stderr is not None
     while not process.stderr.readline().startswith("epoch"):
         assert process.poll() is None
