@@ -44,7 +44,7 @@ def fit(module: "Regimen", trial: "Trial", split: "Split") -> tuple[str, "BestWe
                 default_root_dir=str(trial.directory),
             )
             trainer.fit(module, train, Chunks(valid))
-    except Finished:
+    except Finished:  # a range test has seen all that it came for
         pass
     except Diverged:
         status = "diverged"

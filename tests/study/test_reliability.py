@@ -25,25 +25,28 @@ def wait_for(condition, seconds=20.0):
 
 
 def test_killed_at_twenty_moments_the_table_is_the_same(room, uninterrupted):
-    kill_repeatedly(room, uninterrupted, kills=20, seed=1)
+    assert kill_repeatedly(room, kills=20, seed=1) > 10
+    assert room.cells() == uninterrupted
+    assert len(set(room.trained)) == len(room.trained) == 21
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_at_many_moments_the_table_is_the_same(room, uninterrupted, seed):
-    kill_repeatedly(room, uninterrupted, kills=50, seed=seed)
+    assert kill_repeatedly(room, kills=50, seed=seed) > 25
+    assert room.cells() == uninterrupted
+    assert len(set(room.trained)) == len(room.trained) == 21
 
 
-def kill_repeatedly(room, uninterrupted, kills, seed):
+def kill_repeatedly(room, kills, seed):
+    """Kill commands and at last let one finish; how many of them were struck while they ran."""
     moments = random.Random(seed)
     struck = 0
     for number in range(kills):
         struck += killed(room, moments, "study=optimizers", f"study.workers={1 + number % 2}", "probe.pause=0.03")
-    assert struck > kills // 2
     room.run("study=optimizers")
-    assert room.cells() == uninterrupted
-    assert len(set(room.trained)) == len(room.trained) == 21
+    return struck
 
 
 def killed(room, moments, *arguments):

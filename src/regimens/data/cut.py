@@ -3,19 +3,20 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from regimens.data import scaling, task
-from regimens.data.arrays import PARTS
+from regimens.data.arrays import PARTS, Array
 from regimens.data.prepared import Prepared
 from regimens.errors import DataError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from regimens.data.split import Split
+
+Examples = dict[str, Array]
+Picked = dict[str, tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Cut:
 
     goal: task.Task
     #: of each part, all its examples (the training set cut to `train_size`)
-    examples: dict[str, "np.ndarray"]
+    examples: Examples
     #: of each part, the rows that are the task's, and their labels there
-    picked: dict[str, tuple["np.ndarray", "np.ndarray"]]
+    picked: Picked
     classes: tuple[str, ...]
     feature_names: tuple[str, ...]
     scale: str
@@ -88,9 +89,32 @@ def cut_out(
 
     goal = task.make(kind, b_classes, len(found.manifest["class_names"]))
     classes = tuple(found.manifest["class_names"][number] for number in goal.classes)
+    examples, picked = _pick(found, goal, train_size, b_train)
+    counts = {part: np.bincount(labels, minlength=len(classes)).tolist() for part, (_, labels) in picked.items()}
+    for part, count in counts.items():
+        _refuse_empty(part, count, classes)
+    kept: dict[str, Any] = {} if kind == "all" else {"b_classes": list(b_classes)}
+    named = {
+        "dataset": dataset,
+        **{key: found.manifest[key] for key in ("source", "files", "split")},
+        "scale": scale,
+        "train_size": train_size,
+        "task": {"kind": kind, **kept, **({"b_train": b_train} if kind == "b" else {})},
+    }
+    told = {
+        **named,
+        "hash": hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest(),
+        "sizes": {part: sum(count) for part, count in counts.items()},
+        "class_counts": {part: dict(zip(classes, count, strict=True)) for part, count in counts.items()},
+    }
+    features = tuple(found.manifest.get("feature_names", ()))
+    return Cut(goal, examples, picked, classes, features, scale, found.manifest["maximum"], told)
+
+
+def _pick(found: Prepared, goal: task.Task, train_size: int | None, b_train: int | None) -> tuple[Examples, Picked]:
+    """Every part's examples, the training set cut; of each the rows that are the task's, and their labels there."""
     examples = {part: found.parts[part][0] for part in PARTS}
-    picked: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    counts: dict[str, list[int]] = {}
+    picked: Picked = {}
     for part in PARTS:
         labels = found.parts[part][1]
         if part == "train" and train_size is not None:
@@ -98,41 +122,14 @@ def cut_out(
                 raise DataError(f"data.train_size={train_size}: the training set has {len(labels)} examples")
             examples[part], labels = examples[part][:train_size], labels[:train_size]
         rows, new = goal.select(labels)
-        if part == "train" and kind == "b" and b_train is not None:
+        if part == "train" and goal.binary and b_train is not None:
             if not isinstance(b_train, int) or not 0 < b_train <= len(rows):
-                raise DataError(f"task.b_train={b_train}: classes {list(b_classes)} have {len(rows)} training examples")
+                raise DataError(
+                    f"task.b_train={b_train}: classes {list(goal.classes)} have {len(rows)} training examples"
+                )
             rows, new = rows[:b_train], new[:b_train]
-        counts[part] = np.bincount(new, minlength=len(goal.classes)).tolist()
-        _refuse_empty(part, counts[part], classes)
         picked[part] = rows, new
-    told = _told(found.manifest, dataset, scale, train_size, kind, b_classes, b_train)
-    told["sizes"] = {part: sum(count) for part, count in counts.items()}
-    told["class_counts"] = {part: dict(zip(classes, count, strict=True)) for part, count in counts.items()}
-    features = tuple(found.manifest.get("feature_names", ()))
-    return Cut(goal, examples, picked, classes, features, scale, found.manifest["maximum"], told)
-
-
-def _told(
-    manifest: Mapping[str, Any],
-    dataset: str,
-    scale: str,
-    train_size: int | None,
-    kind: str,
-    b_classes: Sequence[int],
-    b_train: int | None,
-) -> dict[str, Any]:
-    """What names a task's examples: their origin, how they were split, scaled and cut, and the hash of it all."""
-    cut: dict[str, Any] = {} if kind == "all" else {"b_classes": list(b_classes)}
-    told = {
-        "dataset": dataset,
-        "source": manifest["source"],
-        "files": manifest["files"],
-        "split": manifest["split"],
-        "scale": scale,
-        "train_size": train_size,
-        "task": {"kind": kind, **cut, **({"b_train": b_train} if kind == "b" else {})},
-    }
-    return {**told, "hash": hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}
+    return examples, picked
 
 
 def _refuse_empty(part: str, counts: Sequence[int], names: Sequence[str]) -> None:

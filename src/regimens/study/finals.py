@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens.errors import UserError
-from regimens.result import Result, read
+from regimens.result import Result
+from regimens.study.claim import place, read_finished
 
 if TYPE_CHECKING:
     from regimens.study.definition import Cell, Study
@@ -14,13 +14,8 @@ if TYPE_CHECKING:
 
 def phase_results(study: Study, cell: Cell, directory: Path, phase: str) -> list[Result]:
     """The results of a phase, by number; trials without one are left out."""
-    results = []
-    for number in range(study.count(cell, phase)):
-        try:
-            results.append(read(directory / cell.directory / f"{phase}-{number}"))
-        except UserError:
-            continue
-    return results
+    found = [read_finished(place(directory, cell, phase, number)) for number in range(study.count(cell, phase))]
+    return [result for result in found if result is not None]
 
 
 def best_result(study: Study, results: list[Result]) -> Result | None:

@@ -72,7 +72,7 @@ class WorkerJob:
                 except StudyStopped as stop:
                     diary.write({"event": "stopped", "message": str(stop)})
                     raise
-                except Ended:
+                except Ended:  # its locks go first, with the end of these blocks
                     pass
         time.sleep(LINGER)
         raise SystemExit(128 + signal.SIGTERM)
