@@ -56,7 +56,6 @@ def mlflow(trials: int, folder: str) -> list[float]:
     from regimens.tracking import Mlflow
 
     tracker, taken = Mlflow(f"sqlite:///{folder}/mlflow.db", "bench", f"{folder}/mlartifacts"), []
-    tracker.open()
     names = ("epoch", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "time")
     for number in range(trials + 1):
         regimen = {"optimizer": {"lr": 0.01}, "model": {"hidden": [300, 100]}, "number": number}

@@ -17,7 +17,8 @@ class Room(NoTracking):
         self.shown: list[tuple[str, str | None]] = []
         self.closed: list[str | None] = []
 
-    def open(self, study=None):
+    def open(self, study, *, live=True):
+        assert not live
         self.opened.append(study["question"])
         return None if self.away else study["id"]
 
@@ -36,6 +37,10 @@ class Room(NoTracking):
         self.closed.append(parent)
 
 
+def idle(study: Path) -> bool:
+    return False
+
+
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     """One trial alone, and two of a study, of which one has been delivered."""
@@ -52,25 +57,67 @@ def runs(tmp_path: Path) -> Path:
 
 def test_sync_delivers_what_is_owed_once_with_its_parent(runs: Path) -> None:
     room = Room()
-    assert delivery.sync(room, runs) == (2, 0)
+    assert delivery.sync(room, runs, idle) == (2, 0)
     assert room.shown == [("alone", None), ("trial 0", "abc")]
-    assert room.opened == ["Which?"] and room.closed == ["abc"]
-    assert delivery.sync(room, runs) == (0, 0)
+    assert room.opened == ["Which?"] and room.closed == []  # how the study ended is not for sync to say
+    assert delivery.sync(room, runs, idle) == (0, 0)
 
 
 def test_what_could_not_be_delivered_is_told_and_kept_for_the_next_run(runs: Path) -> None:
     room, said = Room(), []
-    delivery.settle(room, runs, said.append)
+    delivery.settle(room, runs, idle, said.append)
     assert said == []  # nobody has left anything
     room.away = True
     delivery.leave(runs)
-    delivery.settle(room, runs, said.append)
+    delivery.settle(room, runs, idle, said.append)
     assert "2 results are on disk only" in said[-1]
     room.away = False
-    delivery.settle(room, runs, said.append)
+    delivery.settle(room, runs, idle, said.append)
     assert said[-1] == "tracking: 2 results of earlier runs delivered"
-    delivery.settle(room, runs, said.append)
+    delivery.settle(room, runs, idle, said.append)
     assert len(said) == 2
+
+
+def test_a_study_that_is_worked_on_delivers_its_own(runs: Path) -> None:
+    room = Room()
+    assert delivery.sync(room, runs, lambda study: study.name == "s-abc") == (1, 1)
+    assert room.shown == [("alone", None)] and room.opened == []
+    assert delivery.sync(room, runs, idle) == (1, 0)
+
+
+def test_a_tracker_that_is_away_is_asked_for_one_study_only(runs: Path) -> None:
+    study = {"id": "def", "name": "t", "cell": {}, "phase": "final", "number": 0}
+    other = runs / "t-def" / "default" / "final-0"
+    write(Result("completed", "other", 1, {}, "0" * 64, {}, study=study), other)
+    room = Room()
+    room.away = True
+    assert delivery.sync(room, runs, idle) == (0, 3)
+    assert len(room.opened) == 1
+
+
+def test_what_was_replaced_is_owed_to_nobody(runs: Path) -> None:
+    trial = runs / "s-abc" / "default" / "final-0"
+    trial.rename(trial.with_name("final-0.replaced-7"))
+    assert list(delivery.owed(runs)) == [runs / "alone"]
+
+
+def test_a_mark_cut_short_at_any_moment_still_says_that_delivery_had_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*arguments: object) -> None:
+        raise Killed
+
+    with marked(tmp_path) as mark:
+        mark.write({"trial": "x" * 80})
+        for function in ("ftruncate", "pwrite"):
+            with monkeypatch.context() as dying:
+                dying.setattr(delivery.os, function, die)
+                with pytest.raises(Killed):
+                    mark.write({"run_id": "y", "trial": "x"})
+            assert mark.read()
 
 
 def test_a_torn_mark_says_that_delivery_had_begun(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_what_a_killed_process_had_begun_is_finished_or_written_again(
             killed.setattr(MlflowClient, dies_in, lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 mlflow.log(result, place, parent)
-    mlflow.mend(parent, tmp_path)
+    mlflow.mend(parent)
     for place in places:
         mlflow.log(result, place, parent)
     client = MlflowClient(mlflow.uri)

@@ -13,6 +13,8 @@ from regimens.secrets import redact
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from regimens.result import Result
+
 CONF = Path(__file__).resolve().parents[2] / "conf"
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 
@@ -84,6 +86,7 @@ def single(cfg: "DictConfig") -> int:
     from regimens import delivery, terminal, trial
     from regimens.build import make
     from regimens.result import write
+    from regimens.study.locks import busy
 
     context = HydraConfig.get().runtime
     directory, choices = Path(context.output_dir), dict(context.choices)
@@ -91,6 +94,13 @@ def single(cfg: "DictConfig") -> int:
     tracking = make(config["tracking"])
     for sentence in trial.given_advice(trial.read_settings(config), choices, config):
         terminal.advise(sentence)
+
+    def show(result: "Result") -> str | None:
+        run_id = tracking.log(result, directory)
+        if tracking.owes(directory):
+            delivery.leave(Path(cfg.paths.runs))
+        return run_id
+
     try:
         with terminal.progress(cfg.epochs) as on_epoch:
             result = trial.run(cfg, directory, choices=choices, on_epoch=on_epoch)
@@ -103,12 +113,10 @@ def single(cfg: "DictConfig") -> int:
     except Exception as err:
         result = trial.unfinished(cfg, choices=choices, status="failed", error=err)
         write(result, directory)
-        tracking.log(result, directory)
+        show(result)
         raise
-    run_id = tracking.log(result, directory)
-    if tracking.owes(directory):
-        delivery.leave(Path(cfg.paths.runs))
-    delivery.settle(tracking, Path(cfg.paths.runs), print)
+    run_id = show(result)
+    delivery.settle(tracking, Path(cfg.paths.runs), busy, print)
     terminal.summary(result, directory, tracking.link(run_id))
     if result.lr_range:
         from regimens.report import lr_range
@@ -124,6 +132,7 @@ def sync(overrides: Sequence[str]) -> int:
 
     from regimens import delivery, trial
     from regimens.build import make
+    from regimens.study.locks import busy
 
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -131,7 +140,7 @@ def sync(overrides: Sequence[str]) -> int:
     except HydraException as error:
         raise UserError(_one_line(error)) from error
     room = make(config["tracking"])
-    done, left = delivery.sync(room, Path(config["paths"]["runs"]))
+    done, left = delivery.sync(room, Path(config["paths"]["runs"]), busy)
     print(f"tracking: {done} results delivered" + (f", {left} could not be; run this again later" if left else ""))
     return 1 if left else 0
 

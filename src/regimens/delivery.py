@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens.result import FILE_NAME, read
+from regimens.result import FILE_NAME, SET_ASIDE, read
 
 if TYPE_CHECKING:
     from regimens.tracker import Tracking
+
+# Whether a command works on the study in this directory.
+Busy = Callable[[Path], bool]
 
 MARK = "tracking.json"
 BACKLOG = ".undelivered"  # in the folder of runs: something there has yet to be delivered
@@ -38,9 +41,9 @@ class Mark:
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the state."""
-        os.ftruncate(self._descriptor, 0)
-        if state:
-            os.pwrite(self._descriptor, (json.dumps(state) + "\n").encode(), 0)
+        text = (json.dumps(state) + "\n").encode() if state else b""
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))  # last, since an empty mark says that nothing has begun
 
 
 @contextmanager
@@ -93,29 +96,35 @@ class Outage:
 def owed(runs: Path) -> Iterator[Path]:
     """The directory of every finished result below `runs` that has not been delivered."""
     for folder, names, files in os.walk(runs):
-        names.sort()
+        names[:] = sorted(name for name in names if SET_ASIDE not in name)
         if FILE_NAME in files and delivered(Path(folder)) is None:
             yield Path(folder)
 
 
-def sync(room: "Tracking", runs: Path) -> tuple[int, int]:
+def sync(room: "Tracking", runs: Path, busy: Busy) -> tuple[int, int]:
     """Deliver every finished result below `runs` that has not been; how many were, and how many could not be.
 
-    A trial of a study goes below its study's entry, which is made where it is missing and ended once all is delivered.
+    A trial of a study goes below its study's entry, which is made where it is missing. A study whose directory is
+    `busy` delivers its own. Once the tracker has been away, no other study asks for it.
     """
     parents: dict[str, str | None] = {}
     done = left = 0
     for directory in owed(runs):
         result = read(directory)
         study = result.study
+        if study and busy(directory.parent.parent):
+            left += 1
+            continue
         if study and study["id"] not in parents:
-            parents[study["id"]] = room.open({**study, "question": _question(directory)})
+            about = {**study, "question": _question(directory)}
+            parents[study["id"]] = None if None in parents.values() else room.open(about, live=False)
         room.log(result, directory, parents[study["id"]] if study else None)
         owes = room.owes(directory)
         done, left = done + (not owes), left + owes
-    for parent in parents.values():
-        room.close(parent, "FINISHED")
-    _flag(runs, left)
+    if left:
+        leave(runs)
+    else:
+        (runs / BACKLOG).unlink(missing_ok=True)
     return done, left
 
 
@@ -127,11 +136,11 @@ def _question(directory: Path) -> str | None:
         return None
 
 
-def settle(room: "Tracking", runs: Path, say: Callable[[str], None]) -> None:
+def settle(room: "Tracking", runs: Path, busy: Busy, say: Callable[[str], None]) -> None:
     """After a run: deliver what earlier ones had to leave, or say what this one has to leave."""
     if not (runs / BACKLOG).exists():
         return
-    done, left = sync(room, runs)
+    done, left = sync(room, runs, busy)
     if done:
         say(f"tracking: {done} results of earlier runs delivered")
     if left:
@@ -140,12 +149,5 @@ def settle(room: "Tracking", runs: Path, say: Callable[[str], None]) -> None:
 
 def leave(runs: Path) -> None:
     """Note that something below `runs` could not be delivered."""
-    _flag(runs, 1)
-
-
-def _flag(runs: Path, left: int) -> None:
-    if left:
-        runs.mkdir(parents=True, exist_ok=True)
-        (runs / BACKLOG).touch()
-    else:
-        (runs / BACKLOG).unlink(missing_ok=True)
+    runs.mkdir(parents=True, exist_ok=True)
+    (runs / BACKLOG).touch()

@@ -14,6 +14,7 @@ from regimens.secrets import redact
 
 SCHEMA = 1
 FILE_NAME = "result.json"
+SET_ASIDE = ".replaced-"  # in the name of a directory whose trial another one has replaced
 STATUSES = ("completed", "diverged", "pruned", "failed", "timeout", "oom", "killed")
 
 

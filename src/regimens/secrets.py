@@ -21,6 +21,11 @@ def redact(value: Any) -> Any:
     return _each(value, lambda text: QUERY.sub(r"\1***", URL.sub(r"\1:***@", text)))
 
 
+def brief(error: BaseException) -> str:
+    """The first line of what an error says, without passwords."""
+    return str(redact((str(error).strip().splitlines() or [type(error).__name__])[0]))
+
+
 def keep(value: Any) -> None:
     """Remember the URLs with passwords in nested plain values, for this process and those that it starts."""
     found = _kept()

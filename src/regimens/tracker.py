@@ -13,11 +13,11 @@ class Tracking(Protocol):
     #: whether only processes of this machine may write there
     local: bool
 
-    def open(self, study: Mapping[str, Any] | None = None) -> str | None:
-        """Prepare the place, and a study's own entry in it; the entry's id."""
+    def open(self, study: Mapping[str, Any], *, live: bool = True) -> str | None:
+        """Find or make a study's entry; its id, None while the tracker is away. It says whether the study is `live`."""
 
-    def mend(self, parent: str | None, directory: Path) -> None:
-        """Finish or remove what killed processes had begun to show of the study in `directory`."""
+    def mend(self, parent: str | None) -> None:
+        """Finish or remove what killed processes had begun to show of a study."""
 
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
         """Show a trial; its id."""
@@ -37,11 +37,11 @@ class NoTracking:
 
     local = False
 
-    def open(self, study: Mapping[str, Any] | None = None) -> str | None:
-        """Nothing to prepare."""
+    def open(self, study: Mapping[str, Any], *, live: bool = True) -> str | None:
+        """Nothing to open."""
         return None
 
-    def mend(self, parent: str | None, directory: Path) -> None:
+    def mend(self, parent: str | None) -> None:
         """Nothing to mend."""
 
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:

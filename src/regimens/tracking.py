@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 from regimens import shown, tracking_file
 from regimens.delivery import Mark, Outage, delivered, marked
 from regimens.result import Result
-from regimens.secrets import redact
+from regimens.secrets import brief, redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 STATUS = {"completed": "FINISHED", "pruned": "FINISHED", "killed": "KILLED"}
 LIMIT = 250
-# A worker builds its tracking anew for each trial; what it has learnt of the server outlives that.
-OUTAGES: dict[str, Outage] = defaultdict(lambda: Outage(is_away))
-EXPERIMENTS: dict[tuple[str, str], str] = {}
 
 
 class Mlflow:
@@ -39,29 +35,29 @@ class Mlflow:
         self.experiment = experiment
         self.local = self.uri.startswith("sqlite:")
         self.artifacts = tracking_file.beside(self.uri, artifacts) if self.local else None
+        self._outage = Outage(is_away)
+        self._known: str | None = None
 
-    @property
-    def _outage(self) -> Outage:
-        return OUTAGES[self.uri]
+    def open(self, study: Mapping[str, Any], *, live: bool = True) -> str | None:
+        """Create what is missing; the run id of the study's parent run, an earlier one of the same study if any.
 
-    def open(self, study: Mapping[str, Any] | None = None) -> str | None:
-        """Create what is missing; the run id of the study's parent run, an earlier one of the same study if any."""
+        A run of a study that is not `live` is not left RUNNING.
+        """
         with told("tracking"), self._outage.watch():
             client = self._client()
             experiment = self._experiment(client)
-            if study is None:
-                return None
             found = client.search_runs([experiment], f"tags.`regimens.study` = '{study['id']}'", max_results=1)
-            if found:
-                parent = str(found[0].info.run_id)
-                client.update_run(parent, status="RUNNING")
-                return parent
             tags = {"regimens.study": study["id"], "mlflow.note.content": shown.study_note(study)}
-            return str(client.create_run(experiment, tags=tags, run_name=study["name"]).info.run_id)
+            run = found[0] if found else client.create_run(experiment, tags=tags, run_name=study["name"])
+            if live:
+                client.update_run(run.info.run_id, status="RUNNING")
+            elif run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, "FINISHED")
+            return str(run.info.run_id)
         return None
 
-    def mend(self, parent: str | None, directory: Path) -> None:
-        """Delete what killed processes had begun to write of the study in `directory`, if nobody else works on it.
+    def mend(self, parent: str | None) -> None:
+        """Delete what killed processes had begun to write of a study, if nobody else works on it.
 
         Their trials are written again, as long as they have results.
         """
@@ -88,7 +84,7 @@ class Mlflow:
                 return None
             with self._outage.watch():
                 run_id = self._write(result, directory, parent, mark)
-            mark.write({"run_id": run_id, "experiment": self.experiment, "trial": trial})
+            mark.write({"run_id": run_id, "trial": trial})
             return run_id
         return None
 
@@ -199,10 +195,9 @@ class Mlflow:
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def _experiment(self, client: "MlflowClient") -> str:
-        key = (self.uri, self.experiment)
-        if key not in EXPERIMENTS:
-            EXPERIMENTS[key] = self._find_experiment(client)
-        return EXPERIMENTS[key]
+        if self._known is None:
+            self._known = self._find_experiment(client)
+        return self._known
 
     def _find_experiment(self, client: "MlflowClient") -> str:
         from mlflow.exceptions import MlflowException
@@ -250,5 +245,4 @@ def told(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as err:
-        message = str(err).splitlines()[0] if str(err) else type(err).__name__
-        print(f"warning: {what} failed: {redact(message)}", file=sys.stderr)
+        print(f"warning: {what} failed: {brief(err)}", file=sys.stderr)

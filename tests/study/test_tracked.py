@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from regimens.result import Result, write
+from regimens.result import Result, read, write
 from regimens.study.tracked import Tracked
 from regimens.tracker import NoTracking
 
@@ -18,7 +18,7 @@ class Room(NoTracking):
     local: bool = True
     heard: list[str] = field(default_factory=list)
 
-    def open(self, study: Any = None) -> str:
+    def open(self, study: Any, *, live: bool = True) -> str:
         self.heard.append("open")
         return "entry"
 
@@ -59,7 +59,7 @@ def test_a_file_is_opened_with_the_first_event_and_hears_of_each_trial_as_it_fin
     ledger: Any, tmp_path: Path
 ) -> None:
     room = Room()
-    shown = Tracked(room, {}, tmp_path, "alone")
+    shown = Tracked(room, None, {}, tmp_path, "alone")
     assert room.heard == []
     for one in ({"event": "ready"}, event("started"), event("epoch"), event("finished"), event("finished", 1)):
         shown.hear(one, ledger)
@@ -71,11 +71,23 @@ def test_a_file_is_opened_with_the_first_event_and_hears_of_each_trial_as_it_fin
 def test_a_trial_whose_result_is_damaged_is_not_shown(ledger: Any, tmp_path: Path) -> None:
     room = Room()
     (ledger.place("adam", "final", 1) / "result.json").write_text("{")
-    Tracked(room, {}, tmp_path, "alone").hear(event("finished", 1), ledger)
+    Tracked(room, None, {}, tmp_path, "alone").hear(event("finished", 1), ledger)
     assert room.heard == ["open"]
 
 
-def test_a_server_hears_nothing_twice(ledger: Any, tmp_path: Path) -> None:
-    room = Room(local=False)
-    Tracked(room, {}, tmp_path, "alone").hear(event("finished"), ledger)
-    assert room.heard == []
+def test_a_trial_is_shown_by_its_worker_or_by_the_command_but_once(ledger: Any, tmp_path: Path) -> None:
+    for local in (False, True):
+        room = Room(local=local)
+        shown = Tracked(room, {"uri": "x"}, {}, tmp_path, "alone")
+        shown.open()
+        place = ledger.place("adam", "final", 0)
+        shown.show(read(place), place)  # what a worker in this process does
+        shown.hear(event("finished"), ledger)
+        assert room.heard == ["open", "adam-final-0 of entry"]
+        assert (shown.for_workers is None) == local
+
+
+def test_workers_show_results_to_the_tracker_of_the_command_that_started_them(tmp_path: Path) -> None:
+    secret = "http://me:hush@host"
+    shown = Tracked(Room(local=False), {"uri": secret}, {}, tmp_path, "alone")
+    assert "hush" not in str(shown.for_workers)

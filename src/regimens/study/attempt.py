@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from regimens.errors import Pruned
 from regimens.result import Result
-from regimens.secrets import redact
+from regimens.secrets import brief
 from regimens.trial import Task
 
 if TYPE_CHECKING:
@@ -98,8 +98,3 @@ def patient(ledger: Ledger, emit: Emit, action: Callable[[], Answer]) -> Answer:
 def describe(claim: Claim) -> dict[str, Any]:
     """What an event says about its trial."""
     return {"cell": claim.cell.label, "phase": claim.phase, "number": claim.number, "seed": claim.seed}
-
-
-def brief(error: BaseException) -> str:
-    """The first line of what an error says."""
-    return redact((str(error).strip().splitlines() or [type(error).__name__])[0])

@@ -29,20 +29,11 @@ class Claim:
     trial: Any
     lock: Lock
 
-    @property
-    def label(self) -> str:
-        """The trial's place in its study, for people."""
-        return f"{self.cell.label} {self.phase} {self.number}"
-
     def compose(self, composer: Composer) -> Composed:
         """The configuration of this trial."""
         values = {"seed": self.seed, "test": self.phase == "final", **search.params_of(self.cell, self.values)}
         values |= {"engine": self.cell.engine} if self.cell.engine else {}
         return composer.with_values(search.overrides_of(self.cell, self.values), values)
-
-    def base(self, composer: Composer) -> Composed:
-        """The configuration of this trial before its seed and values are set; read-only, and had for nothing."""
-        return composer.compose(search.overrides_of(self.cell, self.values))
 
     def about(self, study: Study) -> dict[str, Any]:
         """What this trial's result says about its study."""

@@ -28,7 +28,7 @@ from regimens.study.settings import read_settings
 from regimens.study.summary import counted, print_summary
 from regimens.study.tracked import tracked
 from regimens.study.worker import StudyStopped
-from regimens.study.workers import slots, train
+from regimens.study.workers import train
 from regimens.terminal import proposals
 
 
@@ -104,10 +104,10 @@ def conduct(
         train(ledger, settings, config, hydra_context, run_trial, shown)
         shown.open_once()
         results, table, paths = export(study, directory, Path(config.paths.results))
+        shown.deliver(zip(results, (ledger.place(*slot) for slot in study.slots), strict=True))
         figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
         if shown.parent:
             shown.ending.fill(study, directory, table, [*paths, *figures])
-        shown.deliver(zip(results, (ledger.place(*slot) for slot in slots(study)), strict=True))
     _report(study, table, results, [*paths, directory], told, shown.ending)
     return results
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,14 @@ class Study:
     def phases(self, cell: Cell) -> tuple[str, ...]:
         """The phases of a cell, in order."""
         return ("tuning", "final") if cell.tuned else ("final",)
+
+    @property
+    def slots(self) -> Iterator[tuple[Cell, str, int]]:
+        """Every trial of the whole budget: its cell, its phase, and its number there."""
+        for cell in self.cells:
+            for phase in self.phases(cell):
+                for number in range(self.count(cell, phase)):
+                    yield cell, phase, number
 
     @property
     def total(self) -> int:

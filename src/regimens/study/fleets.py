@@ -13,9 +13,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from regimens import engines
+from regimens import engines, trial
 from regimens.study import search
 from regimens.study.compose import Composer, digest
 from regimens.study.definition import Cell, Slot, Study
@@ -37,7 +37,7 @@ def looker(run_trial: str) -> Look:
     def look(cfg: DictConfig) -> tuple[str | None, engines.Size | None]:
         if ask is None:
             return None, None
-        config = plain(cfg)
+        config = trial.plain(cfg)
         key = digest([config["data"], config["task"]])
         if key not in seen:
             seen[key] = ask(config)
@@ -55,7 +55,7 @@ def muster(study: Study, settings: Settings, composer: Composer, size_of: SizeOf
     sizes = {label: size for label, size in found.items() if size is not None}
     if len(sizes) < len(found):
         return
-    configs = {cell.label: plain(composer.compose(cell.overrides).cfg) for cell in study.cells}
+    configs = {cell.label: trial.plain(composer.compose(cell.overrides).cfg) for cell in study.cells}
     if any(config["engine"] in ("auto", "fleet") for config in configs.values()):
         assemble(study, settings, composer, configs, sizes)
     for cell in study.cells:
@@ -108,20 +108,18 @@ def group(study: Study, composer: Composer, configs: dict[str, Any]) -> dict[tup
     Finals are grouped as their cell's default regimen: what tuning changes of a shape is seen when they are trained.
     """
     alike: dict[tuple[str, str], list[Slot]] = {}
-    for cell in study.cells:
-        for phase in study.phases(cell):
-            for number in range(study.count(cell, phase)):
-                values = cell.points[number] if phase == "tuning" else cell.default
-                regimen = at(composer, configs, cell, values or {})
-                shape = {**engines.shape_of(regimen), "engine": configs[cell.label].get("engine")}
-                alike.setdefault((phase, digest(shape)), []).append([cell.label, phase, number])
+    for cell, phase, number in study.slots:
+        values = cell.points[number] if phase == "tuning" else cell.default
+        regimen = at(composer, configs, cell, values or {})
+        shape = {**engines.shape_of(regimen), "engine": configs[cell.label].get("engine")}
+        alike.setdefault((phase, digest(shape)), []).append([cell.label, phase, number])
     return alike
 
 
 def at(composer: Composer, configs: dict[str, Any], cell: Cell, values: dict[str, Any]) -> dict[str, Any]:
     """The plain regimen of a cell at a point; interpolations that hang on a tuned value keep the cell's own."""
     if cell.axes:
-        config = plain(composer.compose(search.overrides_of(cell, values)).cfg)
+        config = trial.plain(composer.compose(search.overrides_of(cell, values)).cfg)
     else:
         config = copy.deepcopy(configs[cell.label])
     for path, value in search.params_of(cell, values).items():
@@ -130,9 +128,7 @@ def at(composer: Composer, configs: dict[str, Any], cell: Cell, values: dict[str
         for parent in parents:
             node = node[parent]
         node[last] = value
-    from regimens.trial import regimen_of
-
-    return regimen_of(config)
+    return trial.regimen_of(config)
 
 
 def portions(slots: list[Slot], most: int) -> list[list[Slot]]:
@@ -140,8 +136,3 @@ def portions(slots: list[Slot], most: int) -> list[list[Slot]]:
     count = math.ceil(len(slots) / most)
     edges = [len(slots) * i // count for i in range(count + 1)]
     return [slots[start:end] for start, end in pairwise(edges)]
-
-
-def plain(cfg: DictConfig) -> dict[str, Any]:
-    """A composed configuration as plain values."""
-    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]

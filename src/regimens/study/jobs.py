@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from regimens.errors import UserError
+from regimens.result import FILE_NAME
 from regimens.secrets import redact
 from regimens.study.diary import Diary, News, events_of
 from regimens.study.launcher import make_pool
 from regimens.study.leases import Lease
 from regimens.study.live import View
-from regimens.study.locks import alone, open_session, session_path
+from regimens.study.locks import busy, open_session, session_path
 from regimens.study.worker import StudyStopped
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class WorkerJob:
             with View(ledger.study, 0) as view:
 
                 def hear(event: dict[str, Any]) -> None:
+                    event = {**event, "worker": name}  # each job calls its only worker 0
                     diary.write(event)
                     view.hear(event)
 
@@ -152,22 +154,20 @@ def follow(ledger: Ledger, launched: threading.Thread, view: View, hear: Callabl
     Raises:
         StudyStopped: no job is left, or one says that nobody can go on.
     """
-    from regimens.study.workers import slots
-
     study, directory = ledger.study, ledger.directory
     news = News(events_of(directory, ledger.session))
-    open_slots = [ledger.place(*slot) / "result.json" for slot in slots(study)]
+    left = ledger.open_places()
     heard, told = time.monotonic(), False
     while True:
-        over, deserted = not launched.is_alive(), alone(directory, ledger.session)
+        over, deserted = not launched.is_alive(), not busy(directory, ledger.session)
         for event in news:
             if event["event"] == "stopped":
                 raise StudyStopped(event["message"])
             hear(event)
         began = time.monotonic()
-        open_slots = [path for path in open_slots if not path.exists()]
-        view.done = study.total - len(open_slots)
-        if not open_slots:
+        left = [place for place in left if not (place / FILE_NAME).exists()]
+        view.done = study.total - len(left)
+        if not left:
             return
         if over and deserted:
             raise StudyStopped(f"no worker is left of those that hydra/launcher started{why(launched)}")

@@ -116,7 +116,7 @@ class Pool:
         self._alive[number] = process
         assert popen.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            popen.stdin.write(json.dumps({**self.job, "worker": str(number), "parent": os.getpid()}) + "\n")
+            popen.stdin.write(json.dumps({**self.job, "parent": os.getpid()}) + "\n")
             popen.stdin.flush()
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
 

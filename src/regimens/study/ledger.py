@@ -13,7 +13,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from regimens.errors import UserError
-from regimens.result import Result, finish_together
+from regimens.result import FILE_NAME, Result, finish_together
 from regimens.study.claim import Batch, Claim, place, read_finished
 from regimens.study.compose import Composed, Composer, digest
 from regimens.study.definition import Cell, Slot, Study, derive
@@ -38,7 +38,6 @@ class Ledger:
     place_name: str
     #: whose workers these are: the session's lock is held while their supervisor lives
     session: str = "alone"
-    worker: str = "0"
     #: for how many seconds its workers wait for a storage that is away
     storage_wait: float = 0
     _phases: dict[tuple[str, str], Phase] = field(default_factory=dict)
@@ -75,13 +74,14 @@ class Ledger:
         """The directory of a trial."""
         return place(self.directory, cell, phase, number)
 
+    def open_places(self) -> list[Path]:
+        """The directory of each trial that has no result."""
+        places = (self.place(*slot) for slot in self.study.slots)
+        return [one for one in places if not (one / FILE_NAME).exists()]
+
     def compose(self, claim: Claim) -> Composed:
         """The configuration of a claimed trial."""
         return claim.compose(self.composer)
-
-    def base(self, claim: Claim) -> Composed:
-        """The configuration of a claimed trial before its seed and values are set; read-only, and had for nothing."""
-        return claim.base(self.composer)
 
     def about(self, claim: Claim) -> dict[str, Any]:
         """What a trial's result says about its study."""
@@ -166,7 +166,7 @@ class Ledger:
 
     @property
     def _owner(self) -> dict[str, str]:
-        return {"session": self.session, "worker": self.worker}
+        return {"session": self.session}
 
     def _claim_in(self, phase: Phase) -> Claim | None:
         if phase.finished:

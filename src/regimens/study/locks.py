@@ -82,10 +82,10 @@ def open_session(directory: Path) -> Iterator[str]:
         lock.release()
 
 
-def alone(directory: Path, session: str) -> bool:
-    """Whether no other session works on the study."""
-    own = session_path(directory, session)
-    return not any(is_held(lock) for lock in (directory / "locks").glob("session-*.lock") if lock != own)
+def busy(directory: Path, besides: str = "") -> bool:
+    """Whether a session, other than `besides`, works on the study in `directory`."""
+    own = session_path(directory, besides)
+    return any(is_held(lock) for lock in (directory / "locks").glob("session-*.lock") if lock != own)
 
 
 def session_path(directory: Path, name: str) -> Path:

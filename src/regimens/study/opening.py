@@ -69,7 +69,6 @@ def make_ledger(
     directory: Path,
     *,
     session: str = "alone",
-    worker: str = "0",
     study: Study | None = None,
     composer: Composer | None = None,
     storage_wait: float = 0,
@@ -85,4 +84,4 @@ def make_ledger(
     composer = composer or Composer(study.source)
     storage = open_storage(os.environ.get(STORAGE_VARIABLE), directory)
     place = (directory / PLACE).read_text().strip()
-    return Ledger(study, directory, storage, composer, place, session, worker, storage_wait)
+    return Ledger(study, directory, storage, composer, place, session, storage_wait)

@@ -18,7 +18,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from regimens.result import Result
+from regimens.result import SET_ASIDE, Result
 from regimens.study import search
 from regimens.study.claim import Claim, place, read_finished
 from regimens.study.compose import Composer
@@ -204,7 +204,7 @@ class Phase:
         """Set a slot's trial and its directory aside, and let another one wait in its place."""
         directory = self.place(number)
         if directory.exists():
-            directory.rename(directory.with_name(f"{directory.name}.replaced-{trial.number}"))
+            directory.rename(directory.with_name(f"{directory.name}{SET_ASIDE}{trial.number}"))
         if not trial.state.is_finished():
             self.optuna._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         self._enqueue(number, values)

@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from regimens.errors import UserError
-from regimens.secrets import redact
+from regimens.secrets import brief, redact
 
 FIRST_USES = 5  # commands that create the tables of an empty database at the same moment; one succeeds, the others wait
 
@@ -76,7 +76,7 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
                 return RDBStorage(url, engine_kwargs=engine)
         except Exception as error:
             if not left or "duplicate key" not in str(error):
-                raise UserError(f"study.storage={redact(url)}: {redact(_first_line(error))}") from error
+                raise UserError(f"study.storage={redact(url)}: {brief(error)}") from error
             time.sleep(1)
     raise AssertionError
 
@@ -101,7 +101,7 @@ def patiently(action: Callable[[], Answer], limit: float, tell: Callable[[str], 
         except Exception as error:
             if not is_away(error):
                 raise
-            line = redact(_first_line(_cause(error)))
+            line = brief(_cause(error))
             if pause == 0.25:
                 tell(f"study.storage does not answer; waiting up to {limit:g} s ({line})")
             if time.monotonic() + pause > end:
@@ -141,7 +141,7 @@ def _open_journal(path: Path) -> BaseStorage:
         raise
     except Exception as error:
         raise UserError(
-            f"{path}: the journal is damaged ({type(error).__name__}: {_first_line(error)}); run the same command with "
+            f"{path}: the journal is damaged ({type(error).__name__}: {brief(error)}); run the same command with "
             "study.recover=true: it sets the journal aside and rebuilds it from the finished trials' result.json"
         ) from None
 
@@ -163,7 +163,3 @@ def forget(storage: BaseStorage, prefix: str) -> None:
     for study in storage.get_all_studies():
         if study.study_name.startswith(prefix):
             storage.delete_study(study._study_id)
-
-
-def _first_line(error: Any) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from regimens.result import Result
+from regimens.secrets import keep, redact
 from regimens.study.claim import read_finished
 from regimens.study.definition import Study
 from regimens.study.ending import Ending
-from regimens.study.locks import alone, held
+from regimens.study.locks import busy, held
 from regimens.tracker import NoTracking, Tracking
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Tracked:
     """
 
     room: Tracking
+    #: what `room` was built from, as plain values; None for nothing
+    node: dict[str, Any] | None
     about: dict[str, Any]
     #: of the study
     directory: Path
@@ -45,8 +48,18 @@ class Tracked:
         self._opened = True
         with held(self.directory / "locks" / "tracking.lock"):
             self.parent = self.room.open(self.about)
-            if alone(self.directory, self.session):
-                self.room.mend(self.parent, self.directory)
+            if not busy(self.directory, self.session):
+                self.room.mend(self.parent)
+
+    @property
+    def for_workers(self) -> dict[str, Any] | None:
+        """The tracker that workers build for themselves: none where they are not to write there."""
+        return None if self.room.local else redact(self.node)
+
+    def show(self, result: Result, place: Path) -> None:
+        """Show what this process has trained itself; `hear` shows it where there is one writer."""
+        if not self.room.local:
+            self.room.log(result, place, self.parent)
 
     def open_once(self) -> None:
         """`open`, unless that has been tried."""
@@ -76,23 +89,33 @@ class Tracked:
             delivery.leave(self.directory.parent)
 
 
+def room_of(node: dict[str, Any] | None) -> Tracking:
+    """The tracker that a plain configuration names, if any."""
+    from regimens.build import build
+
+    return NoTracking() if node is None else build(node)
+
+
 @contextmanager
 def tracked(config: DictConfig, study: Study, directory: Path, session: str) -> Iterator[Tracked]:
     """The study's entry: a server's is opened before any worker starts; closed with how the study ended."""
     from regimens import delivery
-    from regimens.build import build
 
-    node = config.get("tracking")
-    room = NoTracking() if node is None else build(OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
+    wanted = config.get("tracking")
+    node: Any = None if wanted is None else OmegaConf.to_container(wanted, resolve=True)
+    keep(node)
+    room = room_of(node)
     about = {"name": study.name, "id": study.id, "question": study.question}
-    shown = Tracked(room, about, directory, session)
+    shown = Tracked(room, node, about, directory, session)
     if not room.local:
         shown.open()
     try:
         yield shown
     except BaseException:
         room.close(shown.parent, "KILLED")
+        if any(room.owes(place) for place in delivery.owed(directory)):
+            delivery.leave(directory.parent)
         raise
     shown.ending.link = room.link(shown.parent)
     room.close(shown.parent, "FINISHED", shown.ending.files, shown.ending.best)
-    delivery.settle(room, directory.parent, print)
+    delivery.settle(room, directory.parent, busy, print)

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 from regimens.errors import UserError
 from regimens.lifeline import tie_to
 from regimens.result import Result
-from regimens.secrets import redact
-from regimens.study.attempt import Answer, Emit, RunTrial, attempt, brief, describe, patient
+from regimens.secrets import brief, redact, restore
+from regimens.study.attempt import Answer, Emit, RunTrial, attempt, describe, patient
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from regimens.study.ledger import Ledger
+
+Show = Callable[[Result, Path], Any]
 
 # Seconds between two looks for a trial when all that are left are running elsewhere: at first, and at most.
 WAIT, LONGEST_WAIT = 0.1, 1.6
@@ -42,10 +42,8 @@ class StudyStopped(Exception):  # noqa: N818
     """No worker of this study can go on; the message is one line for the user."""
 
 
-def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = None, *, deliver: bool = True) -> None:
-    """Run trials until every trial of the study is done; `parent` is the study's run in the tracker.
-
-    Without `deliver`, results are left for the study's command to deliver there.
+def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, show: Show) -> None:
+    """Run trials until every trial of the study is done, and `show` each result, with its directory, to the tracker.
 
     Raises:
         StudyStopped: the disk is full, or the storage has been away for too long.
@@ -68,11 +66,10 @@ def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = N
                 continue
             wait = WAIT
             for claim in batch.claims:
-                emit({"event": "started", **describe(claim), "time": time.time()})
+                emit({"event": "started", **describe(claim)})
             results = attempt(ledger, batch, run_trial, emit)
             for claim, result in zip(batch.claims, results, strict=True):
-                if deliver:
-                    track(ledger.base(claim).cfg, result, claim.directory, parent)
+                show(result, claim.directory)
                 storage(partial(ledger.finish, claim, result))
                 emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
                       "error": (result.error or {}).get("message")})  # fmt: skip
@@ -87,16 +84,6 @@ def work(ledger: Ledger, run_trial: RunTrial, emit: Emit, parent: str | None = N
         finally:
             if batch is not None:
                 batch.release()
-
-
-def track(cfg: DictConfig, result: Result, directory: Path, parent: str | None) -> None:
-    """Show a result in the tracker that the configuration names; one that has been shown is left alone."""
-    from omegaconf import OmegaConf
-
-    from regimens.build import build
-
-    if cfg.get("tracking") is not None:
-        build(OmegaConf.to_container(cfg.tracking, resolve=True)).log(result, directory, parent)  # type: ignore[arg-type]
 
 
 def locate(path: str) -> RunTrial:
@@ -125,14 +112,14 @@ def main() -> int:
 
     from regimens.study.opening import make_ledger
     from regimens.study.storage import StorageAway, patiently
+    from regimens.study.tracked import room_of
 
     try:
         run_trial = locate(job["run_trial"])
         place, wait = Path(job["directory"]), job["storage_wait"]
-        whose = {"session": job["session"], "worker": job["worker"]}
-        ledger = patiently(partial(make_ledger, place, **whose, storage_wait=wait), wait)
+        ledger = patiently(partial(make_ledger, place, session=job["session"], storage_wait=wait), wait)
         emit({"event": "ready"})
-        work(ledger, run_trial, emit, job["tracking"], deliver=job["deliver"])
+        work(ledger, run_trial, emit, partial(room_of(restore(job["tracking"])).log, parent=job["entry"]))
     except (StudyStopped, StorageAway, UserError) as error:
         emit({"event": "stopped", "message": redact(str(error))})
         return STOPPED

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from regimens.study import jobs
-from regimens.study.definition import Study
 from regimens.study.launcher import make_pool
 from regimens.study.leases import Lease, take
 from regimens.study.live import View
@@ -33,15 +31,15 @@ def train(
         StudyStopped: nobody can go on.
     """
     study = ledger.study
-    done = sum((ledger.place(c, p, n) / "result.json").exists() for c, p, n in slots(study))
-    left = done < study.total
-    foreign = left and config.hydra.launcher._target_ != BASIC_LAUNCHER
+    left = len(ledger.open_places())
+    done = study.total - left
+    foreign = bool(left) and config.hydra.launcher._target_ != BASIC_LAUNCHER
     leases = [] if foreign else leased(ledger, settings, config) if left else [Lease()]
     count = jobs.job_count(settings.workers) if foreign else len(leases)
     size = f"{counted(len(study.cells), 'cell')}, {counted(study.total, 'trial')}, {done} done"
     print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}")
     job: dict[str, Any] = {"directory": str(ledger.directory), "session": ledger.session, "run_trial": run_trial}
-    job |= {"tracking": shown.parent, "deliver": not shown.room.local, "storage_wait": settings.storage_wait}
+    job |= {"tracking": shown.for_workers, "entry": shown.parent, "storage_wait": settings.storage_wait}
     try:
         with View(study, done, count) as view:
 
@@ -56,7 +54,7 @@ def train(
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
                 make_pool(ledger, job, leases, settings.timeout, hear).run()
                 return
-            work(ledger, locate(run_trial), hear, shown.parent, deliver=job["deliver"])
+            work(ledger, locate(run_trial), hear, shown.show)
     except SystemExit:  # Lightning's way of saying that Ctrl-C was pressed inside `fit`
         raise KeyboardInterrupt from None
     finally:
@@ -76,11 +74,3 @@ def leased(ledger: Ledger, settings: Settings, config: DictConfig) -> list[Lease
             file=sys.stderr,
         )
     return leases
-
-
-def slots(study: Study) -> Iterator[tuple[Any, str, int]]:
-    """Every (cell, phase, number) of a study."""
-    for cell in study.cells:
-        for phase in study.phases(cell):
-            for number in range(study.count(cell, phase)):
-                yield cell, phase, number
