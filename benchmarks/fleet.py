@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from shared import ROOT, Figure, one_core, publish
+from shared import ROOT, Figure, one_core, publish, raise_first
 
 TRIALS, PLAIN, ROUNDS, TARGET = 32, 4, 5, 3.0
 
@@ -37,11 +37,9 @@ def main() -> int:
         start = time.process_time()
         for first in range(0, count, size if fleet else 1):
             if fleet:
-                outcomes = trial.run_fleet(tasks[first : first + size])
+                raise_first(trial.run_fleet(tasks[first : first + size]))
             else:
-                outcomes = [trial.run(tasks[first].cfg, folder / str(first), choices={})]
-            if wrong := next((one for one in outcomes if isinstance(one, Exception)), None):
-                raise wrong
+                trial.run(tasks[first].cfg, folder / str(first), choices={})
         return (time.process_time() - start) / count
 
     rounds = []

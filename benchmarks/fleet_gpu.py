@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import ROOT, Figure, NotRun, publish, python_of, write_data
+from shared import ROOT, Figure, NotRun, publish, python_of, raise_first, write_data
 
 # Microseconds of one trial and step: 266,200 weights and their gradients through HBM3e once.
 FLOOR = 1.2
@@ -65,8 +65,7 @@ def ours(size: Size, folder: Path) -> tuple[float, float]:
     start = time.perf_counter()
     results = trial.run_fleet(tasks)
     whole = time.perf_counter() - start
-    if wrong := next((one for one in results if isinstance(one, Exception)), None):
-        raise wrong
+    raise_first(results)
     trained = [one for one in results if isinstance(one, trial.Result)]
     alone = [one.provenance.get("engine_note") for one in trained if one.provenance["engine"] != "fleet"]
     if alone:

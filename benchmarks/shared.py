@@ -70,6 +70,12 @@ def python_of(peer: str) -> str:
     return str(python)
 
 
+def raise_first(outcomes: Sequence[Any]) -> None:
+    """Raise the first of a fleet's outcomes that is an exception."""
+    if wrong := next((one for one in outcomes if isinstance(one, Exception)), None):
+        raise wrong
+
+
 def one_core() -> set[int] | None:
     """The core that one-threaded contestants share, turn by turn; None where the system cannot hold one to it."""
     return {max(os.sched_getaffinity(0))} if hasattr(os, "sched_getaffinity") else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shared import RESULTS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = Path(__file__).parent / "results"
 sys.path.insert(0, str(ROOT))
 DONE = (10, 100, 1000, 10_000)
 PROCESSES = (1, 2, 4, 8)
@@ -258,12 +258,7 @@ def slower(journal: dict[str, Any]) -> dict[str, Any]:
 
 def medians(rows: list[dict[str, float]]) -> dict[str, float]:
     """The median of each column."""
-    return {key: median([row[key] for row in rows]) for key in ("wall", "cpu", "journal", "cell")}
-
-
-def median(values: list[float]) -> float:
-    """The middle value."""
-    return sorted(values)[len(values) // 2]
+    return {key: statistics.median([row[key] for row in rows]) for key in ("wall", "cpu", "journal", "cell")}
 
 
 def show(results: dict[str, Any]) -> None:

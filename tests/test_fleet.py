@@ -1,6 +1,7 @@
 """Trials trained together: each leaves what it would have left on its own."""
 
 import math
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from regimens import trial
+from regimens import fleet, trial
 from regimens.errors import Pruned
 from regimens.result import Result
+from regimens.training.fleet import Fleet
 from regimens.trial import Task
 
 from .conftest import Compose
@@ -114,6 +116,31 @@ def test_one_trials_mistake_is_its_own(composed: Compose, tmp_path: Path) -> Non
     wrong, *right = trial.run_fleet(tasks)
     assert "optimizer.lr" in str(wrong)
     assert [one.provenance["engine"] for one in right if isinstance(one, Result)] == ["fleet", "fleet"]
+
+
+def test_a_fleet_that_fails_is_gone_before_its_trials_are_trained_alone(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[Fleet]] = []
+    gone: list[bool] = []
+
+    def fail(self: Fleet) -> None:
+        held.append(weakref.ref(self))
+        raise RuntimeError("not enough memory")
+
+    alone = fleet.alone
+
+    def watched(task: Task, note: str) -> fleet.Outcome:
+        gone.append(held[0]() is None)
+        return alone(task, note)
+
+    monkeypatch.setattr(Fleet, "train", fail)
+    monkeypatch.setattr(fleet, "alone", watched)
+    tasks = [Task(*given(composed(f"seed={i}"), tmp_path / str(i))) for i in range(2)]
+    results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
+    assert [one.provenance["engine_note"] for one in results] == ["failed as a fleet: not enough memory"] * 2
+    assert [one.status for one in results] == ["completed"] * 2
+    assert gone == [True, True]
 
 
 def test_company_leaves_nothing_and_does_not_change_when_a_pruned_trial_leaves(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from regimens.training.compiler import repays
+
 # What a fleet knows of Lightning's trainer; a setting that is not among these asks for what only Lightning can do.
 TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
 # Trials of a fleet. On a processor more gain little, and leave other workers without work.
@@ -35,7 +37,7 @@ class Size:
     outputs: int
 
 
-def weights_of(config: Mapping[str, Any], size: Size) -> int:
+def count_weights(config: Mapping[str, Any], size: Size) -> int:
     """How many weights the network has, biases and norms aside."""
     widths = [size.inputs, *config["model"]["hidden"], size.outputs]
     return sum(a * b for a, b in pairwise(widths))
@@ -51,7 +53,7 @@ def capacity(config: Mapping[str, Any], size: Size) -> int:
     device = kind_of_device(config)
     if device == "cpu":
         return FLEET["cpu"]
-    return max(1, min(FLEET["gpu"], GPU_MEMORY // (weights_of(config, size) * 4 * 10)))
+    return max(1, min(FLEET["gpu"], GPU_MEMORY // (count_weights(config, size) * 4 * 10)))
 
 
 def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 1) -> str:
@@ -61,24 +63,20 @@ def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 
     """
     if config["engine"] != "auto":
         return str(config["engine"])
-    device, weights = kind_of_device(config), weights_of(config, size)
+    device, weights = kind_of_device(config), count_weights(config, size)
     small = device == "gpu" or weights * config["batch_size"] <= SMALL
     steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
     traced = steps >= TRACED * (os.cpu_count() or 1)
-    if company >= COMPANY[device] and small and traced and not obstacle_in(config):
+    if company >= COMPANY[device] and small and traced and not fleet_obstacle(config):
         return "fleet"
-    return "compiled" if device == "cpu" and repays(config, steps) else "eager"
+    return "compiled" if device == "cpu" and repays(steps, len(config["model"]["hidden"]) + 1) else "eager"
 
 
-def repays(config: Mapping[str, Any], steps: int) -> bool:
-    """Whether a study's steps repay compilation, even where every core's worker compiles for itself at once."""
-    from regimens.training.compiled import repays as repaid
+def fleet_obstacle(config: Mapping[str, Any]) -> str:
+    """What keeps a regimen out of any fleet, as far as its configuration tells; empty where nothing does.
 
-    return repaid(steps // (os.cpu_count() or 1), len(config["model"]["hidden"]) + 1)
-
-
-def obstacle_in(config: Mapping[str, Any]) -> str:
-    """What keeps a regimen out of any fleet, as far as its configuration tells; empty where nothing does."""
+    A study is planned by this, without torch; what is built from it then has `compiled.not_functional` to pass.
+    """
     if config["probe"] != "none":
         return f"probe={config['probe']} looks at single steps"
     for part in ("optimizer", "clip"):

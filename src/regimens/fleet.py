@@ -12,7 +12,7 @@ import torch
 from regimens import trial as single
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
-from regimens.engines import kind_of_device, obstacle_in
+from regimens.engines import fleet_obstacle, kind_of_device
 from regimens.fitting import restore_best
 from regimens.result import Result, write, write_together
 from regimens.training.compiled import not_functional
@@ -59,18 +59,25 @@ def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Out
         else:
             fleets.setdefault(composed.kind, []).append(composed)
     for fleet in fleets.values():
-        if len(fleet) == 1:
-            results = [alone(fleet[0].trial.task, "no other trial of its shape")]
-        else:
-            try:
-                results = train(fleet)
-                leave(fleet, results, journal)
-            except Exception as err:
-                why = f"failed as a fleet: {(str(err).splitlines() or [type(err).__name__])[0]}"
-                results = [alone(one.trial.task, why) for one in fleet]
-        for one, result in zip(fleet, results, strict=True):
-            outcomes[one.index] = result
+        for one, outcome in zip(fleet, finish(fleet, journal), strict=True):
+            outcomes[one.index] = outcome
     return outcomes
+
+
+def finish(fleet: Sequence[Composed], journal: Path | None) -> list[Outcome]:
+    """Train trials of one shape together; each alone where there is but one, or where they fail together."""
+    why = "no other trial of its shape"
+    if len(fleet) > 1:
+        try:
+            outcomes = train(fleet)
+            leave(fleet, outcomes, journal)
+            return outcomes
+        except Exception as err:
+            why = f"failed as a fleet: {(str(err).splitlines() or [type(err).__name__])[0]}"
+    # Not while the error is at hand: its traceback holds the fleet's memory, which may be what there was too little of.
+    for one in fleet:
+        one.module.release()
+    return [alone(one.trial.task, why) for one in fleet]
 
 
 def leave(fleet: Sequence[Composed], outcomes: Sequence[Outcome], journal: Path | None) -> None:
@@ -100,7 +107,7 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
     """Build a task's trial; a sentence where it cannot be part of a fleet. `loaded` keeps the data for the next."""
     trial = single.begin(task)
     config, settings = trial.config, trial.settings
-    if obstacle := obstacle_in(config):
+    if obstacle := fleet_obstacle(config):
         return obstacle
     with single.sandbox(settings), trial.clock("setup"):
         device = torch.device("cpu" if kind_of_device(config) == "cpu" else "cuda")
@@ -117,10 +124,11 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
         module.to(device).train()
         module.data = data
         module.configure_optimizers()
-        if obstacle := not_functional(module.job()):
+        job = module.job()
+        if obstacle := not_functional(job):
             return obstacle
         phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
-        kind = (*shape(module.job()), key, phases, settings.epochs, settings.batch_size, settings.threads)
+        kind = (*shape(job), key, phases, settings.epochs, settings.batch_size, settings.threads)
     return Composed(index, trial, split, module, generator, kind)
 
 

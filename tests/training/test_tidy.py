@@ -61,3 +61,14 @@ def test_what_is_read_before_it_changes_keeps_its_old_value() -> None:
     targets, error = rewritten(swapped, random(3, 4), random(3, 4))
     assert error == 0
     assert aten.addcmul_.default not in targets
+
+
+def test_an_average_is_of_what_was_read_before_it_changed() -> None:
+    def late(m: Tensor, g: Tensor, c: Tensor) -> Tensor:
+        apart = g - m
+        g.add_(1)
+        return m.add_(c * apart)
+
+    targets, error = rewritten(late, random(3, 4), random(3, 4), random(3))
+    assert error < 1e-15
+    assert aten.lerp_.Tensor not in targets

@@ -1,10 +1,12 @@
 """Lightning callbacks of ours: the best weights kept in memory, and the word to whoever watches a trial."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import pytorch_lightning as pl
 from torch import Tensor, nn
+
+from regimens.training.group import Tell
 
 
 class BestWeights(pl.Callback):
@@ -27,17 +29,22 @@ class BestWeights(pl.Callback):
     def offer(self, loss: float, epoch: int, state: Callable[[], dict[str, Tensor]]) -> None:
         """Take `state()`, a copy, where the loss improved in epoch `epoch` (from 1)."""
         if loss < self.loss or not self.state:
-            self.loss, self.epoch, self.state = loss, epoch, state()
+            # A first loss that is no number is worse than any: in this order `min` leaves it out.
+            self.loss, self.epoch, self.state = min(self.loss, loss), epoch, state()
 
 
 class EpochEnd(pl.Callback):
     """Calls `tell(epoch, numbers)` after each epoch's validation; what it raises ends the trial (Pruned, say)."""
 
-    def __init__(self, tell: Callable[[int, dict[str, float]], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         self.tell = tell
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Pass on the newest entry of the history."""
         if not trainer.sanity_checking:
-            numbers = {name: values[-1] for name, values in module.history.items()}  # type: ignore[operator,union-attr]
-            self.tell(trainer.current_epoch + 1, numbers)
+            self.tell(trainer.current_epoch + 1, newest(module.history))  # type: ignore[arg-type]
+
+
+def newest(history: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The last epoch's numbers."""
+    return {name: values[-1] for name, values in history.items()}

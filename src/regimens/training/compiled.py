@@ -5,7 +5,6 @@ says why.
 """
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from regimens.training import compiler
 from regimens.training.acted import Actions
 from regimens.training.clipping import Clip
 from regimens.training.functional import Step, Weights, numbers_of
@@ -28,8 +28,6 @@ Lower = Callable[[torch.fx.GraphModule, list[Tensor]], Callable[..., Any]]
 # Noise comes from torch's own generator, in the plain loop's order; a trial leases one core, so one process compiles.
 OPTIONS = {"fallback_random": True, "compile_threads": 1, "cpp_wrapper": True}
 CACHE = "TORCHINDUCTOR_CACHE_DIR"  # torch reads it whenever it looks for compiled code
-# Steps that repay the compilation of one dense layer: 10-20 s of one core, for 0.2-1 ms saved a step.
-REPAID = 40_000
 # More steps a block compile for longer in proportion, and gain a few percent.
 STEPS = 8
 
@@ -107,7 +105,7 @@ class Compiled:
     def begin(self, job: Job) -> None:
         """Look whether the phase can be compiled; compilation itself waits for the first block."""
         self._job, self._run = job, None
-        obstacle = self.note or obstacle_in(job)
+        obstacle = self.note or not_compiled(job)
         if obstacle:
             self._give_up(obstacle)
 
@@ -203,16 +201,6 @@ class Compiled:
         return take
 
 
-def compiler() -> str | None:
-    """The path of the C++ compiler that torch would use, if there is one."""
-    return shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
-
-
-def repays(steps: int, layers: int) -> bool:
-    """Whether `steps` steps of a net of `layers` dense layers repay its compilation, whatever lies in the cache."""
-    return steps >= REPAID * layers and compiler() is not None
-
-
 def weights_of(net: nn.Module, optimizer: RuleOptimizer) -> Weights:
     """The network's and the optimiser's own tensors, by name: what is written to them in place is the network's."""
     trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
@@ -221,9 +209,9 @@ def weights_of(net: nn.Module, optimizer: RuleOptimizer) -> Weights:
     return Weights({name: p.detach() for name, p in trained.items()}, fixed, dict(net.named_buffers()), slots)
 
 
-def obstacle_in(job: Job) -> str:
+def not_compiled(job: Job) -> str:
     """Why this phase cannot be compiled, in a few words; empty where it can."""
-    if compiler() is None:
+    if compiler.find() is None:
         return "no C++ compiler on this machine"
     if job.x.device.type != "cpu":
         return "compiled blocks are for processors"

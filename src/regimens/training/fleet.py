@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from regimens.errors import Pruned
-from regimens.training.callbacks import BestWeights
+from regimens.training.callbacks import BestWeights, newest
+from regimens.training.group import Tell
 from regimens.training.module import Regimen
 from regimens.training.stacked import Stacked
-
-OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 class Order(Protocol):
@@ -35,14 +34,15 @@ class Order(Protocol):
 class Member:
     """One trial of a fleet.
 
-    order: its mini-batches, an epoch a pass. generator: its dropout noise. tell: hears of each epoch, may raise Pruned.
+    module: in training mode, its first optimiser configured. order: its mini-batches, an epoch a pass. generator: its
+    dropout noise. tell: hears of each epoch, may raise Pruned.
     status: "training", then how the training ended.
     """
 
     module: Regimen
     order: Order
     generator: torch.Generator
-    tell: OnEpoch
+    tell: Tell
     status: str = "training"
     best: BestWeights = field(default_factory=BestWeights)
     waited: int = 0
@@ -60,7 +60,7 @@ class Member:
         if patience and self.waited >= patience:
             self.status = "completed"
         try:
-            self.tell(epoch + 1, {name: values[-1] for name, values in module.history.items()})
+            self.tell(epoch + 1, newest(module.history))
         except Pruned:
             self.status = "pruned"
 
@@ -75,9 +75,6 @@ class Fleet:
     def __init__(self, members: Sequence[Member], epochs: int) -> None:
         self.members = list(members)
         self.epochs = epochs
-        for member in self.members:
-            member.module.train()
-            member.module.configure_optimizers()
         self._aboard = self.members
         self._stacked: Stacked
 

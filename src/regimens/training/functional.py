@@ -6,7 +6,7 @@ one batched call, serves them all. The eager engine runs the same rules, clips a
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +35,11 @@ class Weights:
     buffers: Tensors
     slots: dict[str, State]
 
+    @property
+    def tensors(self) -> Tensors:
+        """All that the network has: parameters and buffers."""
+        return {**self.trained, **self.fixed, **self.buffers}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -51,14 +56,12 @@ class Step:
     def __call__(self, weights: Weights, x: Tensor, y: Tensor, c: Coefficients, numbers: Numbers) -> Tensor:
         """Step on x (B, D), y (B,) with the rule's coefficients `c` and the trial's `numbers` (see `numbers_of`)."""
         kernels = kernel_names(self.net)
-        l1, l2 = numbers.get("l1", 0.0), numbers.get("l2", 0.0)
-        penalised = bool(numbers.keys() & {"l1", "l2"})
 
         def loss_of(trained: Tensors, buffers: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor]]:
             tensors = {**trained, **weights.fixed}
             logits = functional_call(self.net, (tensors, buffers), (x,))
             loss = self.objective.loss(logits, y)
-            extra = penalty([tensors[name] for name in kernels], l1, l2).to(loss) if penalised else loss.new_zeros(())
+            extra = penalty_of([tensors[name] for name in kernels], numbers, loss)
             return loss + extra, (logits, extra)
 
         gradients, (loss, (logits, extra)) = grad_and_value(loss_of, has_aux=True)(weights.trained, weights.buffers)
@@ -68,7 +71,7 @@ class Step:
             self.rule.update(p, g, weights.slots[name], c)
         constrained = loss.new_zeros(())
         if "max_norm" in numbers:
-            tensors = {**weights.trained, **weights.fixed}
+            tensors = weights.tensors
             constrained = max_norm_([tensors[name] for name in kernels[:-1]], numbers["max_norm"])
         hits = self.objective.correct(logits, y)
         return torch.stack([part.to(loss) for part in (loss, extra, hits, clipped, constrained)])
@@ -83,6 +86,13 @@ def numbers_of(regularization: Regularization, clip: Clip) -> dict[str, float]:
         "bound": (clip.bound, clip.acts and clip.bound < math.inf),
     }
     return {name: value for name, (value, acts) in acting.items() if acts}
+
+
+def penalty_of(weights: Sequence[Tensor], numbers: Numbers, loss: Tensor) -> Tensor:
+    """The penalty on `weights` under the trial's numbers, 0-dim, of `loss`'s kind; zero where none acts."""
+    if not numbers.keys() & {"l1", "l2"}:
+        return loss.new_zeros(())
+    return penalty(weights, numbers.get("l1", 0.0), numbers.get("l2", 0.0)).to(loss)
 
 
 def kernel_names(net: nn.Module) -> list[str]:

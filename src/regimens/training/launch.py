@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
+from regimens.training.functional import Tensors
 from regimens.training.tidy import tidy
 
-Tensors = dict[str, Tensor]
 # Steps of one launch on a GPU.
 LAUNCH = 8
 WARM_UP = 2

@@ -121,8 +121,6 @@ class Schedule:
 
     With `warmup` steps the learning rate is also multiplied by (i + 1) / warmup at step i < warmup, whatever the
     scheduler does. The scheduler never sees that factor, so those of torch's that build on their last value stay right.
-
-    reductions: how often a plateau scheduler has cut the learning rate.
     """
 
     def __init__(
@@ -145,7 +143,6 @@ class Schedule:
         checks.whole("scheduler.warmup", warmup)
         self.optimizer = optimizer
         self.warmup = warmup
-        self.reductions = 0
         self._steps = 0
         self._scheduler = build_scheduler(factory, optimizer, steps_per_epoch=steps_per_epoch, epochs=epochs)
         self._plateau = isinstance(self._scheduler, ReduceLROnPlateau)
@@ -183,9 +180,7 @@ class Schedule:
         if self._plateau:
             if val_loss is None:
                 raise UserError("scheduler=plateau needs a validation loss: give the data a validation split")
-            before = list(self._planned)
             self._move(lambda: self._scheduler.step(val_loss))  # type: ignore[arg-type]
-            self.reductions += self._planned != before
         elif not self._every_step:
             self._move(self._scheduler.step)
 

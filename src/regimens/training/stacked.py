@@ -14,12 +14,11 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from regimens.errors import UserError
 from regimens.training.compiled import Job, weights_of
-from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of
+from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of, penalty_of
 from regimens.training.launch import Launcher, Mapped
 from regimens.training.noise import masked
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.pace import pace
-from regimens.training.penalties import penalty
 
 # Rows of a validation chunk: every trial's activations of one chunk should stay in the processor's cache.
 CHUNK = 250
@@ -35,7 +34,8 @@ class Stacked:
         self.jobs = list(jobs)
         first = self.jobs[0]
         self._optimizers = [job.optimizer for job in self.jobs if isinstance(job.optimizer, RuleOptimizer)]
-        if len({(shape(job), id(job.x)) for job in self.jobs}) != 1 or len(self._optimizers) != len(self.jobs):
+        kinds = {(shape(job), id(job.x)) for job in self.jobs}
+        if len(kinds) != 1 or len(self._optimizers) != len(self.jobs):
             raise UserError("engine=fleet: the trials of a fleet share one shape, one optimiser and its techniques")
         self._generators = list(generators)
         self._own = [weights_of(job.net, optimizer) for job, optimizer in zip(self.jobs, self._optimizers, strict=True)]
@@ -48,7 +48,7 @@ class Stacked:
         def one(parts: dict[str, Tensors], numbers: Numbers, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
             return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
 
-        kind = shape(first)
+        kind, _ = kinds.pop()
         self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind))
         self._evaluate = Mapped(evaluation(first), (0, 0, None, None), ("evaluate", kind))
 
@@ -71,7 +71,7 @@ class Stacked:
             for _ in range(n):
                 noise.append({})
                 for layer in self._noise:
-                    noise[-1] |= layer.draw(samples, self._generators, x)
+                    noise[-1] |= layer.draw(samples, self._generators)
             sums += self._launcher(*inputs, rows[start : start + n], noise)
         loss, extra, hits, clipped, constrained = sums.unbind(1)
         if self._numbers.keys() & {"bound", "max_norm"}:
@@ -83,17 +83,17 @@ class Stacked:
 
     def validate(self, x: Tensor, y: Tensor) -> Tensor:
         """Sums of loss * samples and hits over x (N, D), y (N,), in evaluation mode: (trials, 2), float64."""
-        parts = {**self._weights.trained, **self._weights.fixed, **self._weights.buffers}
+        tensors = self._weights.tensors
         total = x.new_zeros(len(self.jobs), 2, dtype=torch.float64)
         for start in range(0, len(y), CHUNK):
             chunk = y[start : start + CHUNK]
-            loss, hits = self._evaluate(parts, self._numbers, x[start : start + CHUNK], chunk)
+            loss, hits = self._evaluate(tensors, self._numbers, x[start : start + CHUNK], chunk)
             total += torch.stack([loss.double() * len(chunk), hits.double()], dim=1)
         return total
 
     def state(self, i: int) -> Tensors:
         """A copy of trial `i`'s network as a state dict."""
-        together = {**self._weights.trained, **self._weights.fixed, **self._weights.buffers}
+        together = self._weights.tensors
         return {name: together[name][i].clone() for name in self.jobs[i].net.state_dict()}
 
     def save(self, i: int) -> None:
@@ -141,9 +141,7 @@ def evaluation(job: Job) -> Callable[[Tensors, Numbers, Tensor, Tensor], tuple[T
     def evaluate(tensors: Tensors, numbers: Numbers, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         logits = functional_call(net, tensors, (x,))
         loss = objective.loss(logits, y)
-        if numbers.keys() & {"l1", "l2"}:
-            weights = [tensors[name] for name in kernels]
-            loss = loss + penalty(weights, numbers.get("l1", 0.0), numbers.get("l2", 0.0))
+        loss = loss + penalty_of([tensors[name] for name in kernels], numbers, loss)
         return loss, objective.correct(logits, y)
 
     return evaluate

@@ -84,6 +84,11 @@ def add_bias(graph: fx.Graph, node: Node) -> Node | None:
     return new
 
 
+def differs_from(p: Node, node: Node) -> bool:
+    """Whether `node` is something less `p`, and read once."""
+    return calls(node, aten.sub.Tensor) and node.args[1] is p and len(node.users) == 1
+
+
 def fuse_update(graph: fx.Graph, node: Node) -> Node | None:
     """p += a b, p += a / b and m += a (g - m) without the temporary."""
     if not calls(node, aten.add_.Tensor) or len(node.args) != 2 or node.kwargs:
@@ -97,7 +102,7 @@ def fuse_update(graph: fx.Graph, node: Node) -> Node | None:
     with graph.inserting_before(node):
         if term.target is aten.div.Tensor:
             new = graph.call_function(aten.addcdiv_.default, (p, first, second))
-        elif calls(second, aten.sub.Tensor) and second.args[1] is p and len(second.users) == 1:
+        elif differs_from(p, second) and not written_between(second, node):
             new = graph.call_function(aten.lerp_.Tensor, (p, second.args[0], first))
         else:
             new = graph.call_function(aten.addcmul_.default, (p, first, second))
