@@ -53,7 +53,7 @@ def fusion(net: Any, x: Any) -> dict[str, float | None]:
 
 def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:
     """Accuracy and mean spread of Monte Carlo dropout, where the regimen asks for samples."""
-    from regimens.nets.dropout import mc_predict
+    from regimens.nets.monte_carlo import mc_predict
     from regimens.training.seeds import derive
 
     samples = module.regularization.mc_samples

@@ -34,7 +34,6 @@ class Composed:
     trial: Trial
     split: Split
     module: Regimen
-    generator: torch.Generator
     kind: tuple[object, ...]
 
 
@@ -116,11 +115,6 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
             loaded[key] = load(config, device)
         split, data = loaded[key]
         module = single.compose({**config, "engine": "eager"}, settings, trial.spread, split)
-        generator = torch.Generator(device)
-        if device.type == "cpu":  # goes on where what drew random numbers before training has left the stream
-            generator.set_state(torch.get_rng_state())
-        else:
-            generator.manual_seed(derive(settings.seed, "noise"))
         module.to(device).train()
         module.data = data
         module.configure_optimizers()
@@ -129,7 +123,7 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
             return obstacle
         phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
         kind = (*shape(job), key, phases, settings.epochs, settings.batch_size, settings.threads)
-    return Composed(index, trial, split, module, generator, kind)
+    return Composed(index, trial, split, module, kind)
 
 
 def train(fleet: Sequence[Composed]) -> list[Outcome]:
@@ -138,7 +132,7 @@ def train(fleet: Sequence[Composed]) -> list[Outcome]:
     members = []
     for one in fleet:
         order = Blocks(len(one.split.y_train), settings.batch_size, derive(one.trial.settings.seed, "order"))
-        members.append(Member(one.module, order, one.generator, one.trial.task.on_epoch))
+        members.append(Member(one.module, order, one.trial.task.on_epoch))
     clock = single.Clock()
     with single.sandbox(settings), clock("train"):
         Fleet(members, settings.epochs).train()

@@ -251,7 +251,7 @@ def digest(value: Any) -> str:
 
 @contextmanager
 def sandbox(settings: Settings) -> Iterator[None]:
-    """Threads and the global random stream (dropout draws from it) are the trial's inside, and as before outside."""
+    """Threads and the global random stream (of dropout's keys) are the trial's inside, and as before outside."""
     import torch
 
     from regimens.training.seeds import derive

@@ -1,49 +1,69 @@
-"""Monte Carlo dropout: right mean and spread, only dropout switched on, random state kept."""
+"""Dropout from a hash: the hash is the published one, and masks are as random as they have to be."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from regimens.errors import UserError
-from regimens.nets.dropout import mc_predict
-from regimens.nets.norm import BatchNorm
+from regimens.nets.dropout import AlphaDropout, Dropout, pcg3d
+
+N = 20_000
 
 
-def test_mean_and_spread_of_one_dropped_weight() -> None:
-    net = nn.Sequential(nn.Dropout(0.25), nn.Linear(1, 1, bias=False)).double()
-    nn.init.ones_(net[1].weight)
-    mean, spread = mc_predict(net, torch.full((1, 1), 3.0, dtype=torch.float64), 4000, seed=0)
-    on, off = torch.sigmoid(torch.tensor(4.0)).item(), 0.5  # kept inputs are divided by 0.75
-    assert mean.item() == pytest.approx(0.75 * on + 0.25 * off, abs=0.01)
-    assert spread.item() == pytest.approx((on - off) * (0.75 * 0.25) ** 0.5, abs=0.01)
+def test_the_hash_is_the_published_one() -> None:
+    """Against its definition in unsigned arithmetic, which wraps by itself."""
+    words = np.random.default_rng(0).integers(0, 2**32, (3, 1000), dtype=np.uint32)
+    x, y, z = (word * np.uint32(1664525) + np.uint32(1013904223) for word in words)
+    x += y * z
+    y += z * x
+    z += x * y
+    x, y, z = (word ^ word >> np.uint32(16) for word in (x, y, z))
+    x += y * z
+    ours = pcg3d(*(torch.from_numpy(word.view(np.int32)) for word in words))
+    assert np.array_equal(ours.numpy().view(np.uint32), x)
 
 
-def test_equals_the_plain_formulas_over_the_same_samples() -> None:
-    net = nn.Sequential(nn.AlphaDropout(0.3), nn.Linear(6, 4)).double()
-    x = torch.randn(5, 6, dtype=torch.float64)
-    mean, spread = mc_predict(net, x, 7, seed=3)
-    torch.manual_seed(3)
-    samples = torch.stack([net(x).softmax(-1) for _ in range(7)]).detach()
-    assert torch.allclose(mean, samples.mean(0), atol=1e-12)
-    assert torch.allclose(spread, samples.std(0, correction=0), atol=1e-12)
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.9])
+def test_each_input_is_dropped_with_the_rates_probability_whatever_came_before(rate: float) -> None:
+    torch.manual_seed(0)
+    layer = Dropout(rate)
+    first, second = (layer(torch.ones(N)) for _ in range(2))
+    assert first.unique().tolist() == pytest.approx([0, 1 / (1 - rate)])
+    dropped, again = first == 0, second == 0
+    for share, expected in (
+        (dropped.float().mean(), rate),
+        ((dropped & again).float().mean(), rate**2),  # of one place in two passes
+        ((dropped[1:] & dropped[:-1]).float().mean(), rate**2),  # of neighbours
+    ):
+        assert float(share) == pytest.approx(expected, abs=4.5 * math.sqrt(expected * (1 - expected) / N))
 
 
-def test_without_dropout_the_spread_is_zero() -> None:
-    mean, spread = mc_predict(nn.Linear(3, 2), torch.randn(4, 3), 5)
-    assert torch.allclose(mean.sum(-1), torch.ones(4))
-    assert torch.equal(spread, torch.zeros(4, 2))
+def test_layers_have_their_own_masks_and_a_seed_gives_the_same_again() -> None:
+    def masks(seed: int) -> list[torch.Tensor]:
+        torch.manual_seed(seed)
+        return [layer(torch.ones(N)) for layer in (Dropout(0.5), Dropout(0.5))]
+
+    one, other = masks(1)
+    assert 0.45 < float((one == other).float().mean()) < 0.55
+    assert all(torch.equal(a, b) for a, b in zip(masks(1), [one, other], strict=True))
+    assert not torch.equal(masks(2)[0], one)
 
 
-def test_modes_running_statistics_and_random_state_are_kept() -> None:
-    net = nn.Sequential(BatchNorm(3), nn.Dropout(0.5), nn.Linear(3, 2))
-    net[0].eval()
-    before, state = net[0].running_mean.clone(), torch.get_rng_state()
-    mc_predict(net, torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), 3, seed=1)
-    assert [module.training for module in net] == [False, True, True]
-    assert torch.equal(net[0].running_mean, before)
-    assert torch.equal(torch.get_rng_state(), state)
+def test_alpha_dropout_keeps_mean_and_variance_and_drops_to_selus_limit() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(200_000)
+    out = AlphaDropout(0.2)(x)
+    assert float(out.mean()) == pytest.approx(0, abs=0.02)
+    assert float(out.var()) == pytest.approx(1, abs=0.02)
+    limit = float(nn.functional.selu(torch.tensor(-100.0)))
+    a = (0.8 * (1 + limit**2 * 0.2)) ** -0.5
+    assert float(out.mode().values) == pytest.approx(a * limit * 0.8, rel=1e-5)  # a limit + b, with b = -a limit rate
 
 
-def test_no_samples_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match="mc_samples"):
-        mc_predict(nn.Linear(1, 1), torch.ones(1, 1), 0)
+def test_in_evaluation_nothing_happens_and_a_file_knows_nothing_of_it() -> None:
+    layer = Dropout(0.5).eval()
+    x = torch.randn(3, 4)
+    assert layer(x) is x
+    assert not layer.state_dict()

@@ -9,6 +9,7 @@ from tests.conftest import Train
 from torch import nn
 
 from regimens import terminal
+from regimens.nets.dropout import Dropout
 from regimens.nets.fuse import fuse, seconds_saved
 from regimens.nets.mlp import MLP
 from regimens.nets.norm import BatchNorm, Norm
@@ -37,7 +38,7 @@ def test_logits_are_equal(position: str, inputs: bool, dropout: float) -> None:
     assert (net.eval()(x) - fused(x)).abs().max() < 1e-5
     assert (net.double()(x.double()) - fuse(net)(x.double())).abs().max() < 1e-12
     kinds = {type(module) for module in fused.modules()}
-    assert not kinds & {BatchNorm, nn.Dropout}
+    assert not kinds & {BatchNorm, Dropout}
     assert not fused.training
 
 

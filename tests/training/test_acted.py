@@ -7,6 +7,7 @@ import torch
 from tests.conftest import Train
 from torch import nn
 
+from regimens.nets.dropout import AlphaDropout, Dropout
 from regimens.training.acted import Actions, Techniques, bound_share, dead_units, dropped_share, report, zero_share
 from regimens.training.regularization import Regularization
 
@@ -81,8 +82,8 @@ def test_only_a_completed_trial_was_stopped_early(status: str, epochs: int, stop
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("kind", [nn.Dropout, nn.AlphaDropout])
-def test_the_dropped_share_is_measured(kind: type[nn.Module], rate: float) -> None:
+@pytest.mark.parametrize("kind", [Dropout, AlphaDropout])
+def test_the_dropped_share_is_measured(kind: type[Dropout], rate: float) -> None:
     net = net_with(kind(rate)).eval()
     state = torch.get_rng_state()
     share = dropped_share(net, kind)
@@ -92,8 +93,8 @@ def test_the_dropped_share_is_measured(kind: type[nn.Module], rate: float) -> No
 
 
 def test_dropout_that_is_not_in_the_net_never_acted() -> None:
-    assert dropped_share(net_with(nn.ReLU()), nn.Dropout) == 0
-    assert dropped_share(net_with(nn.AlphaDropout(0.5)), nn.Dropout) == 0
+    assert dropped_share(net_with(nn.ReLU()), Dropout) == 0
+    assert dropped_share(net_with(AlphaDropout(0.5)), Dropout) == 0
     assert entries(after(0.1), dropout=0.2)["dropout"]["acted"] is False
 
 

@@ -24,7 +24,7 @@ def member(patience: int) -> Member:
         close_epoch=close_epoch, regularization=SimpleNamespace(patience=patience), history={"val/loss": [0.0]}
     )
     order: Any = ()
-    return Member(module, order, torch.Generator(), lambda epoch, numbers: None)
+    return Member(module, order, lambda epoch, numbers: None)
 
 
 @pytest.mark.parametrize("patience", [1, 2, 3])

@@ -1,51 +1,78 @@
-"""Monte Carlo dropout: many predictions with dropout left on, their mean and their spread."""
+"""Dropout whose noise is a function of numbers: the same masks whatever runs it, and no generator to share.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+A mask follows from its layer's key, how many the layer has drawn, and the place in the batch; all three are tensors, so
+that one compiled block, or one call for many trials, draws what the plain loop would, on any device.
+"""
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.dropout import _DropoutNd
 
-from regimens.errors import UserError
-
-
-@contextmanager
-def dropout_only(net: nn.Module) -> Iterator[None]:
-    """Inside, only `net`'s dropout layers are in training mode; afterwards every module has its mode back."""
-    modes = {module: module.training for module in net.modules()}
-    try:
-        net.eval()
-        for module in modes:
-            if isinstance(module, _DropoutNd):
-                module.train()
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
+# Alpha dropout's value for a dropped unit: SELU's lower limit, -scale * alpha.
+LOW = -1.7580993408473766
 
 
-def mc_predict(net: nn.Module, x: Tensor, samples: int, seed: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation, over `samples` passes with dropout on, of the class probabilities.
+def pcg3d(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """32 random bits for each (x, y, z), three int32 tensors: the first word of the hash pcg3d.
 
-    x: (N, ...); both results: (N, classes), or (N, 1) for a net with one logit. With a seed the masks are its own and
-    the global random state is left as it was. Raises UserError where samples < 1.
+    Jarzynski and Olano, "Hash Functions for GPU Rendering", Journal of Computer Graphics Techniques 9 (3), 2020.
     """
-    if samples < 1:
-        raise UserError(f"mc_samples={samples}: Monte Carlo dropout needs at least 1 sample")
-    devices = [x.device] if x.device.type == "cuda" else []
-    with torch.random.fork_rng(devices, enabled=seed is not None), torch.no_grad(), dropout_only(net):
-        if seed is not None:
-            torch.manual_seed(seed)
-        mean = _probabilities(net(x))
-        scatter = torch.zeros_like(mean)
-        for n in range(2, samples + 1):  # Welford: no cancellation, and one array of each kind
-            sample = _probabilities(net(x))
-            delta = sample - mean
-            mean.add_(delta, alpha=1 / n)
-            scatter.addcmul_(delta, sample - mean)
-    return mean, scatter.div_(samples).sqrt_()
+    x, y, z = (word * 1664525 + 1013904223 for word in (x, y, z))
+    x = x + y * z
+    y = y + z * x
+    z = z + x * y
+    x, y, z = (word ^ (word >> 16 & 0xFFFF) for word in (x, y, z))
+    return x + y * z
 
 
-def _probabilities(logits: Tensor) -> Tensor:
-    return logits.softmax(-1) if logits.shape[-1] > 1 else logits.sigmoid()
+class Dropout(nn.Module):
+    """In training each input is 0 with probability `rate`, or else divided by the share that is kept: the mean stays.
+
+    rate: from 0 to less than 1. The layer's key is drawn from torch's global random stream.
+    """
+
+    rate: Tensor
+    key: Tensor
+    passes: Tensor
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        # Buffers, which trials trained together have one each of; a network's file is without them.
+        self.register_buffer("rate", torch.tensor(float(rate)), persistent=False)
+        self.register_buffer("key", torch.zeros((), dtype=torch.int32), persistent=False)
+        self.register_buffer("passes", torch.zeros((), dtype=torch.int32), persistent=False)
+        self.draw_key()
+
+    def draw_key(self, generator: torch.Generator | None = None) -> None:
+        """Begin a new sequence of masks, from `generator` or torch's global random stream."""
+        self.key.fill_(int(torch.randint(-(2**31), 2**31, (), generator=generator)))
+        self.passes.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x, of any shape, with some of its elements dropped in training."""
+        if not self.training:
+            return x
+        places = torch.arange(x.numel(), dtype=torch.int32, device=x.device).view(x.shape)
+        bits = pcg3d(places, self.passes, self.key)
+        self.passes.add_(1)
+        kept = bits >= self.rate * 2.0**32 - 2.0**31
+        return self.drop(x, kept.to(x.dtype))
+
+    def drop(self, x: Tensor, kept: Tensor) -> Tensor:
+        """x * kept / (1 - rate), where `kept` is 1 or 0."""
+        return x * (kept / (1 - self.rate))
+
+    def extra_repr(self) -> str:
+        """The rate."""
+        return f"{self.rate:.3g}"
+
+
+class AlphaDropout(Dropout):
+    """Dropout for SELU: what is dropped is its lower limit; scale and shift keep a mean of 0 and a variance of 1.
+
+    Klambauer et al., "Self-Normalizing Neural Networks", 2017.
+    """
+
+    def drop(self, x: Tensor, kept: Tensor) -> Tensor:
+        """a (x kept + low (1 - kept)) + b, with a² = 1 / ((1 - rate) (1 + low² rate)) and b = -a low rate."""
+        a = ((1 - self.rate) * (1 + LOW**2 * self.rate)).rsqrt()
+        return x * (a * kept) + a * LOW * (1 - self.rate - kept)

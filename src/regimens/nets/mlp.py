@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from regimens.errors import UserError
 from regimens.nets.activations import activation_layer
+from regimens.nets.dropout import AlphaDropout, Dropout
 from regimens.nets.initializers import Initializer, initialize
 from regimens.nets.norm import Norm
 
@@ -118,6 +119,6 @@ def _hidden(
 
 def _dropouts(regularization: Dropping) -> dict[str, nn.Module | None]:
     return {
-        "dropout": nn.Dropout(regularization.dropout) if regularization.dropout else None,
-        "alpha_dropout": nn.AlphaDropout(regularization.alpha_dropout) if regularization.alpha_dropout else None,
+        "dropout": Dropout(regularization.dropout) if regularization.dropout else None,
+        "alpha_dropout": AlphaDropout(regularization.alpha_dropout) if regularization.alpha_dropout else None,
     }

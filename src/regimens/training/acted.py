@@ -1,5 +1,6 @@
 """What acted: per technique, whether and how often it did something. A technique that never acted is no result."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from regimens.nets.dropout import AlphaDropout, Dropout
 from regimens.training.regularization import Regularization
 
 Report = dict[str, dict[str, Any]]
-DROPOUTS: dict[str, type[nn.Module]] = {"dropout": nn.Dropout, "alpha_dropout": nn.AlphaDropout}
+DROPOUTS: dict[str, type[Dropout]] = {"dropout": Dropout, "alpha_dropout": AlphaDropout}
 
 
 class Actions:
@@ -157,20 +159,13 @@ def bound_share(net: nn.Module, bound: float) -> float:
     return float((torch.cat(norms) >= bound * (1 - 1e-3)).double().mean()) if norms else 0.0
 
 
-def dropped_share(net: nn.Module, kind: type[nn.Module], samples: int = 10_000) -> float:
-    """Share that `net`'s layers of this kind drop in training, measured on `samples` ones through each; 0 without any.
-
-    The global random state is left as it was.
-    """
-    layers = [module for module in net.modules() if type(module) is kind]
+def dropped_share(net: nn.Module, kind: type[Dropout], samples: int = 10_000) -> float:
+    """Share that `net`'s layers of this kind drop in training, measured on `samples` ones each; 0 without any."""
     shares = []
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        for layer in layers:
-            with _mode(layer, training=True):
-                output = layer(torch.ones(samples))
-            # What is dropped comes out lower than what is kept, also where it is not zero (alpha dropout).
-            shares.append(float((output < output.max()).double().mean()))
+    for layer in (module for module in net.modules() if type(module) is kind):
+        output = copy.deepcopy(layer).train()(torch.ones_like(layer.rate).expand(samples))
+        # What is dropped comes out lower than what is kept, also where it is not zero (alpha dropout).
+        shares.append(float((output < output.max()).double().mean()))
     return sum(shares) / len(shares) if shares else 0.0
 
 

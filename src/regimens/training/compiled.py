@@ -25,8 +25,8 @@ from regimens.training.schedules import Schedule
 
 Lower = Callable[[torch.fx.GraphModule, list[Tensor]], Callable[..., Any]]
 
-# Noise comes from torch's own generator, in the plain loop's order; a trial leases one core, so one process compiles.
-OPTIONS = {"fallback_random": True, "compile_threads": 1, "cpp_wrapper": True}
+# A trial leases one core, so one process compiles.
+OPTIONS = {"compile_threads": 1, "cpp_wrapper": True}
 CACHE = "TORCHINDUCTOR_CACHE_DIR"  # torch reads it whenever it looks for compiled code
 # More steps a block compile for longer in proportion, and gain a few percent.
 STEPS = 8

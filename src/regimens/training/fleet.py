@@ -34,14 +34,12 @@ class Order(Protocol):
 class Member:
     """One trial of a fleet.
 
-    module: in training mode, its first optimiser configured. order: its mini-batches, an epoch a pass. generator: its
-    dropout noise. tell: hears of each epoch, may raise Pruned.
-    status: "training", then how the training ended.
+    module: in training mode, its first optimiser configured. order: its mini-batches, an epoch a pass. tell: hears of
+    each epoch, may raise Pruned. status: "training", then how the training ended.
     """
 
     module: Regimen
     order: Order
-    generator: torch.Generator
     tell: Tell
     status: str = "training"
     best: BestWeights = field(default_factory=BestWeights)
@@ -117,7 +115,7 @@ class Fleet:
         if anew:
             self._aboard = self._active
             jobs = [member.module.job() for member in self._aboard]
-            self._stacked = Stacked(jobs, [member.generator for member in self._aboard])
+            self._stacked = Stacked(jobs)
 
     def _train_epoch(self, epoch: int) -> list[list[float]]:
         """One epoch; the sums of each member aboard. Whose loss is no longer finite leaves at the end of its block."""

@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from regimens.errors import Pruned
+from regimens.nets.dropout import Dropout
 from regimens.nets.norm import synchronise
 from regimens.training.seeds import derive
 
@@ -82,6 +83,9 @@ class Ranks:
                 self._device = tensor.device
         if rank := dist.get_rank():
             torch.manual_seed(derive(torch.initial_seed(), f"rank {rank}"))
+            for module in net.modules():
+                if isinstance(module, Dropout):
+                    module.draw_key()
         if self._sync:
             synchronise(net)
 

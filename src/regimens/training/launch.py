@@ -55,7 +55,7 @@ class Mapped:
 class Launcher:
     """Calls `step(parts, numbers, x, y, c)` of each trial once a step, where `parts` are changed in place.
 
-    parts: {"trained", "fixed", "buffers", "slots"}; a step's dropout noise joins the buffers. kind: see `trace`.
+    parts: {"trained", "fixed", "buffers", "slots"}. kind: see `trace`.
     """
 
     def __init__(self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors, kind: Hashable) -> None:
@@ -70,25 +70,21 @@ class Launcher:
         yield from ((start, most) for start in range(0, whole, most))
         yield from ((start, 1) for start in range(whole, steps))
 
-    def __call__(self, x: Tensor, y: Tensor, c: Tensor, noise: Sequence[Tensors]) -> Tensor:
+    def __call__(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         """Take the steps of one launch, x (steps, trials, samples, D); the sums of their tallies, float64."""
-        inputs, spec = pytree.tree_flatten((x, y, c, list(noise)))
-        key = tuple(x.shape)
+        inputs, key = [x, y, c], tuple(x.shape)
         if key not in self._runs:
-            self._runs[key] = self._prepare(inputs, spec)
+            self._runs[key] = self._prepare(inputs)
         with torch.no_grad():
             return self._runs[key](*inputs)
 
-    def _prepare(self, inputs: list[Tensor], spec: Any) -> Callable[..., Tensor]:
+    def _prepare(self, inputs: list[Tensor]) -> Callable[..., Tensor]:
         state, state_spec = pytree.tree_flatten((self._parts, self._numbers))
 
         def steps(*flat: Tensor) -> Tensor:
             parts, numbers = pytree.tree_unflatten(list(flat[: len(state)]), state_spec)
-            x, y, c, noise = pytree.tree_unflatten(list(flat[len(state) :]), spec)
-            tallies = [
-                self._step({**parts, "buffers": {**parts["buffers"], **noise[i]}}, numbers, x[i], y[i], c[i])
-                for i in range(len(x))
-            ]
+            x, y, c = flat[len(state) :]
+            tallies = [self._step(parts, numbers, x[i], y[i], c[i]) for i in range(len(x))]
             return torch.stack(tallies).double().sum(0)
 
         run = trace(self._kind, steps, [*state, *inputs])

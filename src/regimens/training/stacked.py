@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.modules.dropout import _DropoutNd
 
 from regimens.errors import UserError
+from regimens.nets.dropout import Dropout
 from regimens.training.compiled import Job, weights_of
 from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of, penalty_of
 from regimens.training.launch import Launcher, Mapped
-from regimens.training.noise import masked
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.pace import pace
 
@@ -27,23 +26,21 @@ CHUNK = 250
 class Stacked:
     """Steps `jobs`, one a trial, together; `save` writes what was learned back into a trial's own network.
 
-    generators: each trial's source of dropout noise. Raises UserError where the trials are not of one shape.
+    Raises UserError where the trials are not of one shape.
     """
 
-    def __init__(self, jobs: Sequence[Job], generators: Sequence[torch.Generator]) -> None:
+    def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = list(jobs)
         first = self.jobs[0]
         self._optimizers = [job.optimizer for job in self.jobs if isinstance(job.optimizer, RuleOptimizer)]
         kinds = {(shape(job), id(job.x)) for job in self.jobs}
         if len(kinds) != 1 or len(self._optimizers) != len(self.jobs):
             raise UserError("engine=fleet: the trials of a fleet share one shape, one optimiser and its techniques")
-        self._generators = list(generators)
         self._own = [weights_of(job.net, optimizer) for job, optimizer in zip(self.jobs, self._optimizers, strict=True)]
         self._weights = stack(self._own)
-        net, self._noise = masked([job.net for job in self.jobs])
         constants = [numbers_of(job.regularization, job.clip) for job in self.jobs]
         self._numbers = {name: first.x.new_tensor([each[name] for each in constants]) for name in constants[0]}
-        step = Step(net, first.objective, self._optimizers[0].rule, first.clip)
+        step = Step(copy.deepcopy(first.net), first.objective, self._optimizers[0].rule, first.clip)
 
         def one(parts: dict[str, Tensors], numbers: Numbers, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
             return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
@@ -67,12 +64,7 @@ class Stacked:
             flat = indices.flatten()
             shape_ = (n, trials, samples)
             inputs = x.index_select(0, flat).view(*shape_, -1), y.index_select(0, flat).view(shape_)
-            noise: list[Tensors] = []
-            for _ in range(n):
-                noise.append({})
-                for layer in self._noise:
-                    noise[-1] |= layer.draw(samples, self._generators)
-            sums += self._launcher(*inputs, rows[start : start + n], noise)
+            sums += self._launcher(*inputs, rows[start : start + n])
         loss, extra, hits, clipped, constrained = sums.unbind(1)
         if self._numbers.keys() & {"bound", "max_norm"}:
             for i, job in enumerate(self.jobs):
@@ -112,7 +104,7 @@ def shape(job: Job) -> tuple[object, ...]:
     tensors = tuple((name, tuple(p.shape), p.requires_grad) for name, p in job.net.named_parameters())
     # A module's own words hold its numbers (a slope, an epsilon); only a dropout's rate may differ in a fleet.
     kinds = tuple(
-        (type(module), module.training, "" if isinstance(module, _DropoutNd) else module.extra_repr())
+        (type(module), module.training, "" if isinstance(module, Dropout) else module.extra_repr())
         for module in job.net.modules()
     )
     rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
