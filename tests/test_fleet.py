@@ -42,7 +42,7 @@ def assert_alike(ours: Result, theirs: Result) -> None:
     assert [(key, entry["acted"]) for key, entry in ours.acted.items()] == [
         (key, entry["acted"]) for key, entry in theirs.acted.items()
     ]
-    assert {*ours.provenance} - {"fleet"} == {*theirs.provenance} - {"engine_note"}
+    assert {*ours.provenance} - {"fleet", "fleet_steps"} == {*theirs.provenance} - {"engine_note"}
     for name, values in theirs.history.items():
         if name != "time":
             assert ours.history[name] == pytest.approx(values, rel=1e-3, abs=2e-2 if "accuracy" in name else 1e-5), name

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from regimens.training.compiler import repays
+from regimens.training import compiler
 
 # What a fleet knows of Lightning's trainer; a setting that is not among these asks for what only Lightning can do.
 TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
@@ -26,6 +26,8 @@ SMALL = 2_500_000
 COMPANY = {"cpu": 4, "gpu": 2}
 # Steps that repay the tracing of a shape in one process: 0.5-1.2 s, for 0.2 ms saved a step.
 TRACED = 10_000
+# Steps of a fleet's trials, all taken together, from which on its step is compiled: 4 s, and kept on disk.
+COMPILED = 5_000
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,12 @@ def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 
     traced = steps >= TRACED * (os.cpu_count() or 1)
     if company >= COMPANY[device] and small and traced and not fleet_obstacle(config):
         return "fleet"
-    return "compiled" if device == "cpu" and repays(steps, len(config["model"]["hidden"]) + 1) else "eager"
+    return "compiled" if device == "cpu" and compiler.repays(steps, len(config["model"]["hidden"]) + 1) else "eager"
+
+
+def repays_compiling(device: str, steps: int) -> bool:
+    """Whether a fleet whose trials take `steps` steps in all has its step compiled."""
+    return device == "cpu" and steps >= COMPILED and compiler.find() is not None
 
 
 def fleet_obstacle(config: Mapping[str, Any]) -> str:

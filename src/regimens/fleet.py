@@ -1,6 +1,7 @@
 """The composition root of many trials at once: tasks in; trained together where they are of one shape, results out."""
 
 import ctypes
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import torch
 from regimens import trial as single
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
-from regimens.engines import fleet_obstacle, kind_of_device
+from regimens.engines import fleet_obstacle, kind_of_device, repays_compiling
 from regimens.fitting import restore_best
 from regimens.result import Result, write, write_together
 from regimens.training.compiled import not_functional
 from regimens.training.fleet import Fleet, Member
+from regimens.training.inductor import Inductor
+from regimens.training.launch import as_traced
 from regimens.training.module import Data, Regimen
 from regimens.training.seeds import derive
 from regimens.training.stacked import shape
@@ -133,23 +136,26 @@ def train(fleet: Sequence[Composed]) -> list[Outcome]:
     for one in fleet:
         order = Blocks(len(one.split.y_train), settings.batch_size, derive(one.trial.settings.seed, "order"))
         members.append(Member(one.module, order, one.trial.task.on_epoch))
+    steps = len(fleet) * settings.epochs * math.ceil(len(fleet[0].split.y_train) / settings.batch_size)
+    device = kind_of_device(fleet[0].trial.config)
+    cache = Path(fleet[0].trial.config["paths"]["root"]) / "cache" / "compiled"
+    together = Fleet(members, settings.epochs, Inductor(cache) if repays_compiling(device, steps) else as_traced)
     clock = single.Clock()
     with single.sandbox(settings), clock("train"):
-        Fleet(members, settings.epochs).train()
+        together.train()
     outcomes: list[Outcome] = []
     for one, member in zip(fleet, members, strict=True):
         one.module.release()
         one.trial.clock.durations["train"] = clock.durations["train"] / len(fleet)
-        outcomes.append(conclude(one, member, len(fleet)))
+        outcomes.append(conclude(one, member, {"engine": "fleet", "fleet": len(fleet), "fleet_steps": together.how}))
     return outcomes
 
 
-def conclude(one: Composed, member: Member, size: int) -> Outcome:
+def conclude(one: Composed, member: Member, engine: Mapping[str, Any]) -> Outcome:
     """The result of a trained member, or what its evaluation raised."""
     if one.trial.task.directory is None:
         return None
     restore_best(one.module, member.best, member.status)
-    engine = {"engine": "fleet", "fleet": size}
     try:
         with single.sandbox(one.trial.settings):
             return single.conclude(one.trial, one.module, one.split, member.status, member.best, engine)

@@ -13,6 +13,8 @@ from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.training.compiled import Compiled
 from regimens.training.ddp import Spread
+from regimens.training.inductor import Inductor, Lower
+from regimens.training.launch import as_traced
 from regimens.training.module import Regimen
 from regimens.training.stacked import Stacked
 
@@ -64,10 +66,6 @@ def train(module: Regimen, block: int = 10) -> dict[str, torch.Tensor]:
     for index, indices in enumerate(Blocks(N, BATCH, 3, block)):
         module.training_step(indices, index)
     return {**module.net.state_dict(), "sums": module._sums}
-
-
-def as_traced(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
-    return graph
 
 
 def assert_agree(ours: dict[str, torch.Tensor], plain: dict[str, torch.Tensor], rtol: float) -> None:
@@ -164,6 +162,19 @@ def test_code_that_does_not_compile_is_not_the_end() -> None:
 
 @pytest.mark.parametrize("technique", QUICK)
 def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
+    assert_fleet_agrees(technique, as_traced)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_a_compiled_fleet_is_each_trial_on_its_own(
+    technique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    assert_fleet_agrees(technique, Inductor(tmp_path))
+
+
+def assert_fleet_agrees(technique: str, lower: Lower) -> None:
     rates = (0.005, 0.01, 0.02, 0.04)
     spread = [[*SHARPER.get(technique, []), f"seed={i}"] for i in range(4)]
     if technique not in SHARPER:
@@ -179,8 +190,9 @@ def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
     for module in fleet:
         module.configure_optimizers()
         module.data = fleet[0].data
-    together = Stacked([module.job() for module in fleet])
+    together = Stacked([module.job() for module in fleet], lower)
     sums = together.run([torch.stack([order[step] for order in orders]) for step in range(50)])
+    assert together.how == ("traced" if lower is as_traced else "compiled")
     for i, (ours, theirs) in enumerate(zip(fleet, plain, strict=True)):
         together.save(i)
         assert_agree({"sums": sums[i]}, {"sums": theirs._sums}, 1e-6)  # the plain loop adds up in single precision

@@ -4,8 +4,7 @@ Compiled code is kept on disk (`cache`) and shared by runs and workers. What can
 says why.
 """
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,16 +17,12 @@ from regimens.training.acted import Actions
 from regimens.training.clipping import Clip
 from regimens.training.functional import Step, Weights, numbers_of
 from regimens.training.gradient_flow import NoProbe
+from regimens.training.inductor import Inductor, Lower
 from regimens.training.losses import Objective
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.regularization import Regularization
 from regimens.training.schedules import Schedule
 
-Lower = Callable[[torch.fx.GraphModule, list[Tensor]], Callable[..., Any]]
-
-# A trial leases one core, so one process compiles.
-OPTIONS = {"compile_threads": 1, "cpp_wrapper": True}
-CACHE = "TORCHINDUCTOR_CACHE_DIR"  # torch reads it whenever it looks for compiled code
 # More steps a block compile for longer in proportion, and gain a few percent.
 STEPS = 8
 
@@ -96,7 +91,7 @@ class Compiled:
 
     cache: Path | None = None
     steps: int = STEPS
-    lower: "Lower | None" = None
+    lower: Lower | None = None
     name: str = "compiled"
     note: str = ""
     _job: Job | None = field(default=None, init=False, repr=False)
@@ -140,16 +135,6 @@ class Compiled:
         job.actions.constrained(constrained)
         return block[full:], torch.stack([loss * size, correct, penalty * size])
 
-    def _inductor(self, graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
-        from torch._inductor import config, standalone_compile
-        from torch._inductor.runtime.cache_dir_utils import default_cache_dir
-
-        # The user's own setting wins, but not the one that torch makes for itself when it is imported.
-        if self.cache is not None and os.environ.get(CACHE, default_cache_dir()) == default_cache_dir():
-            os.environ[CACHE] = str(self.cache.absolute())
-        with config.patch(OPTIONS):
-            return standalone_compile(graph, list(inputs))
-
     def _coefficients(self, job: Job) -> Tensor:
         """The next steps' numbers (steps, n), moving optimiser and schedule along as the plain loop does."""
         optimizer, rows = job.optimizer, []
@@ -190,13 +175,12 @@ class Compiled:
 
         inputs = [*batch(indices), probe, *state]
         graph = make_fx(block, tracing_mode="fake")(*inputs)
-        run = (self.lower or self._inductor)(graph, inputs)
+        run = (self.lower or Inductor(self.cache))(graph, inputs)
 
         def take(indices: Tensor, coefficients: Tensor) -> Tensor:
             x, y = batch(indices)
             with torch.no_grad():
-                out = run(x, y, coefficients, *state)
-            return out[0] if isinstance(out, tuple | list) else out
+                return run(x, y, coefficients, *state)
 
         return take
 

@@ -17,6 +17,8 @@ from torch import Tensor
 from regimens.errors import Pruned
 from regimens.training.callbacks import BestWeights, newest
 from regimens.training.group import Tell
+from regimens.training.inductor import Lower
+from regimens.training.launch import as_traced
 from regimens.training.module import Regimen
 from regimens.training.stacked import Stacked
 
@@ -67,12 +69,15 @@ class Fleet:
     """Trains `members` for `epochs` epochs, phases and all; afterwards each one's module and status are as if alone.
 
     Their times are shares: the fleet's, divided by the number of its members. Raises UserError where they are not of
-    one shape.
+    one shape. lower: see `launch.trace`. how: how the steps of the whole fleet were run, traced or compiled.
     """
 
-    def __init__(self, members: Sequence[Member], epochs: int) -> None:
+    how = ""
+
+    def __init__(self, members: Sequence[Member], epochs: int, lower: Lower = as_traced) -> None:
         self.members = list(members)
         self.epochs = epochs
+        self.lower = lower
         self._aboard = self.members
         self._stacked: Stacked
 
@@ -84,6 +89,7 @@ class Fleet:
                 break
             self._begin(epoch)
             sums = self._train_epoch(epoch)
+            self.how = self.how or self._stacked.how
             x, y = self.members[0].module.data["val"]
             valid = (self._stacked.validate(x, y) / len(y)).tolist()
             seconds = (time.perf_counter() - started) / len(self.members)
@@ -115,7 +121,8 @@ class Fleet:
         if anew:
             self._aboard = self._active
             jobs = [member.module.job() for member in self._aboard]
-            self._stacked = Stacked(jobs)
+            # What is left of a fleet is of another shape, and would be compiled once more.
+            self._stacked = Stacked(jobs, self.lower if len(jobs) == len(self.members) else as_traced)
 
     def _train_epoch(self, epoch: int) -> list[list[float]]:
         """One epoch; the sums of each member aboard. Whose loss is no longer finite leaves at the end of its block."""

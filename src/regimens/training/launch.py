@@ -1,4 +1,4 @@
-"""Runs a fleet's step: traced to torch's own operations on a processor, several steps as one CUDA graph on a GPU.
+"""Runs a fleet's step: traced, and compiled where asked, on a processor; several steps as one CUDA graph on a GPU.
 
 Mapping a function over trials anew at every step costs more than a small net's arithmetic; a trace of it does not.
 """
@@ -7,11 +7,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 from regimens.training.functional import Tensors
+from regimens.training.inductor import Lower
 from regimens.training.tidy import tidy
 
 # Steps of one launch on a GPU.
@@ -22,19 +23,26 @@ KEPT = 32
 _traces: dict[Hashable, Callable[..., Any]] = {}
 
 
-def trace(kind: Hashable, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:
-    """`function` of flat tensors as torch's own operations, for inputs like these.
+def as_traced(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
+    """The graph itself: torch's operations one by one."""
+    return tidy(graph)
+
+
+def trace(
+    kind: Hashable, function: Callable[..., Any], inputs: Sequence[Tensor], lower: Lower = as_traced
+) -> Callable[..., Any]:
+    """`function` of flat tensors as torch's own operations, for inputs like these, or what `lower` makes of them.
 
     kind: with the inputs' shapes, all that the operations follow from.
     """
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    key = (kind, tuple((value.shape, value.dtype, value.device) for value in inputs))
+    key = (kind, lower, tuple((value.shape, value.dtype, value.device) for value in inputs))
     if key not in _traces:
         while len(_traces) >= KEPT:
             del _traces[next(iter(_traces))]
         with torch.no_grad():
-            _traces[key] = tidy(make_fx(function, tracing_mode="fake")(*inputs))
+            _traces[key] = lower(make_fx(function, tracing_mode="fake")(*inputs), inputs)
     return _traces[key]
 
 
@@ -55,11 +63,17 @@ class Mapped:
 class Launcher:
     """Calls `step(parts, numbers, x, y, c)` of each trial once a step, where `parts` are changed in place.
 
-    parts: {"trained", "fixed", "buffers", "slots"}. kind: see `trace`.
+    parts: {"trained", "fixed", "buffers", "slots"}. kind, lower: see `trace`. how: what ran, and why, where it is not
+    what was asked for.
     """
 
-    def __init__(self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors, kind: Hashable) -> None:
+    how = "traced"
+
+    def __init__(
+        self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors, kind: Hashable, lower: Lower
+    ) -> None:
         self._step, self._parts, self._numbers, self._kind = vmap(step, randomness="error"), dict(parts), numbers, kind
+        self._lower = lower
         self._runs: dict[tuple[int, ...], Callable[..., Tensor]] = {}
         self._cuda = next(iter(self._parts["trained"].values())).is_cuda
 
@@ -87,10 +101,22 @@ class Launcher:
             tallies = [self._step(parts, numbers, x[i], y[i], c[i]) for i in range(len(x))]
             return torch.stack(tallies).double().sum(0)
 
-        run = trace(self._kind, steps, [*state, *inputs])
+        run = self._traced(steps, [*state, *inputs])
         if self._cuda and len(inputs[0]) > 1:
             return Captured(run, state, inputs)
         return lambda *inputs: run(*state, *inputs)
+
+    def _traced(self, steps: Callable[..., Tensor], inputs: list[Tensor]) -> Callable[..., Tensor]:
+        # The full mini-batch comes first; an epoch's last one, which is smaller, is too rare to be compiled.
+        if self._runs or self._lower is as_traced:
+            return trace(self._kind, steps, inputs)
+        try:
+            run = trace(self._kind, steps, inputs, self._lower)
+            self.how = "compiled"
+            return run
+        except Exception as err:
+            self.how = f"traced; cannot be compiled: {(str(err).strip().splitlines() or [repr(err)])[0]}"
+            return trace(self._kind, steps, inputs)
 
 
 class Captured:

@@ -15,7 +15,8 @@ from regimens.errors import UserError
 from regimens.nets.dropout import Dropout
 from regimens.training.compiled import Job, weights_of
 from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of, penalty_of
-from regimens.training.launch import Launcher, Mapped
+from regimens.training.inductor import Lower
+from regimens.training.launch import Launcher, Mapped, as_traced
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.pace import pace
 
@@ -26,10 +27,10 @@ CHUNK = 250
 class Stacked:
     """Steps `jobs`, one a trial, together; `save` writes what was learned back into a trial's own network.
 
-    Raises UserError where the trials are not of one shape.
+    lower: see `launch.trace`. Raises UserError where the trials are not of one shape.
     """
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], lower: Lower = as_traced) -> None:
         self.jobs = list(jobs)
         first = self.jobs[0]
         self._optimizers = [job.optimizer for job in self.jobs if isinstance(job.optimizer, RuleOptimizer)]
@@ -46,8 +47,13 @@ class Stacked:
             return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
 
         kind, _ = kinds.pop()
-        self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind))
+        self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind), lower)
         self._evaluate = Mapped(evaluation(first), (0, 0, None, None), ("evaluate", kind))
+
+    @property
+    def how(self) -> str:
+        """How the steps were run: traced or compiled."""
+        return self._launcher.how
 
     def run(self, batches: Sequence[Tensor], counted: Sequence[bool] | None = None) -> Tensor:
         """One step for each batch of indices (trials, samples), all of one size; the steps' sums (trials, 3), float64.

@@ -1,0 +1,40 @@
+"""torch's compiler for processors: from a traced graph to C++ code, which is kept on disk and shared."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, fx
+
+# From a traced graph and inputs like those to come to a function of them.
+Lower = Callable[[fx.GraphModule, Sequence[Tensor]], Callable[..., Any]]
+
+# A trial leases one core, so one process compiles.
+OPTIONS = {"compile_threads": 1, "cpp_wrapper": True}
+CACHE = "TORCHINDUCTOR_CACHE_DIR"  # torch reads it whenever it looks for compiled code
+
+
+@dataclass(frozen=True)
+class Inductor:
+    """Compiles graphs; `cache` is where compiled code is kept (None: where torch keeps it)."""
+
+    cache: Path | None = None
+
+    def __call__(self, graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
+        """The graph of one output as compiled code for inputs like these. Raises what the compiler raises."""
+        from torch._inductor import config, standalone_compile
+        from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+        # The user's own setting wins, but not the one that torch makes for itself when it is imported.
+        if self.cache is not None and os.environ.get(CACHE, default_cache_dir()) == default_cache_dir():
+            os.environ[CACHE] = str(self.cache.absolute())
+        with config.patch(OPTIONS):
+            run = standalone_compile(graph, list(inputs))
+
+        def call(*inputs: Tensor) -> Tensor:
+            out = run(*inputs)
+            return out[0] if isinstance(out, tuple | list) else out
+
+        return call
