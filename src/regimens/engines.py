@@ -16,16 +16,16 @@ from regimens.training import compiler
 
 # What a fleet knows of Lightning's trainer; a setting that is not among these asks for what only Lightning can do.
 TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
-# Trials of a fleet. On a processor more gain little, and leave other workers without work.
+# Trials of a fleet at most; on a processor more gain little.
 FLEET = {"cpu": 16, "gpu": 512}
 # Bytes of a GPU's memory that a fleet may fill: parameters, gradients, optimiser state, and as much again in passing.
 GPU_MEMORY = 8 * 2**30
 # On a processor, up to this many multiplications a step (weights * batch), calls cost more than arithmetic.
 SMALL = 2_500_000
-# Fewer trials of one shape than this do not repay being put together.
+# Fewer trials of one shape than this do not repay being put together: a core's on a processor, a GPU's.
 COMPANY = {"cpu": 4, "gpu": 2}
-# Steps that repay the tracing of a shape in one process: 0.5-1.2 s, for 0.2 ms saved a step.
-TRACED = 10_000
+# Steps that repay a shape's preparation in one process: on a processor 10 s for 0.3 ms saved a step.
+PREPARED = {"cpu": 60_000, "gpu": 10_000}
 # Steps of a fleet's trials, all taken together, from which on its step is compiled: 4 s, and kept on disk.
 COMPILED = 5_000
 
@@ -45,16 +45,24 @@ def count_weights(config: Mapping[str, Any], size: Size) -> int:
     return sum(a * b for a, b in pairwise(widths))
 
 
+def cores() -> int:
+    """How many processor cores the machine has, whoever may use them."""
+    return os.cpu_count() or 1
+
+
 def kind_of_device(config: Mapping[str, Any]) -> str:
     """Where the trainer trains: "cpu" or "gpu"."""
     return "cpu" if config["trainer"].get("accelerator") == "cpu" else "gpu"
 
 
-def capacity(config: Mapping[str, Any], size: Size) -> int:
-    """How many trials a fleet of this network has at most."""
+def capacity(config: Mapping[str, Any], size: Size, company: int) -> int:
+    """How many trials a fleet of this network has at most, of `company` that could be in one.
+
+    On a processor there is a fleet for every core, so that no worker is without work, unless they would be too small.
+    """
     device = kind_of_device(config)
     if device == "cpu":
-        return FLEET["cpu"]
+        return min(FLEET["cpu"], max(COMPANY["cpu"], math.ceil(company / cores())))
     return max(1, min(FLEET["gpu"], GPU_MEMORY // (count_weights(config, size) * 4 * 10)))
 
 
@@ -68,8 +76,9 @@ def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 
     device, weights = kind_of_device(config), count_weights(config, size)
     small = device == "gpu" or weights * config["batch_size"] <= SMALL
     steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
-    traced = steps >= TRACED * (os.cpu_count() or 1)
-    if company >= COMPANY[device] and small and traced and not fleet_obstacle(config):
+    places = cores() if device == "cpu" else 1
+    repaid = company >= COMPANY[device] * places and steps >= PREPARED[device] * places
+    if small and repaid and not fleet_obstacle(config):
         return "fleet"
     return "compiled" if device == "cpu" and compiler.repays(steps, len(config["model"]["hidden"]) + 1) else "eager"
 

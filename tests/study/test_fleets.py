@@ -38,6 +38,12 @@ def shapes(study: Study) -> list[tuple[str, int]]:
     return [(slots[0][1], len(slots)) for slots in study.fleets]
 
 
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+
+
+@pytest.mark.usefixtures("one_core")
 def test_every_trial_of_a_fleet_study_is_in_one_fleet_of_its_phase_and_optimiser() -> None:
     study = study_of("optimizer=sgd,adam", "engine=fleet", tuned=["optimizer.lr"], trials=20, seeds=3)
     assert shapes(study) == [("tuning", 10), ("tuning", 10), ("final", 3)] * 2
@@ -45,11 +51,20 @@ def test_every_trial_of_a_fleet_study_is_in_one_fleet_of_its_phase_and_optimiser
     assert len(set(slots)) == len(slots) == study.total
 
 
+@pytest.mark.usefixtures("one_core")
 def test_cells_of_one_shape_share_a_fleet_and_others_do_not() -> None:
     assert shapes(study_of("scheduler=constant,exp,cosine", "engine=fleet", seeds=4)) == [("final", 12)]
     assert shapes(study_of("activation=relu,tanh", "engine=fleet", seeds=4)) == [("final", 4)] * 2
     assert shapes(study_of("batch_size=16,32", "engine=fleet", seeds=4)) == [("final", 4)] * 2
     assert shapes(study_of("regularization=none,l2", "engine=fleet", seeds=4)) == [("final", 4)] * 2
+
+
+@pytest.mark.parametrize(("cores", "sizes"), [(1, [12, 12]), (2, [12, 12]), (3, [8] * 3), (4, [6] * 4), (64, [4] * 6)])
+def test_every_core_has_a_fleet_unless_they_were_too_small(
+    cores: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert [size for _, size in shapes(study_of("optimizer=sgd", "engine=fleet", seeds=24))] == sizes
 
 
 @pytest.mark.parametrize(
@@ -65,10 +80,10 @@ def test_what_needs_trials_one_by_one_gets_them_so_and_says_why(settings: dict[s
 @pytest.mark.parametrize(
     ("arguments", "size", "engine"),
     [
-        (["epochs=100"], DIGITS, "fleet"),
+        (["epochs=600"], DIGITS, "fleet"),
         (["epochs=2"], DIGITS, "eager"),
         (["epochs=1"], Size(55000, 784, 10), "eager"),
-        (["epochs=100", "activation=rrelu"], DIGITS, "eager"),
+        (["epochs=600", "activation=rrelu"], DIGITS, "eager"),
         (["epochs=2", "trainer=gpu"], Size(55000, 784, 10), "fleet"),
         (["epochs=1", "engine=compiled"], DIGITS, "compiled"),
     ],

@@ -74,6 +74,10 @@ def assemble(
 ) -> None:
     """Choose the engines of a study that leaves it to us, and put the trials of a shape into fleets."""
     study.alone = reason(settings)
+    if all(engines.choose(configs[label], size, study.total, study.total) == "eager" for label, size in sizes.items()):
+        for cell in study.cells:  # not even if all were of one shape: which are need not be looked at
+            cell.engine = "eager"
+        return
     alike = group(study, composer, configs)
     for cell in study.cells:
         own = [(key, slots) for key, slots in alike.items() if any(slot[0] == cell.label for slot in slots)]
@@ -87,7 +91,7 @@ def assemble(
         aboard = [slot for slot in slots if slot[0] in fleet]
         if aboard:
             first = aboard[0][0]
-            study.fleets += portions(aboard, engines.capacity(configs[first], sizes[first]))
+            study.fleets += portions(aboard, engines.capacity(configs[first], sizes[first], len(aboard)))
     study.fleets.sort(key=lambda slots: (order[slots[0][0]], slots[0][1] == "final", slots[0][2]))
 
 
