@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from regimens import trial
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
+from regimens.training import inplace
 from regimens.training.compiled import Compiled
 from regimens.training.ddp import Spread
 from regimens.training.inductor import Inductor, Lower
@@ -71,6 +72,11 @@ def train(module: Regimen, block: int = 10) -> dict[str, torch.Tensor]:
 def assert_agree(ours: dict[str, torch.Tensor], plain: dict[str, torch.Tensor], rtol: float) -> None:
     for name, value in plain.items():
         torch.testing.assert_close(ours[name], value, rtol=rtol, atol=rtol * 0.01, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.fixture(autouse=True)
+def no_matrix_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inplace, "LARGE", 1)
 
 
 @pytest.mark.parametrize("technique", QUICK)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from regimens.training.tidy import tidy
+from regimens.training.tidy import add_product, tidy, untranspose
 from regimens.training.updates import add_square_, axpy_, blend_, ratio_
 
 aten = torch.ops.aten
@@ -72,3 +72,28 @@ def test_an_average_is_of_what_was_read_before_it_changed() -> None:
     targets, error = rewritten(late, random(3, 4), random(3, 4), random(3))
     assert error < 1e-15
     assert aten.lerp_.Tensor not in targets
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_a_gradient_that_is_only_added_is_never_written_down(decay: float) -> None:
+    def update(p: Tensor, d: Tensor, x: Tensor, c: Tensor) -> Tensor:
+        g = (d.t() @ x).t().t()
+        return p.add_(c * (decay * p + g if decay else g)).clone()
+
+    inputs = random(3, 4), random(5, 3), random(5, 4), random(1).squeeze()
+    graph = tidy(make_fx(update, tracing_mode="fake")(*inputs), (untranspose, add_product))
+    targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
+    assert aten.addmm_.default in targets
+    assert aten.mm.default not in targets
+    torch.testing.assert_close(graph(*(v.clone() for v in inputs)), update(*inputs), rtol=1e-14, atol=0)
+
+
+def test_a_product_stays_where_its_factors_change_before_it_is_added() -> None:
+    def late(p: Tensor, d: Tensor, x: Tensor, c: Tensor) -> Tensor:
+        g = d.t() @ x
+        x[0].add_(1)
+        return p.add_(c * g).clone()
+
+    inputs = random(3, 4), random(5, 3), random(5, 4), random(1).squeeze()
+    graph = tidy(make_fx(late, tracing_mode="fake")(*inputs), (add_product,))
+    assert torch.equal(graph(*(v.clone() for v in inputs)), late(*inputs))

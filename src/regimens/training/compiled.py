@@ -18,13 +18,17 @@ from regimens.training.clipping import Clip
 from regimens.training.functional import Step, Weights, numbers_of
 from regimens.training.gradient_flow import NoProbe
 from regimens.training.inductor import Inductor, Lower
+from regimens.training.inplace import add_products
 from regimens.training.losses import Objective
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.regularization import Regularization
 from regimens.training.schedules import Schedule
 
-# More steps a block compile for longer in proportion, and gain a few percent.
-STEPS = 8
+# More steps a block compile for longer in proportion and gain nothing more; one alone repays its call less.
+STEPS = 2
+# Once so much has been freed at a time, glibc keeps what is freed; else it gives the pages of a step's gradients back
+# to the system, and faulting them in again can take as long as the step.
+KEPT_BYTES = 2**25 - 2**13
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class Compiled:
         obstacle = self.note or not_compiled(job)
         if obstacle:
             self._give_up(obstacle)
+        torch.empty(KEPT_BYTES, dtype=torch.uint8)  # freed at once
 
     def _give_up(self, why: str) -> None:
         self.name, self.note, self._job = "eager", why, None
@@ -174,7 +179,7 @@ class Compiled:
             return x.view(steps, size, width), y.view(steps, size)
 
         inputs = [*batch(indices), probe, *state]
-        graph = make_fx(block, tracing_mode="fake")(*inputs)
+        graph = add_products(make_fx(block, tracing_mode="fake")(*inputs))
         run = (self.lower or Inductor(self.cache))(graph, inputs)
 
         def take(indices: Tensor, coefficients: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 What the mapping over trials writes as two operations, torch has as one, for which the mapping knows no rule.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,24 +12,31 @@ from torch import fx
 aten = torch.ops.aten
 # An fx.Node; the type of its arguments would be anything that a call may take.
 Node = Any
+Rewrite = Callable[[fx.Graph, Node], Node | None]
 VIEWS = (aten.view.default, aten.expand.default, aten._unsafe_view.default, aten.permute.default)
+TRANSPOSES = (aten.transpose.int, aten.t.default)
+ADDED = {aten.mm.default: aten.addmm_.default, aten.bmm.default: aten.baddbmm_.default}
 
 
-def tidy(traced: fx.GraphModule) -> fx.GraphModule:
-    """The graph, rewritten in place: views that change nothing gone, and neighbours fused."""
+def tidy(traced: fx.GraphModule, rewrites: Sequence[Rewrite] | None = None) -> fx.GraphModule:
+    """The graph, rewritten in place: by default views that change nothing gone, and neighbours fused."""
     graph = traced.graph
-    for node in list(graph.nodes):
-        for rewrite in (drop_view, untranspose, add_bias, fuse_update):
+    for rewrite in rewrites or (drop_view, untranspose, add_bias, fuse_update):
+        for node in list(graph.nodes):
             if new := rewrite(graph, node):
                 node.replace_all_uses_with(new)
                 graph.erase_node(node)
-                break
-    # Reversed, so that what an erased node read goes too; what changes a tensor in place stays.
+        sweep(graph)
+    traced.recompile()
+    return traced
+
+
+def sweep(graph: fx.Graph) -> None:
+    """Erase what nobody reads; what changes a tensor in place stays."""
+    # Reversed, so that what an erased node read goes too.
     for node in reversed(list(graph.nodes)):
         if not node.users and node.op == "call_function" and not mutates(node):
             graph.erase_node(node)
-    traced.recompile()
-    return traced
 
 
 def mutates(node: Node) -> bool:
@@ -37,14 +44,20 @@ def mutates(node: Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
-def written_between(first: Node, last: Node) -> bool:
-    """Whether anything is changed in place after `first` and before `last`."""
+def written_between(first: Node, last: Node, *read: Node) -> bool:
+    """Whether anything, or any of what is `read`, is changed in place after `first` and before `last`."""
+    memory = {storage(each) for each in read}
     node = last.prev
     while node is not first:
-        if mutates(node):
+        if mutates(node) and (not read or storage(node.args[0]) in memory):
             return True
         node = node.prev
     return False
+
+
+def storage(node: Node) -> int:
+    """Which memory a node's tensor lies in, views of one tensor in the same."""
+    return node.meta["val"].untyped_storage()._cdata
 
 
 def calls(node: Node, *targets: Callable) -> bool:
@@ -63,7 +76,7 @@ def drop_view(graph: fx.Graph, node: Node) -> Node | None:
 
 def untranspose(graph: fx.Graph, node: Node) -> Node | None:
     """The transpose of a transpose."""
-    twice = calls(node, aten.transpose.int) and calls(node.args[0], aten.transpose.int)
+    twice = calls(node, *TRANSPOSES) and calls(node.args[0], node.target)
     return node.args[0].args[0] if twice and node.args[1:] == node.args[0].args[1:] else None
 
 
@@ -106,5 +119,36 @@ def fuse_update(graph: fx.Graph, node: Node) -> Node | None:
             new = graph.call_function(aten.lerp_.Tensor, (p, second.args[0], first))
         else:
             new = graph.call_function(aten.addcmul_.default, (p, first, second))
+    new.meta = node.meta
+    return new
+
+
+def add_product(graph: fx.Graph, node: Node, smallest: int = 0) -> Node | None:
+    """p += c (t + a @ b) as p += c t, then p += (c a) @ b in place, where p has at least `smallest` elements.
+
+    c is a number, or one for each product of a batch; without t the first addition goes. The product, as large as p,
+    is never written down.
+    """
+    if not calls(node, aten.add_.Tensor) or len(node.args) != 2 or node.kwargs:
+        return None
+    p, term = node.args
+    if not calls(term, aten.mul.Tensor) or len(term.users) != 1 or p.meta["val"].numel() < smallest:
+        return None
+    c, g = term.args
+    rest, product = g.args if calls(g, aten.add.Tensor) and len(g.users) == 1 and len(g.args) == 2 else (None, g)
+    if not calls(product, *ADDED) or len(product.users) != 1 or any(n > 1 for n in c.meta["val"].shape[-2:]):
+        return None
+    a, b = product.args
+    if written_between(product, node, a, b, c) or (rest and written_between(rest, node, rest)):
+        return None
+    with graph.inserting_before(node):
+        scaled = graph.call_function(aten.mul.Tensor, (c, a))
+        scaled.meta = a.meta
+        if rest:
+            part = graph.call_function(aten.mul.Tensor, (c, rest))
+            part.meta = term.meta
+            p = graph.call_function(aten.add_.Tensor, (p, part))
+            p.meta = node.meta
+        new = graph.call_function(ADDED[product.target], (p, scaled, b))
     new.meta = node.meta
     return new

@@ -49,6 +49,12 @@ def ratio_(p: Tensor, m: Tensor, d: Tensor, a: Coefficient) -> Tensor:
     return p.addcdiv_(m, d, value=a) if isinstance(a, float) else p.add_(a * m / d)
 
 
+def ratios_(p: Tensor, g: Tensor, a: Coefficient, m: Tensor, b: Coefficient, d: Tensor) -> Tensor:
+    """Add (a g + b m) / d to p in place."""
+    # Divisions are what such an update takes longest over, once it is compiled; run plainly, passes over memory are.
+    return ratio_(ratio_(p, g, d, a), m, d, b) if isinstance(a, float) else p.add_((a * g + b * m) / d)
+
+
 @dataclass(frozen=True)
 class Rule(ABC):
     """How one parameter is updated.
@@ -263,5 +269,4 @@ class Nadam(_Moments):
     def update(p: Tensor, g: Tensor, state: State, c: Coefficients) -> None:  # noqa: D102
         m, v = state
         blend_(m, g, c[2])
-        d = add_square_(v.mul_(c[3]), g, c[4]).sqrt().add_(c[1])
-        ratio_(ratio_(p, g, d, c[0]), m, d, c[5])
+        ratios_(p, g, c[0], m, c[5], add_square_(v.mul_(c[3]), g, c[4]).sqrt().add_(c[1]))

@@ -1,0 +1,37 @@
+"""A product added to a matrix in place, for compiled code: to torch's compiler `addmm_` is a copy and a product."""
+
+from functools import partial
+
+import torch
+from torch import Tensor, fx
+
+from regimens.training.tidy import add_product, tidy, untranspose
+
+NAME = "regimens::add_product_"
+# A bare library entry; torch's `custom_op` costs tens of microseconds a call.
+torch.library.define(NAME, "(Tensor(a!) p, Tensor a, Tensor b) -> ()")
+# Adding to this many weights in place saves more than the call, which the compiler cannot fuse with its neighbours.
+LARGE = 2**16
+
+
+@torch.library.impl(NAME, "CPU")
+def _add_product(p: Tensor, a: Tensor, b: Tensor) -> None:
+    p.addmm_(a, b)
+
+
+@torch.library.impl(NAME, "Meta")
+def _add_no_product(p: Tensor, a: Tensor, b: Tensor) -> None:
+    pass
+
+
+def add_products(traced: fx.GraphModule) -> fx.GraphModule:
+    """The graph with a large matrix's gradient, where all that is done with it is to add it, never written down."""
+    tidy(traced, (untranspose, partial(add_product, smallest=LARGE)))
+    for node in traced.graph.nodes:
+        if node.target is torch.ops.aten.addmm_.default:
+            with traced.graph.inserting_before(node):
+                traced.graph.call_function(torch.ops.regimens.add_product_.default, node.args)
+            node.replace_all_uses_with(node.args[0])
+            traced.graph.erase_node(node)
+    traced.recompile()
+    return traced
