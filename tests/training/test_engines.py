@@ -103,7 +103,14 @@ def test_compiled_code_agrees_with_the_plain_loop(
     module = regimen(*overrides, engine=engine)
     assert_agree(train(module), train(regimen(*overrides)), 1e-6)
     assert engine.name == "compiled", engine.note
-    assert list(tmp_path.rglob("*.so"))  # kept where it was asked to
+
+
+@pytest.mark.slow
+def test_compiled_code_is_kept_where_it_was_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    # A width of its own, since a process that has such code already writes none.
+    train(regimen("model.hidden=[7]", engine=Compiled(tmp_path, steps=2)))
+    assert list(tmp_path.rglob("*.so"))
 
 
 def test_the_eager_engine_is_a_plain_loop_of_torchs_own_bit_for_bit() -> None:
