@@ -21,7 +21,7 @@ ADDED = {aten.mm.default: aten.addmm_.default, aten.bmm.default: aten.baddbmm_.d
 def tidy(traced: fx.GraphModule, rewrites: Sequence[Rewrite] | None = None) -> fx.GraphModule:
     """The graph, rewritten in place: by default views that change nothing gone, and neighbours fused."""
     graph = traced.graph
-    for rewrite in rewrites or (drop_view, untranspose, add_bias, fuse_update):
+    for rewrite in rewrites or (drop_view, untranspose, add_bias, add_product, fuse_update):
         for node in list(graph.nodes):
             if new := rewrite(graph, node):
                 node.replace_all_uses_with(new)
