@@ -16,7 +16,9 @@ def pcg3d(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
     Jarzynski and Olano, "Hash Functions for GPU Rendering", Journal of Computer Graphics Techniques 9 (3), 2020.
     """
-    x, y, z = (word * 1664525 + 1013904223 for word in (x, y, z))
+    # The published constant, 1013904223, in two parts: mapped over trials and compiled, a whole number takes the way
+    # through single precision, which holds 24 bits.
+    x, y, z = (word * 1664525 + 0x3C6E0000 + 0xF35F for word in (x, y, z))
     x = x + y * z
     y = y + z * x
     z = z + x * y
