@@ -15,7 +15,8 @@ N = 20_000
 def test_the_hash_is_the_published_one() -> None:
     """Against its definition in unsigned arithmetic, which wraps by itself."""
     words = np.random.default_rng(0).integers(0, 2**32, (3, 1000), dtype=np.uint32)
-    x, y, z = (word * np.uint32(1664525) + np.uint32(1013904223) for word in words)
+    words = words * np.uint32(1664525) + np.uint32(1013904223)
+    x, y, z = words.copy()
     x += y * z
     y += z * x
     z += x * y

@@ -9,16 +9,17 @@ from torch import Tensor, nn
 
 # Alpha dropout's value for a dropped unit: SELU's lower limit, -scale * alpha.
 LOW = -1.7580993408473766
+# The hash's own multiplier spreads the places, and an odd number the passes. Neither has more than 24 bits: mapped over
+# trials and compiled, a whole number goes through single precision.
+PLACE, PASS = 1664525, 0x9E3779
 
 
 def pcg3d(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """32 random bits for each (x, y, z), three int32 tensors: the first word of the hash pcg3d.
 
+    x, y, z: as the hash's first step leaves them, w * 1664525 + 1013904223, or as well spread.
     Jarzynski and Olano, "Hash Functions for GPU Rendering", Journal of Computer Graphics Techniques 9 (3), 2020.
     """
-    # The published constant, 1013904223, in two parts: mapped over trials and compiled, a whole number takes the way
-    # through single precision, which holds 24 bits.
-    x, y, z = (word * 1664525 + 0x3C6E0000 + 0xF35F for word in (x, y, z))
     x = x + y * z
     y = y + z * x
     z = z + x * y
@@ -46,21 +47,20 @@ class Dropout(nn.Module):
 
     def draw_key(self, generator: torch.Generator | None = None) -> None:
         """Begin a new sequence of masks, from `generator` or torch's global random stream."""
-        self.key.fill_(int(torch.randint(-(2**31), 2**31, (), generator=generator)))
-        self.passes.zero_()
+        for word in (self.key, self.passes):
+            word.fill_(int(torch.randint(-(2**31), 2**31, (), generator=generator)))
 
     def forward(self, x: Tensor) -> Tensor:
         """x, of any shape, with some of its elements dropped in training."""
         if not self.training:
             return x
         places = torch.arange(x.numel(), dtype=torch.int32, device=x.device).view(x.shape)
-        bits = pcg3d(places, self.passes, self.key)
-        self.passes.add_(1)
-        kept = bits >= self.rate * 2.0**32 - 2.0**31
-        return self.drop(x, kept.to(x.dtype))
+        bits = pcg3d(places * PLACE, self.passes, self.key)
+        self.passes.add_(PASS)
+        return self.drop(x, bits >= self.rate * 2.0**32 - 2.0**31)
 
     def drop(self, x: Tensor, kept: Tensor) -> Tensor:
-        """x * kept / (1 - rate), where `kept` is 1 or 0."""
+        """x / (1 - rate) where `kept`, a tensor of booleans, is true, else 0."""
         return x * (kept / (1 - self.rate))
 
     def extra_repr(self) -> str:
@@ -77,4 +77,5 @@ class AlphaDropout(Dropout):
     def drop(self, x: Tensor, kept: Tensor) -> Tensor:
         """a (x kept + low (1 - kept)) + b, with a² = 1 / ((1 - rate) (1 + low² rate)) and b = -a low rate."""
         a = ((1 - self.rate) * (1 + LOW**2 * self.rate)).rsqrt()
-        return x * (a * kept) + a * LOW * (1 - self.rate - kept)
+        share = kept.to(x.dtype)
+        return x * (a * share) + a * LOW * (1 - self.rate - share)
