@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, fx
 
-from regimens.training.tidy import add_product, tidy, untranspose
+from regimens.training.tidy import add_product, split_bias, tidy, untranspose
 
 NAME = "regimens::add_product_"
 # A bare library entry; torch's `custom_op` costs tens of microseconds a call.
@@ -26,7 +26,7 @@ def _add_no_product(p: Tensor, a: Tensor, b: Tensor) -> None:
 
 def add_products(traced: fx.GraphModule) -> fx.GraphModule:
     """The graph with a large matrix's gradient, where all that is done with it is to add it, never written down."""
-    tidy(traced, (untranspose, partial(add_product, smallest=LARGE)))
+    tidy(traced, (split_bias, untranspose, partial(add_product, smallest=LARGE)))
     for node in traced.graph.nodes:
         if node.target is torch.ops.aten.addmm_.default:
             with traced.graph.inserting_before(node):

@@ -97,6 +97,18 @@ def add_bias(graph: fx.Graph, node: Node) -> Node | None:
     return new
 
 
+def split_bias(graph: fx.Graph, node: Node) -> Node | None:
+    """bias + x @ w in one: a product, and a sum that compiled code joins with what follows, where one call copies."""
+    if not calls(node, aten.addmm.default) or node.kwargs:
+        return None
+    bias, x, w = node.args
+    with graph.inserting_before(node):
+        product = graph.call_function(aten.mm.default, (x, w))
+        new = graph.call_function(aten.add.Tensor, (product, bias))
+    product.meta = new.meta = node.meta
+    return new
+
+
 def differs_from(p: Node, node: Node) -> bool:
     """Whether `node` is something less `p`, and read once."""
     return calls(node, aten.sub.Tensor) and node.args[1] is p and len(node.users) == 1
