@@ -173,6 +173,19 @@ def test_code_that_does_not_compile_is_not_the_end() -> None:
     assert math.isfinite(float(sums[0]))
 
 
+def test_a_trial_of_the_same_shape_is_compiled_once_in_a_process() -> None:
+    seen = []
+
+    def lower(graph: torch.fx.GraphModule, inputs: Any) -> Any:
+        seen.append(graph)
+        return graph
+
+    for overrides in (["optimizer.lr=0.01"], ["optimizer.lr=0.02", "seed=3"], ["model.hidden=[12,8]"]):
+        sums = train(regimen(*overrides, engine=Compiled(lower=lower)))["sums"]
+        assert_agree({"sums": sums}, {"sums": train(regimen(*overrides))["sums"]}, 1e-6)
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize("technique", QUICK)
 def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
     assert_fleet_agrees(technique, as_traced)

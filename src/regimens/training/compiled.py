@@ -12,13 +12,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from regimens.nets.dropout import Dropout
 from regimens.training import compiler
 from regimens.training.acted import Actions
 from regimens.training.clipping import Clip
 from regimens.training.functional import Step, Weights, numbers_of
 from regimens.training.gradient_flow import NoProbe
 from regimens.training.inductor import Inductor, Lower
-from regimens.training.inplace import add_products
+from regimens.training.inplace import InPlace
+from regimens.training.launch import trace
 from regimens.training.losses import Objective
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.regularization import Regularization
@@ -152,7 +154,6 @@ class Compiled:
 
     def _compile(self, job: Job, size: int) -> Any:
         """A function (indices (steps * size,), coefficients) -> the five tallies' sums, float64."""
-        from torch.fx.experimental.proxy_tensor import make_fx
         from torch.utils import _pytree as pytree
 
         optimizer = job.optimizer
@@ -179,8 +180,7 @@ class Compiled:
             return x.view(steps, size, width), y.view(steps, size)
 
         inputs = [*batch(indices), probe, *state]
-        graph = add_products(make_fx(block, tracing_mode="fake")(*inputs))
-        run = (self.lower or Inductor(self.cache))(graph, inputs)
+        run = trace(("block", steps, shape(job)), block, inputs, InPlace(self.lower or Inductor(self.cache)))
 
         def take(indices: Tensor, coefficients: Tensor) -> Tensor:
             x, y = batch(indices)
@@ -196,6 +196,19 @@ def weights_of(net: nn.Module, optimizer: RuleOptimizer) -> Weights:
     fixed = {name: p.detach() for name, p in net.named_parameters() if not p.requires_grad}
     slots = {name: optimizer.slots(p) for name, p in trained.items()}
     return Weights({name: p.detach() for name, p in trained.items()}, fixed, dict(net.named_buffers()), slots)
+
+
+def shape(job: Job) -> tuple[object, ...]:
+    """What a step's operations follow from: names and sizes of tensors, and the kinds of every part."""
+    tensors = tuple((name, tuple(p.shape), p.requires_grad) for name, p in job.net.named_parameters())
+    # A module's own words hold its numbers (a slope, an epsilon); only a dropout's rate is a tensor.
+    kinds = tuple(
+        (type(module), module.training, "" if isinstance(module, Dropout) else module.extra_repr())
+        for module in job.net.modules()
+    )
+    rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
+    numbers = tuple(numbers_of(job.regularization, job.clip))
+    return tensors, kinds, job.objective, rule, type(job.clip), numbers
 
 
 def not_compiled(job: Job) -> str:

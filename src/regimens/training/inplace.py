@@ -1,10 +1,14 @@
 """A product added to a matrix in place, for compiled code: to torch's compiler `addmm_` is a copy and a product."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from regimens.training.inductor import Lower
 from regimens.training.tidy import add_product, split_bias, tidy, untranspose
 
 NAME = "regimens::add_product_"
@@ -22,6 +26,17 @@ def _add_product(p: Tensor, a: Tensor, b: Tensor) -> None:
 @torch.library.impl(NAME, "Meta")
 def _add_no_product(p: Tensor, a: Tensor, b: Tensor) -> None:
     pass
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """`lower`, of a graph with products added in place."""
+
+    lower: Lower
+
+    def __call__(self, graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
+        """What `lower` makes of the rewritten graph."""
+        return self.lower(add_products(graph), inputs)
 
 
 def add_products(traced: fx.GraphModule) -> fx.GraphModule:

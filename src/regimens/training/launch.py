@@ -18,7 +18,8 @@ from regimens.training.tidy import tidy
 # Steps of one launch on a GPU.
 LAUNCH = 8
 WARM_UP = 2
-# Traces kept for the next fleet of the same kind, the newest last: tracing costs as much as a hundred steps.
+# Traces kept for the next trial or fleet of the same kind, the newest last: tracing costs as much as a hundred steps,
+# and finding compiled code on the disk again as much as a thousand.
 KEPT = 32
 _traces: dict[Hashable, Callable[..., Any]] = {}
 

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from regimens.errors import UserError
-from regimens.nets.dropout import Dropout
-from regimens.training.compiled import Job, weights_of
+from regimens.training.compiled import Job, shape, weights_of
 from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of, penalty_of
 from regimens.training.inductor import Lower
 from regimens.training.launch import Launcher, Mapped, as_traced
@@ -103,19 +102,6 @@ class Stacked:
         for name, slots in own.slots.items():
             for slot, all_slots in zip(slots, together.slots[name], strict=True):
                 slot.copy_(all_slots[i])
-
-
-def shape(job: Job) -> tuple[object, ...]:
-    """What the trials of a fleet have in common: names and sizes of tensors, and the kinds of every part."""
-    tensors = tuple((name, tuple(p.shape), p.requires_grad) for name, p in job.net.named_parameters())
-    # A module's own words hold its numbers (a slope, an epsilon); only a dropout's rate may differ in a fleet.
-    kinds = tuple(
-        (type(module), module.training, "" if isinstance(module, Dropout) else module.extra_repr())
-        for module in job.net.modules()
-    )
-    rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
-    numbers = tuple(numbers_of(job.regularization, job.clip))
-    return tensors, kinds, job.objective, rule, type(job.clip), numbers
 
 
 def stack(own: Sequence[Weights]) -> Weights:
