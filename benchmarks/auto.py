@@ -44,9 +44,9 @@ def cases() -> list[Case]:
     few, many = 2 * cores, engines.COMPANY["cpu"] * cores
     compiled = compiler.REPAID * 3 * cores
     return [
-        Case("short trials: eager", digits, many, 1437, engines.PREPARED["cpu"] * cores // 10),
-        Case("fleets", digits, many, 1437, engines.PREPARED["cpu"] * cores),
-        Case("small net, compiled", digits, few, 1437, compiled),
+        Case("short trials: eager", digits, many, 1149, engines.PREPARED["cpu"] * cores // 10),
+        Case("fleets", digits, many, 1149, engines.PREPARED["cpu"] * cores),
+        Case("small net, compiled", digits, few, 1149, compiled),
         Case("large net, compiled", fashion, few, 10_000, compiled),
     ]
 

@@ -80,7 +80,8 @@ def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 
     repaid = company >= COMPANY[device] * places and steps >= PREPARED[device] * places
     if small and repaid and not fleet_obstacle(config):
         return "fleet"
-    return "compiled" if device == "cpu" and compiler.repays(steps, len(config["model"]["hidden"]) + 1) else "eager"
+    repaid = device == "cpu" and compiler.repays(steps, len(config["model"]["hidden"]) + 1)
+    return "compiled" if repaid and not obstacle(config) else "eager"
 
 
 def repays_compiling(device: str, steps: int) -> bool:
@@ -88,8 +89,8 @@ def repays_compiling(device: str, steps: int) -> bool:
     return device == "cpu" and steps >= COMPILED and compiler.find() is not None
 
 
-def fleet_obstacle(config: Mapping[str, Any]) -> str:
-    """What keeps a regimen out of any fleet, as far as its configuration tells; empty where nothing does.
+def obstacle(config: Mapping[str, Any]) -> str:
+    """What keeps a regimen's step from being compiled or mapped, as far as its configuration tells; else empty.
 
     A study is planned by this, without torch; what is built from it then has `compiled.not_functional` to pass.
     """
@@ -100,6 +101,13 @@ def fleet_obstacle(config: Mapping[str, Any]) -> str:
             return f"{config[part]['_target_']} is not one of the catalogue's own"
     if "RReLU" in str(config["activation"].get("_target_")):
         return "rrelu draws its slopes inside the activation"
+    return ""
+
+
+def fleet_obstacle(config: Mapping[str, Any]) -> str:
+    """What keeps a regimen out of any fleet, as far as its configuration tells; empty where nothing does."""
+    if why := obstacle(config):
+        return why
     trainer = config["trainer"]
     if extra := [key for key in trainer if key not in TRAINER and not key.startswith("enable_")]:
         return f"trainer.{extra[0]} is for one trial"
