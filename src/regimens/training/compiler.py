@@ -6,8 +6,8 @@ Light: a study's parent asks before anything is trained.
 import os
 import shutil
 
-# Steps that repay the compilation of one dense layer, 2-4 s of one core for 0.2-1 ms saved a step, twice over: at half as
-# many, studies of a small net took 8 % longer.
+# Steps that repay the compilation of one dense layer, 2-4 s of one core for 0.2-1 ms saved a step, twice over: at half
+# as many, studies of a small net took 8 % longer.
 REPAID = 40_000
 
 
