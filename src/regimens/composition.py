@@ -116,8 +116,13 @@ def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", spli
         return Eager("" if settings.engine == "eager" else "a trial on several devices steps eagerly")
     size = engines.Size(len(split.y_train), split.n_inputs, split.n_outputs)
     if engines.choose(config, size, trials=1) == "compiled":
-        return Compiled(Path(config["paths"]["root"]) / "cache" / "compiled")
+        return Compiled(compiled_code(config))
     return Eager("a single trial is no fleet" if settings.engine == "fleet" else "")
+
+
+def compiled_code(config: Mapping[str, Any]) -> Path:
+    """The directory in which compiled code is kept."""
+    return Path(config["paths"]["root"]) / "cache" / "compiled"
 
 
 def engine_of(module: "Regimen") -> dict[str, str]:

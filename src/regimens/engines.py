@@ -76,11 +76,12 @@ def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 
     device, weights = kind_of_device(config), count_weights(config, size)
     small = device == "gpu" or weights * config["batch_size"] <= SMALL
     steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
+    # Every core's worker may have to prepare for itself, at once.
     places = cores() if device == "cpu" else 1
-    repaid = company >= COMPANY[device] * places and steps >= PREPARED[device] * places
-    if small and repaid and not fleet_obstacle(config):
+    together = company >= COMPANY[device] * places and steps >= PREPARED[device] * places
+    if small and together and not fleet_obstacle(config):
         return "fleet"
-    repaid = device == "cpu" and compiler.repays(steps, len(config["model"]["hidden"]) + 1)
+    repaid = device == "cpu" and compiler.repays(steps // places, len(config["model"]["hidden"]) + 1)
     return "compiled" if repaid and not obstacle(config) else "eager"
 
 

@@ -1,8 +1,6 @@
 """The composition root of many trials at once: tasks in; trained together where they are of one shape, results out."""
 
-import ctypes
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +9,20 @@ from typing import Any
 import torch
 
 from regimens import trial as single
+from regimens.composition import compiled_code
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.engines import fleet_obstacle, kind_of_device, repays_compiling
 from regimens.fitting import restore_best
 from regimens.result import Result, write, write_together
-from regimens.training.compiled import not_functional
+from regimens.secrets import brief
+from regimens.training import memory
+from regimens.training.compiled import not_functional, shape
 from regimens.training.fleet import Fleet, Member
 from regimens.training.inductor import Inductor
-from regimens.training.launch import as_traced
 from regimens.training.module import Data, Regimen
 from regimens.training.seeds import derive
-from regimens.training.stacked import shape
+from regimens.training.traces import as_traced
 from regimens.trial import Task, Trial
 
 Outcome = Result | Exception | None
@@ -46,7 +46,7 @@ def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Out
     Tasks of one shape are trained as one batched network. What fits no fleet is trained on its own, and its result says
     why (`engine_note`).
     """
-    keep_memory()
+    memory.keep()
     outcomes: list[Outcome] = [None] * len(tasks)
     loaded: dict[str, Loaded] = {}
     fleets: dict[tuple[object, ...], list[Composed]] = {}
@@ -75,7 +75,7 @@ def finish(fleet: Sequence[Composed], journal: Path | None) -> list[Outcome]:
             leave(fleet, outcomes, journal)
             return outcomes
         except Exception as err:
-            why = f"failed as a fleet: {(str(err).splitlines() or [type(err).__name__])[0]}"
+            why = f"failed as a fleet: {brief(err)}"
     # Not while the error is at hand: its traceback holds the fleet's memory, which may be what there was too little of.
     for one in fleet:
         one.module.release()
@@ -138,8 +138,8 @@ def train(fleet: Sequence[Composed]) -> list[Outcome]:
         members.append(Member(one.module, order, one.trial.task.on_epoch))
     steps = len(fleet) * settings.epochs * math.ceil(len(fleet[0].split.y_train) / settings.batch_size)
     device = kind_of_device(fleet[0].trial.config)
-    cache = Path(fleet[0].trial.config["paths"]["root"]) / "cache" / "compiled"
-    together = Fleet(members, settings.epochs, Inductor(cache) if repays_compiling(device, steps) else as_traced)
+    inductor = Inductor(compiled_code(fleet[0].trial.config))
+    together = Fleet(members, settings.epochs, inductor if repays_compiling(device, steps) else as_traced)
     clock = single.Clock()
     with single.sandbox(settings), clock("train"):
         together.train()
@@ -168,13 +168,3 @@ def load(config: Mapping[str, Any], device: torch.device) -> Loaded:
     split = single.load_data(config)
     parts = {"train": (split.x_train, split.y_train), "val": (split.x_valid, split.y_valid)}
     return split, {name: (x.to(device), y.to(device)) for name, (x, y) in parts.items()}
-
-
-def keep_memory() -> None:
-    """Let glibc keep large blocks that are freed: it would fault each step's anew, a quarter of a fleet's time."""
-    if sys.platform == "linux":
-        trim_threshold, mmap_threshold = -1, -3
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            libc.mallopt(mmap_threshold, 32 << 20)
-            libc.mallopt(trim_threshold, 1 << 30)

@@ -15,9 +15,9 @@ from regimens.training import inplace
 from regimens.training.compiled import Compiled
 from regimens.training.ddp import Spread
 from regimens.training.inductor import Inductor, Lower
-from regimens.training.launch import as_traced
 from regimens.training.module import Regimen
 from regimens.training.stacked import Stacked
+from regimens.training.traces import as_traced
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler")

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, fx
 
 from regimens.training.inductor import Lower
-from regimens.training.launch import Launcher, as_traced
+from regimens.training.launch import Launcher
+from regimens.training.traces import as_traced
 
 Kind = list[tuple[int, ...]]
 

@@ -13,24 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from regimens.nets.dropout import Dropout
-from regimens.training import compiler
+from regimens.secrets import brief
+from regimens.training import compiler, memory
 from regimens.training.acted import Actions
 from regimens.training.clipping import Clip
 from regimens.training.functional import Step, Weights, numbers_of
 from regimens.training.gradient_flow import NoProbe
 from regimens.training.inductor import Inductor, Lower
 from regimens.training.inplace import InPlace
-from regimens.training.launch import trace
 from regimens.training.losses import Objective
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.regularization import Regularization
 from regimens.training.schedules import Schedule
+from regimens.training.traces import trace
 
 # More steps a block compile for longer in proportion and gain nothing more; one alone repays its call less.
 STEPS = 2
-# Once so much has been freed at a time, glibc keeps what is freed; else it gives the pages of a step's gradients back
-# to the system, and faulting them in again can take as long as the step.
-KEPT_BYTES = 2**25 - 2**13
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Compiled:
         obstacle = self.note or not_compiled(job)
         if obstacle:
             self._give_up(obstacle)
-        torch.empty(KEPT_BYTES, dtype=torch.uint8)  # freed at once
+        memory.keep()
 
     def _give_up(self, why: str) -> None:
         self.name, self.note, self._job = "eager", why, None
@@ -132,7 +130,7 @@ class Compiled:
             try:
                 self._run = self._compile(job, size)
             except Exception as err:
-                self._give_up(f"cannot be compiled: {str(err).strip().splitlines()[0] if str(err) else repr(err)}")
+                self._give_up(f"cannot be compiled: {brief(err)}")
                 return block, None
         sums = torch.zeros(5, dtype=torch.float64, device=job.x.device)
         for start in range(0, full, self.steps):

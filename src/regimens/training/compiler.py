@@ -17,8 +17,5 @@ def find() -> str | None:
 
 
 def repays(steps: int, layers: int) -> bool:
-    """Whether a study's `steps` steps of a net of `layers` dense layers repay its compilation.
-
-    Whatever lies in the cache, and even where every core's worker compiles for itself at once.
-    """
-    return steps // (os.cpu_count() or 1) >= REPAID * layers and find() is not None
+    """Whether `steps` steps in a process of a net of `layers` dense layers repay compilation, whatever is cached."""
+    return steps >= REPAID * layers and find() is not None

@@ -18,9 +18,9 @@ from regimens.errors import Pruned
 from regimens.training.callbacks import BestWeights, newest
 from regimens.training.group import Tell
 from regimens.training.inductor import Lower
-from regimens.training.launch import as_traced
 from regimens.training.module import Regimen
 from regimens.training.stacked import Stacked
+from regimens.training.traces import as_traced
 
 
 class Order(Protocol):
@@ -69,7 +69,7 @@ class Fleet:
     """Trains `members` for `epochs` epochs, phases and all; afterwards each one's module and status are as if alone.
 
     Their times are shares: the fleet's, divided by the number of its members. Raises UserError where they are not of
-    one shape. lower: see `launch.trace`. how: how the steps of the whole fleet were run, traced or compiled.
+    one shape. lower: see `traces.trace`. how: how the steps of the whole fleet were run, traced or compiled.
     """
 
     how = ""

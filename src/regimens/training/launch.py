@@ -7,44 +7,18 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
+from regimens.secrets import brief
 from regimens.training.functional import Tensors
 from regimens.training.inductor import Lower
-from regimens.training.tidy import tidy
+from regimens.training.traces import as_traced, trace
 
 # Steps of one launch on a GPU.
 LAUNCH = 8
 WARM_UP = 2
-# Traces kept for the next trial or fleet of the same kind, the newest last: tracing costs as much as a hundred steps,
-# and finding compiled code on the disk again as much as a thousand.
-KEPT = 32
-_traces: dict[Hashable, Callable[..., Any]] = {}
-
-
-def as_traced(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
-    """The graph itself: torch's operations one by one."""
-    return tidy(graph)
-
-
-def trace(
-    kind: Hashable, function: Callable[..., Any], inputs: Sequence[Tensor], lower: Lower = as_traced
-) -> Callable[..., Any]:
-    """`function` of flat tensors as torch's own operations, for inputs like these, or what `lower` makes of them.
-
-    kind: with the inputs' shapes, all that the operations follow from.
-    """
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    key = (kind, lower, tuple((value.shape, value.dtype, value.device) for value in inputs))
-    if key not in _traces:
-        while len(_traces) >= KEPT:
-            del _traces[next(iter(_traces))]
-        with torch.no_grad():
-            _traces[key] = lower(make_fx(function, tracing_mode="fake")(*inputs), inputs)
-    return _traces[key]
 
 
 class Mapped:
@@ -116,7 +90,7 @@ class Launcher:
             self.how = "compiled"
             return run
         except Exception as err:
-            self.how = f"traced; cannot be compiled: {(str(err).strip().splitlines() or [repr(err)])[0]}"
+            self.how = f"traced; cannot be compiled: {brief(err)}"
             return trace(self._kind, steps, inputs)
 
 

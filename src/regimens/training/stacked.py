@@ -15,9 +15,10 @@ from regimens.errors import UserError
 from regimens.training.compiled import Job, shape, weights_of
 from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of, penalty_of
 from regimens.training.inductor import Lower
-from regimens.training.launch import Launcher, Mapped, as_traced
+from regimens.training.launch import Launcher, Mapped
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.pace import pace
+from regimens.training.traces import as_traced
 
 # Rows of a validation chunk: every trial's activations of one chunk should stay in the processor's cache.
 CHUNK = 250
@@ -26,7 +27,7 @@ CHUNK = 250
 class Stacked:
     """Steps `jobs`, one a trial, together; `save` writes what was learned back into a trial's own network.
 
-    lower: see `launch.trace`. Raises UserError where the trials are not of one shape.
+    lower: see `traces.trace`. Raises UserError where the trials are not of one shape.
     """
 
     def __init__(self, jobs: Sequence[Job], lower: Lower = as_traced) -> None:

@@ -147,10 +147,13 @@ def add_product(graph: fx.Graph, node: Node, smallest: int = 0) -> Node | None:
     if not calls(term, aten.mul.Tensor) or len(term.users) != 1 or p.meta["val"].numel() < smallest:
         return None
     c, g = term.args
-    rest, product = g.args if calls(g, aten.add.Tensor) and len(g.users) == 1 and len(g.args) == 2 else (None, g)
+    summed = calls(g, aten.add.Tensor) and len(g.users) == 1 and len(g.args) == 2 and not g.kwargs
+    rest, product = g.args if summed else (None, g)
     if not calls(product, *ADDED) or len(product.users) != 1 or any(n > 1 for n in c.meta["val"].shape[-2:]):
         return None
     a, b = product.args
+    if storage(p) in (storage(a), storage(b)):  # it would change while it is read
+        return None
     if written_between(product, node, a, b, c) or (rest and written_between(rest, node, rest)):
         return None
     with graph.inserting_before(node):
