@@ -17,14 +17,21 @@ from shared import BUILD, PEERS, ROOT, Figure, NotRun, publish, python_of, write
 
 TRIALS, TARGET = 24, 5.0
 SCRIPTS = Path(__file__).parent / "contestants"
-PEERS_OF_STUDY = {"optuna": "study_optuna.py", "ray": "study_ray.py", "keras": "study_keras.py"}
+# Optuna twice: as its Lightning example has it, and with the second process that its guide on parallel runs starts.
+PEERS_OF_STUDY = {
+    "optuna": ("study_optuna.py", "1"),
+    "optuna_2": ("study_optuna.py", "2"),
+    "ray": ("study_ray.py",),
+    "keras": ("study_keras.py",),
+}
 OPTIMIZERS = "sgd,momentum,nesterov,adagrad,rmsprop,adam,nadam,adamw"
 
 
 def command(name: str, data: Path, size: int, directory: str) -> list[str]:
     """The command line of a contestant."""
     if name != "ours":
-        return [python_of(name), str(SCRIPTS / PEERS_OF_STUDY[name]), str(data), directory]
+        script, *more = PEERS_OF_STUDY[name]
+        return [python_of(name), str(SCRIPTS / script), str(data), directory, *more]
     return [
         *(sys.executable, str(ROOT / "src" / "train.py"), "-m", f"optimizer={OPTIMIZERS}"),
         *("optimizer.lr=0.001,0.003,0.01", "epochs=2", "activation=selu", "init=lecun_normal", "study.workers=2"),

@@ -1,6 +1,7 @@
-"""Optuna over stock Lightning, after its Lightning example; two processes share a journal: argv = folder directory.
+"""Optuna over stock Lightning, after its Lightning example: argv = folder directory processes.
 
-Grid sampler, one thread a process, since two at once is what two cores do best.
+One process has all the threads that it wants. Of two that share a journal each has one thread, which is what two cores
+do best. Grid sampler.
 """
 
 import subprocess
@@ -31,13 +32,16 @@ def objective(trial: optuna.Trial) -> float:
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
-    storage = JournalStorage(JournalFileBackend(str(Path(sys.argv[2]) / "journal.log")))
+    folder, directory, processes = sys.argv[1:]
+    if processes != "1":
+        torch.set_num_threads(1)
+    storage = JournalStorage(JournalFileBackend(str(Path(directory) / "journal.log")))
     sampler = optuna.samplers.GridSampler({"optimizer": list(OPTIMIZERS), "lr": RATES}, seed=0)
     study = optuna.create_study(
         study_name="race", storage=storage, sampler=sampler, direction="maximize", load_if_exists=True
     )
-    other = None if "second" in sys.argv else subprocess.Popen([sys.executable, *sys.argv, "second"])
+    second = [sys.executable, sys.argv[0], folder, directory, "second"]
+    other = subprocess.Popen(second) if processes == "2" else None
     # Two grid samplers may draw one cell twice at the end, and then stop by themselves.
     study.optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(len(OPTIMIZERS) * len(RATES), states=None)])
     if other is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from regimens.delivery import MARK, delivered
 from regimens.errors import UserError
+from regimens.heavy import bring
 
 if TYPE_CHECKING:
     from regimens.data.arrays import Array
@@ -96,6 +97,7 @@ def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
 
     Raises UserError where something is missing, damaged, or does not fit together.
     """
+    bring("torch")
     from omegaconf import OmegaConf
     from safetensors.torch import load_file
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from regimens import shown, tracking_file
 from regimens.delivery import Mark, Outage, delivered, marked
+from regimens.heavy import bring
 from regimens.result import Result
 from regimens.secrets import brief, redact
 
@@ -186,6 +187,7 @@ class Mlflow:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        bring("mlflow", *(["mlflow.store.tracking.sqlalchemy_store"] if self.local else []))
         from mlflow import MlflowClient
 
         for name in ("mlflow.store.db.utils", "alembic"):  # announce each table that they create

@@ -17,6 +17,7 @@ from regimens.composition import look_at_data as look_at_data  # a study asks wh
 from regimens.errors import UserError
 from regimens.evaluation import acted, evaluate, probed
 from regimens.fitting import fit
+from regimens.heavy import bring
 from regimens.provenance import provenance
 from regimens.result import Result, write
 from regimens.settings import Settings, read_settings
@@ -35,6 +36,8 @@ GROUPS = (
     *("data", "task", "model", "init", "activation", "norm", "regularization"),
     *("clip", "optimizer", "scheduler", "transfer", "trainer"),
 )
+# What training takes, whatever the regimen.
+HEAVY = ("torch", "pytorch_lightning")
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -135,13 +138,15 @@ def run_fleet(tasks: Sequence[Task], journal: Path | None = None) -> list[Result
     With `journal`, a file to be, the results of those that were trained together appear together: a process that dies
     leaves all or none of them, or the journal with which `result.finish_together` completes them.
     """
+    bring(*HEAVY)
     from regimens.fleet import run_together
 
     return run_together(tasks, journal)
 
 
 def begin(task: Task) -> Trial:
-    """Read and check what is asked for, and make its directory; nothing heavy. Raises UserError."""
+    """Read and check what is asked for, and make its directory. Raises UserError."""
+    bring(*HEAVY)
     from regimens.training.ddp import read_spread
 
     config = plain(task.cfg)

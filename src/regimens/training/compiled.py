@@ -133,18 +133,20 @@ class Compiled:
                 self._give_up(f"cannot be compiled: {brief(err)}")
                 return block, None
         sums = torch.zeros(5, dtype=torch.float64, device=job.x.device)
-        for start in range(0, full, self.steps):
-            sums += self._run(torch.cat(list(block[start : start + self.steps])), self._coefficients(job))
+        indices = torch.cat(list(block[:full])).split(self.steps * size)
+        coefficients = self._coefficients(job, full).split(self.steps)
+        for taken, numbers in zip(indices, coefficients, strict=True):
+            sums += self._run(taken, numbers)
         loss, penalty, correct, clipped, constrained = sums.unbind()
         job.actions.clipped(clipped)
         job.actions.constrained(constrained)
         return block[full:], torch.stack([loss * size, correct, penalty * size])
 
-    def _coefficients(self, job: Job) -> Tensor:
+    def _coefficients(self, job: Job, steps: int) -> Tensor:
         """The next steps' numbers (steps, n), moving optimiser and schedule along as the plain loop does."""
         optimizer, rows = job.optimizer, []
         assert isinstance(optimizer, RuleOptimizer)
-        for _ in range(self.steps):
+        for _ in range(steps):
             job.actions.lr(job.schedule.lr)
             rows.append(optimizer.tick(optimizer.param_groups[0]))
             job.schedule.step()

@@ -1,0 +1,56 @@
+"""What is imported without looking for garbage, and that looking goes on afterwards as before."""
+
+import gc
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from regimens.heavy import bring
+
+PACKAGE = "xml.dom.pulldom"  # small, and imported by nobody here
+
+
+@pytest.fixture(autouse=True)
+def absent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delitem(sys.modules, PACKAGE, raising=False)
+    yield
+    gc.unfreeze()
+
+
+def test_what_is_brought_is_there_and_set_aside() -> None:
+    gc.unfreeze()
+    bring(PACKAGE)
+    assert PACKAGE in sys.modules
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 1000
+
+
+def test_bringing_again_sets_nothing_aside() -> None:
+    # What a trial leaves behind in cycles would otherwise stay for ever with the next trial.
+    bring(PACKAGE)
+    gc.unfreeze()
+    bring(PACKAGE)
+    assert gc.get_freeze_count() == 0
+
+
+def test_nobody_looks_for_garbage_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bool] = []
+    monkeypatch.setattr("regimens.heavy.importlib.import_module", lambda name: looked.append(gc.isenabled()))
+    bring(PACKAGE)
+    assert looked == [False]
+
+
+def test_a_missing_package_raises_and_looking_goes_on() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        bring("no_such_package")
+    assert gc.isenabled()
+
+
+def test_who_had_turned_it_off_finds_it_off() -> None:
+    gc.disable()
+    try:
+        bring(PACKAGE)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
