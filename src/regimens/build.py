@@ -24,17 +24,18 @@ def build(node: Mapping[str, Any]) -> Any:
     target = check(node)
     given = {key: value for key, value in node.items() if key not in METADATA}
     with explained(node):
-        special = any(key.startswith("_") for key in given.keys() - {"_target_", "_partial_"})
-        if special or any(holds_node(value) for value in given.values()):
+        if any(key.startswith("_") for key in given.keys() - {"_target_", "_partial_"}):
             return instantiate({**given, "_convert_": "all"})
         # Hydra's way takes a millisecond and more, a trial has a dozen nodes, and a small one trains in 50.
-        factory = partial(target, **{key: value for key, value in given.items() if not key.startswith("_")})
+        factory = partial(target, **{key: filled(value) for key, value in given.items() if not key.startswith("_")})
         return factory if given.get("_partial_") else factory()
 
 
-def holds_node(value: Any) -> bool:
-    """Whether a value is a node, or a list with one in it."""
-    return isinstance(value, Mapping) or (isinstance(value, list) and any(holds_node(item) for item in value))
+def filled(value: Any) -> Any:
+    """A value with every node in it built."""
+    if isinstance(value, Mapping):
+        return build(value) if "_target_" in value else {key: filled(item) for key, item in value.items()}
+    return [filled(item) for item in value] if isinstance(value, list) else value
 
 
 def make(node: Mapping[str, Any], **extra: Any) -> Any:

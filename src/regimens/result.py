@@ -5,7 +5,7 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; NaN and infinities become null, which is all that JSON can say of them."""
-        return finite(asdict(self))
+        return finite(vars(self))
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Result":
