@@ -36,7 +36,7 @@ def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any) -
         seed=cfg.seed,
         regimen=regimen,
         regimen_hash=trial.digest(regimen),
-        choices=dict(choices),
+        choices={group: choices.get(group, "?") for group in trial.GROUPS},
         study=dict(study),
         metrics={"val/accuracy": 0.5 + (cfg.seed % 997) / 10000, "time/train": 0.0},
         history={name: [0.5] * 10 for name in ("train/loss", "val/loss", "val/accuracy", "lr", "time")}

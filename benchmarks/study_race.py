@@ -2,7 +2,7 @@
 
 8 optimisers x 3 learning rates, 2 epochs each of 784-300-100-10 SELU, batch 32, on two cores; what counts is trials an
 hour of the whole command, start-up, tracking and the table at the end included. One round at full size takes a quarter
-of an hour, so a smaller one is the default, and rounds alternate from two on.
+of an hour, so a smaller one is the default; rounds alternate from two on.
 """
 
 import argparse

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,16 @@ def test_a_server_that_fails_costs_a_warning_and_delivers_later(
     assert "safe on disk" in capsys.readouterr().err
     assert mlflow.log(result, tmp_path / "trial") is not None
     assert json.loads((tmp_path / "trial" / "tracking.json").read_text())["run_id"]
+
+
+def test_a_trial_that_the_tracker_refuses_does_not_keep_the_next_one_out(
+    train: Train, mlflow: Mlflow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = train()
+    refused = replace(result, choices={**result.choices, "a@b": "c"})
+    assert mlflow.log(refused, tmp_path / "refused") is None
+    assert "a@b" in capsys.readouterr().err
+    assert mlflow.log(result, tmp_path / "trial") is not None
 
 
 def test_relative_databases_are_pinned_and_their_artifacts_lie_beside_them() -> None:

@@ -221,11 +221,11 @@ class Mlflow:
 
 def is_away(error: Exception) -> bool:
     """Whether an error says that the server did not answer, rather than that it did not like a request."""
-    from mlflow.exceptions import MlflowException, RestException
+    from mlflow.exceptions import MlflowException
 
-    if isinstance(error, RestException):
+    if isinstance(error, MlflowException):
         return int(error.get_http_status_code()) >= 500
-    return isinstance(error, MlflowException | OSError)
+    return isinstance(error, OSError)
 
 
 def identity(result: Result, directory: Path) -> str:
