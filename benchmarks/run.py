@@ -45,6 +45,8 @@ def plot(figures: list[dict[str, Any]], path: Path, title: str) -> None:
     axes.axvline(1, color="black", lw=1)
     axes.set_yticks(range(len(figures)), [figure["what"] for figure in reversed(figures)])
     axes.set_xscale("log")
+    axes.minorticks_off()
+    axes.set_xticks([0.125, 0.25, 0.5, 1, 2, 4], ["1/8", "1/4", "1/2", "1", "2", "4"])
     axes.set_xlabel("share of the target used (left of 1: met)")
     axes.set_title(title, fontsize=9)
     chart.savefig(path)
