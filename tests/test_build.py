@@ -15,6 +15,20 @@ def test_make_completes_a_partial() -> None:
     assert isinstance(layer, torch.nn.Linear)
 
 
+def test_nodes_within_a_node_are_built_too() -> None:
+    inner = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 1}
+    assert isinstance(build({"_target_": "torch.nn.Sequential", "_args_": [inner]})[0], torch.nn.Linear)
+    layer = {"_target_": "torch.nn.Identity", "_partial_": True}
+    norm = make({"_target_": "regimens.nets.norm.Norm", "position": "after", "input": False, "layer": layer})
+    assert isinstance(norm.layer(), torch.nn.Identity)
+
+
+@pytest.mark.parametrize("key", ["modules", "_args_"])
+def test_a_node_within_a_node_may_name_no_other_packages_either(key: str) -> None:
+    with pytest.raises(UserError, match=r"os\.system.*may only name"):
+        build({"_target_": "torch.nn.ModuleList", key: [{"_target_": "os.system", "command": "true"}]})
+
+
 @pytest.mark.parametrize("target", ["os.system", "builtins.eval", "subprocess.run", "torchx.f", ""])
 def test_only_known_packages_may_be_named(target: str) -> None:
     with pytest.raises(UserError, match="may only name"):

@@ -22,12 +22,12 @@ def build(node: Mapping[str, Any]) -> Any:
     from hydra.utils import instantiate
 
     target = check(node)
-    given = {key: value for key, value in node.items() if key not in METADATA}
     with explained(node):
+        given = {key: filled(value) for key, value in node.items() if key not in METADATA}
         if any(key.startswith("_") for key in given.keys() - {"_target_", "_partial_"}):
             return instantiate({**given, "_convert_": "all"})
         # Hydra's way takes a millisecond and more, a trial has a dozen nodes, and a small one trains in 50.
-        factory = partial(target, **{key: filled(value) for key, value in given.items() if not key.startswith("_")})
+        factory = partial(target, **{key: value for key, value in given.items() if not key.startswith("_")})
         return factory if given.get("_partial_") else factory()
 
 
