@@ -36,16 +36,16 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Studies on both sides of each threshold of `regimens.engines` on this machine."""
-    from regimens import engines
-    from regimens.training import compiler
+    """Studies on both sides of each threshold of `regimens.trial.engine_choice` on this machine."""
+    from regimens.training.engines import compiler
+    from regimens.trial import engine_choice
 
-    cores, digits, fashion = engines.cores(), ("data=digits",), ("data.train_size=10000",)
-    few, many = 2 * cores, engines.COMPANY["cpu"] * cores
+    cores, digits, fashion = engine_choice.cores(), ("data=digits",), ("data.train_size=10000",)
+    few, many = 2 * cores, engine_choice.COMPANY["cpu"] * cores
     compiled = compiler.REPAID * 3 * cores
     return [
-        Case("short trials: eager", digits, many, 1149, engines.PREPARED["cpu"] * cores // 10),
-        Case("fleets", digits, many, 1149, engines.PREPARED["cpu"] * cores),
+        Case("short trials: eager", digits, many, 1149, engine_choice.PREPARED["cpu"] * cores // 10),
+        Case("fleets", digits, many, 1149, engine_choice.PREPARED["cpu"] * cores),
         Case("small net, compiled", digits, few, 1149, compiled),
         Case("large net, compiled", fashion, few, 10_000, compiled),
     ]

@@ -20,7 +20,9 @@ def main() -> int:
     import torch
     from hydra import compose, initialize_config_dir
 
-    from regimens import engines, trial
+    from regimens import trial
+    from regimens.trial import engine_choice
+    from regimens.trial.task import Task
 
     torch.set_num_threads(1)
     if core := one_core():
@@ -28,12 +30,12 @@ def main() -> int:
     overrides = ["name=bench", "data=digits", "tracking=none", "activation=selu", "init=lecun_normal"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         configs = [compose("train", [*overrides, f"paths.root={ROOT}", f"seed={i}"]) for i in range(TRIALS)]
-    size = engines.FLEET["cpu"]
+    size = engine_choice.FLEET["cpu"]
 
     def seconds(folder: Path, *, fleet: bool) -> float:
         """Of one trial."""
         count = TRIALS if fleet else PLAIN
-        tasks = [trial.Task(configs[i], folder / str(i), {}) for i in range(count)]
+        tasks = [Task(configs[i], folder / str(i), {}) for i in range(count)]
         start = time.process_time()
         for first in range(0, count, size if fleet else 1):
             if fleet:

@@ -60,13 +60,15 @@ def configs(size: Size) -> list[Any]:
 def ours(size: Size, folder: Path) -> tuple[float, float]:
     """Seconds of the whole fleet, and of one of its epochs."""
     from regimens import trial
+    from regimens.core.result import Result
+    from regimens.trial.task import Task
 
-    tasks = [trial.Task(cfg, folder / str(i), {}) for i, cfg in enumerate(configs(size))]
+    tasks = [Task(cfg, folder / str(i), {}) for i, cfg in enumerate(configs(size))]
     start = time.perf_counter()
     results = trial.run_fleet(tasks)
     whole = time.perf_counter() - start
     raise_first(results)
-    trained = [one for one in results if isinstance(one, trial.Result)]
+    trained = [one for one in results if isinstance(one, Result)]
     alone = [one.provenance.get("engine_note") for one in trained if one.provenance["engine"] != "fleet"]
     if alone:
         raise RuntimeError(f"{len(alone)} trials were trained alone: {alone[0]}")

@@ -83,7 +83,7 @@ def one_core() -> set[int] | None:
 
 def publish(name: str, figures: Sequence[Figure], not_run: Mapping[str, str], **more: Any) -> int:
     """Print the figures, write `benchmarks/results/<name>.json`; the exit status: 1 where a target is missed."""
-    from regimens.provenance import cores, processor, versions
+    from regimens.core.provenance import cores, processor, versions
 
     for figure in figures:
         print(figure)
@@ -103,11 +103,12 @@ def write_data(folder: Path, size: int) -> None:
     import numpy as np
     from hydra import compose, initialize_config_dir
 
-    from regimens import trial
+    from regimens.trial.composition import load_data
+    from regimens.trial.regimen import plain
 
     overrides = ["name=bench", f"data.train_size={size}", f"paths.root={ROOT}"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        split = trial.load_data(trial.plain(compose("train", overrides=overrides)))
+        split = load_data(plain(compose("train", overrides=overrides)))
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("x_train", "y_train", "x_valid", "y_valid"):
         np.save(folder / f"{name}.npy", getattr(split, name).numpy())

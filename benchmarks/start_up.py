@@ -52,8 +52,8 @@ def mlflow(trials: int, folder: str) -> list[float]:
     """Seconds that MLflow takes for one trial of ten epochs, its SQLite database there and warm."""
     from datetime import UTC, datetime
 
-    from regimens.result import Result, write
-    from regimens.tracking import Mlflow
+    from regimens.core.result import Result, write
+    from regimens.tracking.mlflow import Mlflow
 
     tracker, taken = Mlflow(f"sqlite:///{folder}/mlflow.db", "bench", f"{folder}/mlartifacts"), []
     names = ("epoch", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "time")

@@ -1,7 +1,7 @@
 """Where a study's storage limits it: what handing out a trial costs, by the trials done and by the workers at work.
 
 command: python benchmarks/storage.py [trials]     (default 10,000; about 15 minutes on two quiet cores)
-Trials do nothing, so that all of the time is the ledger's. Measured: one worker in a cell with up to 10,000 finished
+Trials do nothing, so that all of the time is the queue's. Measured: one worker in a cell with up to 10,000 finished
 trials; one worker beside up to 255 others that hold a trial each; up to 8 workers at once. Modelled from that, since
 256 workers do not fit on two cores: a closed queue (exact mean-value analysis) of workers that train for a while and
 then come to what only one of them can do at a time. Prints tables; writes results/storage.json and .svg beside this.
@@ -38,11 +38,11 @@ BUSY = 0.8  # the knee: the most workers that train for this share of their time
 
 def new_study(directory: Path, optimizers: list[str], trials: int) -> None:
     """Write the definition of a study of `trials` trials in each of its cells."""
-    from regimens.study.axes import read_command_line
-    from regimens.study.compose import Composer, Source
-    from regimens.study.define import define
-    from regimens.study.opening import settle_definition
-    from regimens.study.settings import read_settings
+    from regimens.study.definition.command_line import read_command_line
+    from regimens.study.definition.composer import Composer, Source
+    from regimens.study.definition.define import define
+    from regimens.study.definition.settings import read_settings
+    from regimens.study.queue.open import settle_definition
 
     source = Source(
         "train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{ROOT / 'conf'}"), ("schema", "structured://"))
@@ -74,8 +74,8 @@ class Stopwatch:
 
 def watched() -> tuple[Stopwatch, Stopwatch]:
     """How long this process holds the journal's lock, and the lock of a cell's list of trials."""
-    from regimens.study.phase import Phase
-    from regimens.study.storage import JournalLock
+    from regimens.study.queue.phase import Phase
+    from regimens.study.queue.storage import JournalLock
 
     journal, cell = Stopwatch(), Stopwatch()
     acquire, release, lock = JournalLock.acquire, JournalLock.release, Phase.lock
@@ -105,14 +105,14 @@ def fill(directory: Path, done: int) -> None:
     """Enter the first `done` trials of the only cell as finished."""
     import optuna
 
-    from regimens.study.opening import STORAGE_VARIABLE, make_ledger
+    from regimens.study.queue.open import STORAGE_VARIABLE, open_queue
 
     url = os.environ.get(STORAGE_VARIABLE)
     if url:  # a filler need not wait for the disk
         os.environ[STORAGE_VARIABLE] = f"{url}?options=-csynchronous_commit%3Doff"
-    ledger = make_ledger(directory)
-    cell = ledger.study.cells[0]
-    handle = ledger._phase(cell, "tuning").optuna
+    queue = open_queue(directory)
+    cell = queue.study.cells[0]
+    handle = queue._phase(cell, "tuning").optuna
     for number in range(done):
         lr = 0.001 + number / 1e6
         attributes = {"slot": number, "values": {"optimizer.lr": lr}, "status": "completed"}
@@ -130,16 +130,16 @@ def worker(directory: Path, most: int, others: int, done: int) -> None:
 
     `others` hold a trial each, and `done` are finished already.
     """
-    from regimens.result import Result, write
-    from regimens.study.opening import make_ledger
+    from regimens.core.result import Result, write
+    from regimens.study.queue.open import open_queue
 
     fill(directory, done)
     journal, cell = watched()
     began = time.perf_counter()
-    ledger = make_ledger(directory)
-    held = [ledger.claim() for _ in range(others)]
-    for one in ledger.study.cells:
-        ledger._phase(one, "tuning").trials()
+    queue = open_queue(directory)
+    held = [queue.claim() for _ in range(others)]
+    for one in queue.study.cells:
+        queue._phase(one, "tuning").trials()
     opened = time.perf_counter() - began
     print("ready", flush=True)
     sys.stdin.readline()  # all go at once
@@ -147,15 +147,15 @@ def worker(directory: Path, most: int, others: int, done: int) -> None:
     while len(rows) < most:
         marks = (journal.seconds, cell.seconds)
         before, cpu = time.perf_counter(), time.process_time()
-        claim = ledger.claim()
+        claim = queue.claim()
         if claim is None:
             break
         wall, used = time.perf_counter() - before, time.process_time() - cpu
-        result = Result("completed", "none", claim.seed, {}, "0" * 64, {}, study=ledger.about(claim))
+        result = Result("completed", "none", claim.seed, {}, "0" * 64, {}, study=queue.about(claim))
         result.metrics["val/accuracy"] = 0.5
         write(result, claim.directory)
         before, cpu = time.perf_counter(), time.process_time()
-        ledger.finish(claim, result)
+        queue.finish(claim, result)
         wall, used = wall + time.perf_counter() - before, used + time.process_time() - cpu
         locks = {"journal": journal.seconds - marks[0], "cell": cell.seconds - marks[1]}
         rows.append({"wall": wall, "cpu": used, **locks, "ended": time.time()})

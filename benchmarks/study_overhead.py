@@ -25,18 +25,19 @@ def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any) -
 
     from omegaconf import OmegaConf
 
-    from regimens import trial
-    from regimens.result import Result, write
+    from regimens.core.hashing import digest
+    from regimens.core.result import Result, write
+    from regimens.trial.regimen import GROUPS, regimen_of
 
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    regimen = trial.regimen_of(config)
+    regimen = regimen_of(config)
     result = Result(
         status="completed",
         name="zero",
         seed=cfg.seed,
         regimen=regimen,
-        regimen_hash=trial.digest(regimen),
-        choices={group: choices.get(group, "?") for group in trial.GROUPS},
+        regimen_hash=digest(regimen),
+        choices={group: choices.get(group, "?") for group in GROUPS},
         study=dict(study),
         metrics={"val/accuracy": 0.5 + (cfg.seed % 997) / 10000, "time/train": 0.0},
         history={name: [0.5] * 10 for name in ("train/loss", "val/loss", "val/accuracy", "lr", "time")}
@@ -59,7 +60,7 @@ def main(trials: int) -> int:
         command = [
             *(sys.executable, str(ROOT / "src" / "train.py"), "-m", "optimizer=adam", "data=digits"),
             *("study.tuned=[optimizer.lr]", f"study.trials={trials - 1}", "study.seeds=1"),
-            "hydra.sweeper.run_trial=study_overhead.run",
+            "hydra.sweeper.run_trial=study_overhead",
         ]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks"), "STAMPS": str(stamps)}
         for what in ("run", "resume"):

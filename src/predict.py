@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 
 
 def main() -> int:
@@ -17,10 +17,11 @@ def main() -> int:
     parser.add_argument("--key", default="X", help="the array of an .npz (default: X)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where a run id is looked for (default: runs)")
     args = parser.parse_args()
-    from regimens import predict
+    from regimens.inference import predict
+    from regimens.tracking.delivery import find_run
 
     try:
-        model = predict.load(predict.find(args.run, args.runs), args.weights)
+        model = predict.load(find_run(args.run, args.runs), args.weights)
         x = predict.read_inputs(args.data, model, args.key)
         predict.write(model.classes, model.probabilities(x), args.out)
     except (UserError, OSError) as error:

@@ -11,11 +11,11 @@ def main(overrides: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     from regimens import catalogue
-    from regimens.build import build
     from regimens.cli import CONF
+    from regimens.core.build import build
+    from regimens.core.errors import UserError
     from regimens.data import SPLIT_KEYS, prepare
     from regimens.data.fashion import Unavailable
-    from regimens.errors import UserError
 
     try:
         catalogue.check_options(overrides, CONF)

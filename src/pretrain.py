@@ -31,8 +31,8 @@ def publish(table: Path, folder: Path) -> None:
     """Copy the weights of each final of the study that `table` tells of, under a name that other studies can give."""
     import json
 
-    from regimens.study.claim import place
-    from regimens.study.definition import Study
+    from regimens.study.definition.study import Study
+    from regimens.study.queue.finished import place
 
     about = json.loads(table.read_text())["study"]
     directory = RUNS / f"{about['name']}-{about['id']}"

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.report.build import build_parity, build_report
 
 

@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from regimens.result import Result
+from regimens.core.result import Result
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SMALL = (

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from regimens.advice import advise
-from regimens.errors import UserError
+from regimens.core.errors import UserError
+from regimens.trial.advice import advise
 from tests.conftest import Train
 
 GOOD = {"activation": "elu", "init": "he_normal", "norm": "none", "optimizer": "nadam"}

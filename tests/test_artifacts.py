@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from regimens.artifacts import as_yaml
+from regimens.trial.artifacts import as_yaml
 
 STRINGS = [
     "1e-3",

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from regimens.build import build, make
-from regimens.errors import UserError
+from regimens.core.build import build, make
+from regimens.core.errors import UserError
 
 
 def test_a_target_is_built_with_its_values_and_without_what_is_said_about_it() -> None:

@@ -15,10 +15,10 @@ import yaml
 from safetensors.torch import save_file
 
 from regimens import trial
-from regimens.advice import advise
-from regimens.build import METADATA, locate
+from regimens.core.build import METADATA, locate
 from regimens.data import SPLIT_KEYS
 from regimens.report.parity import published
+from regimens.trial.advice import advise
 from tests.conftest import CONF, Compose
 
 FILES = sorted(CONF.glob("**/*.yaml"))

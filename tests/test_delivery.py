@@ -2,13 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from regimens import cli, delivery
-from regimens.delivery import Outage, delivered, marked
-from regimens.result import Result, write
-from regimens.tracker import NoTracking
+from regimens import cli
+from regimens.core.result import Result, write
+from regimens.tracking import delivery
+from regimens.tracking.delivery import Outage, delivered, marked
+from regimens.tracking.interface import Tracking
 
 
-class Room(NoTracking):
+class Room(Tracking):
     """A tracker that remembers, and may be away."""
 
     def __init__(self) -> None:

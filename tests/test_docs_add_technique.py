@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from regimens.result import read
+from regimens.core.result import read
 from tests.conftest import CONF
 
 ROOT = CONF.parent

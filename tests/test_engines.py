@@ -7,7 +7,7 @@ import sys
 def test_an_engine_is_chosen_without_torch() -> None:
     code = """
 import sys
-from regimens.engines import Size, choose
+from regimens.trial.engine_choice import Size, choose
 parts = {name: {"_target_": "regimens.x"} for name in ("optimizer", "clip", "activation")}
 config = {
     **parts,

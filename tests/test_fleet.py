@@ -10,11 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from regimens import fleet, trial
-from regimens.errors import Pruned
-from regimens.result import Result
-from regimens.training.fleet import Fleet
-from regimens.trial import Task
+from regimens import trial
+from regimens.core.errors import Pruned
+from regimens.core.result import Result
+from regimens.training.engines.fleet import Fleet
+from regimens.trial import fleet
+from regimens.trial.task import Task
 
 from .conftest import Compose
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from regimens.heavy import bring
+from regimens.core.imports import import_packages
 
 PACKAGE = "xml.dom.pulldom"  # small, and imported by nobody here
 
@@ -20,7 +20,7 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_what_is_brought_is_there_and_set_aside() -> None:
     gc.unfreeze()
-    bring(PACKAGE)
+    import_packages(PACKAGE)
     assert PACKAGE in sys.modules
     assert gc.isenabled()
     assert gc.get_freeze_count() > 1000
@@ -28,29 +28,29 @@ def test_what_is_brought_is_there_and_set_aside() -> None:
 
 def test_bringing_again_sets_nothing_aside() -> None:
     # What a trial leaves behind in cycles would otherwise stay for ever with the next trial.
-    bring(PACKAGE)
+    import_packages(PACKAGE)
     gc.unfreeze()
-    bring(PACKAGE)
+    import_packages(PACKAGE)
     assert gc.get_freeze_count() == 0
 
 
 def test_nobody_looks_for_garbage_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[bool] = []
-    monkeypatch.setattr("regimens.heavy.importlib.import_module", lambda name: looked.append(gc.isenabled()))
-    bring(PACKAGE)
+    monkeypatch.setattr("regimens.core.imports.importlib.import_module", lambda name: looked.append(gc.isenabled()))
+    import_packages(PACKAGE)
     assert looked == [False]
 
 
 def test_a_missing_package_raises_and_looking_goes_on() -> None:
     with pytest.raises(ModuleNotFoundError):
-        bring("no_such_package")
+        import_packages("no_such_package")
     assert gc.isenabled()
 
 
 def test_who_had_turned_it_off_finds_it_off() -> None:
     gc.disable()
     try:
-        bring(PACKAGE)
+        import_packages(PACKAGE)
         assert not gc.isenabled()
     finally:
         gc.enable()

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +13,12 @@ from types import ModuleType
 import pytest
 import yaml
 
+from regimens.core.provenance import NUMBERS
+
 ROOT = Path(__file__).resolve().parent.parent
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+# What a trial imports besides: none of it decides over a number.
+MOVE_NOTHING = {f"core/{name}" for name in ("errors", "files", "imports", "process", "provenance", "secrets", "locks")}
 STUDIES = [name for names in PARAMS["studies"].values() for name in names]
 
 
@@ -81,6 +86,30 @@ def test_a_stage_depends_on_what_exists_or_another_stage_makes(name: str) -> Non
         assert dep in made or inside or (ROOT / dep).exists(), f"{name} depends on {dep}, which nothing makes"
     script = command.split()[1]
     assert script in deps, f"{name} runs {script} and does not depend on it"
+
+
+@pytest.mark.parametrize("name", sorted(stages()))
+def test_a_stage_that_trains_depends_on_all_that_its_numbers_follow_from(name: str) -> None:
+    command, deps, _ = stages()[name]
+    if command.split()[1] in ("src/train.py", "src/pretrain.py"):
+        assert {f"src/regimens/{part.partition('/')[0]}" for part in NUMBERS} <= set(deps)
+
+
+def test_the_list_of_what_numbers_follow_from_is_what_training_imports() -> None:
+    code = (
+        "import sys, regimens.trial; from hydra import compose, initialize_config_dir\n"
+        f"with initialize_config_dir({str(ROOT / 'conf')!r}, version_base='1.3'):\n"
+        "    cfg = compose('train', ['data=digits', 'epochs=1', 'tracking=none', f'paths.root={sys.argv[1]}'])\n"
+        "import pathlib; regimens.trial.run(cfg, pathlib.Path(sys.argv[1], 'trial'), choices={})\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('regimens.')))"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        told = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True).stdout
+    modules = {name.removeprefix("regimens.").replace(".", "/") for name in told.split()}
+    assert "training/module" in modules and "data/cut" in modules
+    named = tuple(part.removesuffix(".py") for part in NUMBERS)
+    left = {name for name in modules if not name.startswith(named)} - {"core"}
+    assert left <= MOVE_NOTHING, f"not in provenance.NUMBERS: {sorted(left - MOVE_NOTHING)}"
 
 
 @pytest.mark.parametrize("name", STUDIES)

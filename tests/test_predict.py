@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regimens import predict
+from regimens.core.errors import UserError
 from regimens.data.arrays import Array
-from regimens.errors import UserError
+from regimens.inference import predict
+from regimens.tracking.delivery import find_run
 
 from .conftest import CONF, Train
 
@@ -99,7 +100,7 @@ def test_what_cannot_be_predicted_is_told_in_a_line(train: Train, tmp_path: Path
     with pytest.raises(UserError, match="it holds features; choose with --key"):
         predict.read_inputs(tmp_path / "other.npz", model)
     with pytest.raises(UserError, match="no such directory, and no run"):
-        predict.find("nowhere", tmp_path)
+        find_run("nowhere", tmp_path)
     text = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.replace("- 16", "- 17"))
     with pytest.raises(UserError, match="not the weights of the network"):

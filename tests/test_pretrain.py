@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from regimens.errors import UserError
-from regimens.study.axes import options
+from regimens.core.errors import UserError
+from regimens.study.definition.command_line import options
 from tests.conftest import Compose
 
 ROOT = Path(__file__).resolve().parent.parent

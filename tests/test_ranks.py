@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from regimens import ranks
-from regimens.errors import Pruned, UserError
+from regimens.core.errors import Pruned, UserError
+from regimens.trial import ranks
 from tests.conftest import Train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -53,7 +53,11 @@ def ranks_of(directory: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         line = process.info["cmdline"] or []
-        if "regimens.ranks" in line and str(directory) in line[-1] and process.info["status"] != psutil.STATUS_ZOMBIE:
+        if (
+            "regimens.trial.ranks" in line
+            and str(directory) in line[-1]
+            and process.info["status"] != psutil.STATUS_ZOMBIE
+        ):
             found.append(process)
     return found
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from regimens.errors import UserError
-from regimens.result import FILE_NAME, Result, finite, read, write, write_text
+from regimens.core.errors import UserError
+from regimens.core.files import write_text
+from regimens.core.result import FILE_NAME, Result, finite, read, write
 
 
 def result(**changes: object) -> Result:

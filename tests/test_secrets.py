@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regimens import secrets
-from regimens.errors import UserError
-from regimens.predict import load
-from regimens.result import write_json
-from regimens.secrets import keep, redact, restore
+from regimens.core import secrets
+from regimens.core.errors import UserError
+from regimens.core.files import write_json
+from regimens.core.secrets import keep, redact, restore
+from regimens.inference.predict import load
 from regimens.training.transfer import load_weights
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from regimens import predict, serving
-from regimens.tracking import Mlflow
+from regimens.inference import mlflow_model, predict
+from regimens.tracking.mlflow import Mlflow
 
 from .conftest import CONF, SMALL, Train
 
@@ -44,8 +44,11 @@ def test_a_packaged_run_answers_as_predict_does_and_holds_no_pickle(train: Train
     from mlflow.models import Model
 
     train("data=csv", f"data.path={table}", "data.target=answer", "data.train_size=null", "norm=batch")
-    serving.package(tmp_path / "trial", tmp_path / "model", Model())
-    served, model = serving._load_pyfunc(str(tmp_path / "model" / "data" / "run")), predict.load(tmp_path / "trial")
+    mlflow_model.package(tmp_path / "trial", tmp_path / "model", Model())
+    served, model = (
+        mlflow_model._load_pyfunc(str(tmp_path / "model" / "data" / "run")),
+        predict.load(tmp_path / "trial"),
+    )
     import pandas as pd
 
     rows = pd.read_csv(table)[["answer", "b", "a"]]

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from regimens import terminal
+from regimens.core import terminal
 
 
 class Screen(io.StringIO):

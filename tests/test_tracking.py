@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from regimens.tracking import Mlflow
-from regimens.tracking_file import absolute, beside
+from regimens.tracking.mlflow import Mlflow
+from regimens.tracking.sqlite_file import absolute, beside
 
 from .conftest import Train
 

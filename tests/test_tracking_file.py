@@ -8,7 +8,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from regimens.tracking_file import make
+from regimens.tracking.sqlite_file import make
 
 
 def making(uri: str) -> int:

@@ -6,9 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from regimens import trial
-from regimens.errors import Pruned, UserError
-from regimens.result import read
+from regimens.core.errors import Pruned, UserError
+from regimens.core.result import read
+from regimens.trial import single
+from regimens.trial.composition import compose, load_data
+from regimens.trial.regimen import plain
 
 from .conftest import Compose, Train
 
@@ -63,14 +65,14 @@ def test_another_seed_gives_other_weights_and_global_streams_stay_untouched(trai
 
 
 def test_streams_are_separate_so_that_dropout_changes_neither_initial_weights_nor_batches(composed: Compose) -> None:
-    from regimens.settings import read_settings
     from regimens.training.ddp import Spread
+    from regimens.trial.settings import read_settings
 
     nets = []
     for overrides in ([], ["regularization=dropout"], ["optimizer=adam"]):
-        config = trial.plain(composed(*overrides)[0])
+        config = plain(composed(*overrides)[0])
         settings = read_settings(config)
-        module = trial.compose(config, settings, Spread(settings.batch_size), trial.load_data(config))
+        module = compose(config, settings, Spread(settings.batch_size), load_data(config))
         nets.append(module.net.state_dict())
     for other in nets[1:]:
         assert all(torch.equal(nets[0][key], other[key]) for key in nets[0])
@@ -169,7 +171,7 @@ def test_task_b_learns_from_a_frozen_then_free(train: Train, tmp_path: Path) -> 
 
 
 def test_no_git_repository_is_no_obstacle(tmp_path: Path) -> None:
-    from regimens.provenance import code
+    from regimens.core.provenance import code
 
     assert code(tmp_path) == {"revision": None, "dirty": None}
 
@@ -219,9 +221,11 @@ class Forbidden:
 
 
 def test_only_a_final_reads_the_test_set(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = trial.load_data
+    load = load_data
     monkeypatch.setattr(
-        trial, "load_data", lambda config, **task: replace(load(config, **task), x_test=Forbidden(), y_test=Forbidden())
+        single,
+        "load_data",
+        lambda config, **task: replace(load(config, **task), x_test=Forbidden(), y_test=Forbidden()),
     )
     assert "test/accuracy" not in train("test=false").metrics
     with pytest.raises(AssertionError, match="the test set was read"):

@@ -31,7 +31,7 @@ def main() -> int:
 
 def mlflow(uri: str, port: int) -> list[str]:
     """The command of MLflow's server, with one worker and none of its background jobs."""
-    from regimens.tracking import Mlflow
+    from regimens.tracking.mlflow import Mlflow
 
     # Job execution alone would start a dozen processes, for features that need a language model.
     os.environ |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -23,8 +23,11 @@ if __name__ == "__main__":
     folder, case, engine = sys.argv[1:]
     import torch
 
-    from regimens import composition, fitting, terminal, trial
+    from regimens.core import terminal
     from regimens.data.split import Split
+    from regimens.trial import composition, fitting
+    from regimens.trial.single import sandbox
+    from regimens.trial.task import Task, begin
 
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder).parent / "compiled"))
     overrides = ["name=bench", "epochs=2", "activation=selu", "init=lecun_normal", f"engine={engine}", *CASES[case]]
@@ -43,8 +46,8 @@ if __name__ == "__main__":
             show(epoch, numbers)
 
         with tempfile.TemporaryDirectory() as directory, terminal.progress(2) as show:
-            one = trial.begin(trial.Task(config, Path(directory), {}, on_epoch=note))
-            with trial.sandbox(one.settings):
+            one = begin(Task(config, Path(directory), {}, on_epoch=note))
+            with sandbox(one.settings):
                 module = composition.compose(one.config, one.settings, one.spread, split)
                 fitting.fit(module, one, split)
         if module.engine.name != engine:

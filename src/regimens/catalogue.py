@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 
 USAGE = """\
 Train one regimen:   python src/train.py optimizer=nadam scheduler=exp epochs=5

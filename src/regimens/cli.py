@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regimens.errors import UserError
-from regimens.secrets import redact
+from regimens.core.errors import UserError
+from regimens.core.secrets import redact
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from regimens.result import Result
+    from regimens.core.result import Result
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
@@ -83,16 +83,22 @@ def single(cfg: "DictConfig") -> int:
     """Train one regimen in Hydra's run directory, show it, track it, and say where everything lies."""
     from hydra.core.hydra_config import HydraConfig
 
-    from regimens import delivery, terminal, trial
-    from regimens.build import make
-    from regimens.result import write
-    from regimens.study.locks import busy
+    from regimens import trial
+    from regimens.core import terminal
+    from regimens.core.build import make
+    from regimens.core.result import write
+    from regimens.study.queue.sessions import busy
+    from regimens.tracking import delivery
+    from regimens.trial.record import described, unfinished
+    from regimens.trial.regimen import plain
+    from regimens.trial.settings import read_settings
+    from regimens.trial.task import given_advice
 
     context = HydraConfig.get().runtime
     directory, choices = Path(context.output_dir), dict(context.choices)
-    config = trial.plain(cfg)
+    config = plain(cfg)
     tracking = make(config["tracking"])
-    for sentence in trial.given_advice(trial.read_settings(config), choices, config):
+    for sentence in given_advice(read_settings(config), choices, config):
         terminal.advise(sentence)
 
     def show(result: "Result") -> str | None:
@@ -107,11 +113,11 @@ def single(cfg: "DictConfig") -> int:
     except UserError:
         raise
     except KeyboardInterrupt:
-        tracking.log(trial.unfinished(cfg, choices=choices, status="killed"), directory)
+        tracking.log(unfinished(cfg, choices=choices, status="killed"), directory)
         print("interrupted: no result was written; the same command starts again", file=sys.stderr)
         raise
     except Exception as err:
-        result = trial.unfinished(cfg, choices=choices, status="failed", error=err)
+        result = unfinished(cfg, choices=choices, status="failed", error=described(err))
         write(result, directory)
         show(result)
         raise
@@ -130,13 +136,14 @@ def sync(overrides: Sequence[str]) -> int:
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
 
-    from regimens import delivery, trial
-    from regimens.build import make
-    from regimens.study.locks import busy
+    from regimens.core.build import make
+    from regimens.study.queue.sessions import busy
+    from regimens.tracking import delivery
+    from regimens.trial.regimen import plain
 
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = trial.plain(compose("train", list(overrides)))
+            config = plain(compose("train", list(overrides)))
     except HydraException as error:
         raise UserError(_one_line(error)) from error
     room = make(config["tracking"])

@@ -23,7 +23,9 @@ def server():
 
 
 def tracked(uri: str) -> str:
-    return f"+tracking={{_target_:regimens.tracking.Mlflow,uri:'{uri}',experiment:regimens,artifacts:mlartifacts}}"
+    return (
+        f"+tracking={{_target_:regimens.tracking.mlflow.Mlflow,uri:'{uri}',experiment:regimens,artifacts:mlartifacts}}"
+    )
 
 
 def children(uri: str) -> list:
@@ -120,8 +122,8 @@ def test_a_database_that_stays_away_costs_one_line_and_the_command_resumes(
 
 
 def test_logging_a_trial_to_a_server_takes_a_tenth_of_a_second(tmp_path: Path, server: postgres.Postgres) -> None:
-    from regimens.result import Result, write
-    from regimens.tracking import Mlflow
+    from regimens.core.result import Result, write
+    from regimens.tracking.mlflow import Mlflow
 
     with postgres.mlflow_server(server.create("speed"), tmp_path / "artifacts") as (_, uri):
         postgres.wait_for_mlflow(uri)

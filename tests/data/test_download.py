@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from regimens.core.errors import DataError
 from regimens.data.download import fetch, gunzip
-from regimens.errors import DataError
 
 PLAIN = np.random.default_rng(0).bytes(300_000)
 PACKED = gzip.compress(PLAIN)

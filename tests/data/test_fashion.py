@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from regimens import data
+from regimens.core.errors import DataError
 from regimens.data import fashion, sources
-from regimens.errors import DataError
 
 A30 = [4, 0, 5, 7, 7, 7, 4, 4, 3, 4, 0, 1, 6, 3, 4, 3, 2, 6, 5, 3, 4, 5, 1, 3, 4, 2, 0, 6, 7, 1]
 B30 = [1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 1, 1]

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from regimens.core.errors import UserError
 from regimens.data.loader import Blocks
-from regimens.errors import UserError
 
 
 def flat(blocks: Blocks) -> list[int]:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from regimens.core.errors import DataError
 from regimens.data import scaling
-from regimens.errors import DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(9000, 3, 2), dtype=np.uint8)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from regimens.core.errors import DataError
 from regimens.data import carve, sources
-from regimens.errors import DataError
 
 from .conftest import Npz
 

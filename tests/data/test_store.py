@@ -16,9 +16,10 @@ import torch
 from omegaconf import OmegaConf
 
 from regimens import data
-from regimens.data import files, sources
+from regimens.core import files
+from regimens.core.errors import DataError
+from regimens.data import sources
 from regimens.data.split import Split
-from regimens.errors import DataError
 
 from .conftest import Npz
 
@@ -231,7 +232,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize("path", sorted((ROOT / "conf" / "data").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_data_yaml_fits_its_source(path: Path) -> None:
-    from regimens.build import check
+    from regimens.core.build import check
 
     node = OmegaConf.to_container(OmegaConf.load(path))
     assert isinstance(node, dict)

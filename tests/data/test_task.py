@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from regimens.core.errors import DataError
 from regimens.data import task
-from regimens.errors import DataError
 
 Y = np.array([9, 5, 0, 6, 7, 6, 4])
 

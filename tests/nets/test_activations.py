@@ -10,7 +10,7 @@ import yaml
 from scipy.special import erf, expit
 from torch import nn
 
-from regimens.build import build
+from regimens.core.build import build
 from regimens.nets.activations import activation_layer
 
 CONF = Path(__file__).parents[2] / "conf" / "activation"

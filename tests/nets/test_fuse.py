@@ -8,7 +8,7 @@ import torch
 from tests.conftest import Train
 from torch import nn
 
-from regimens import terminal
+from regimens.core import terminal
 from regimens.nets.dropout import Dropout
 from regimens.nets.fuse import fuse, seconds_saved
 from regimens.nets.mlp import MLP

@@ -8,8 +8,8 @@ import torch
 import yaml
 from scipy import stats
 
-from regimens.build import build
-from regimens.errors import UserError
+from regimens.core.build import build
+from regimens.core.errors import UserError
 from regimens.nets.initializers import identity, initialize, variance_scaling
 
 CONF = Path(__file__).parents[2] / "conf" / "init"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.nets.activations import activation_layer
 from regimens.nets.initializers import variance_scaling
 from regimens.nets.mlp import MLP

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.nets.dropout import AlphaDropout, Dropout
 from regimens.nets.monte_carlo import mc_predict
 from regimens.nets.norm import BatchNorm

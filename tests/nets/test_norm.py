@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.func import functional_call, grad, vmap
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.nets.norm import BatchNorm, Norm
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.report.build import build_parity, build_report
 from regimens.report.parity import all_comparisons, every_number_table
 from regimens.report.tables import Cell, Study, Trial

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from regimens.study.attempt import is_out_of_memory
+from regimens.study.workers.run_batch import is_out_of_memory
 
 
 def test_memory_that_torch_cannot_get_is_told_from_other_errors() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from regimens.errors import UserError
-from regimens.study.compose import Composer, Source
+from regimens.core.errors import UserError
+from regimens.study.definition.composer import Composer, Source
 
 CONF = Path(__file__).parents[2] / "conf"
 

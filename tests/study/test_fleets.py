@@ -12,15 +12,15 @@ from typing import Any
 import optuna
 import pytest
 
-from regimens.engines import Size
-from regimens.result import Result, read, write, write_together
-from regimens.study.axes import read_command_line
-from regimens.study.claim import Claim
-from regimens.study.compose import Composer, Source
-from regimens.study.define import define
-from regimens.study.definition import Study
-from regimens.study.ledger import Ledger
-from regimens.study.settings import read_settings
+from regimens.core.result import Result, read, write, write_together
+from regimens.study.definition.command_line import read_command_line
+from regimens.study.definition.composer import Composer, Source
+from regimens.study.definition.define import define
+from regimens.study.definition.settings import read_settings
+from regimens.study.definition.study import Study
+from regimens.study.queue.claim import Claim
+from regimens.study.queue.trial_queue import TrialQueue
+from regimens.trial.engine_choice import Size
 
 ROOT = Path(__file__).parents[2]
 DIGITS = Size(1000, 64, 10)
@@ -132,8 +132,8 @@ def timeless(root: Path) -> list[Any]:
     return trials
 
 
-def ledger_of(directory: Path, study: Study) -> Ledger:
-    return Ledger(study, directory, optuna.storages.InMemoryStorage(), Composer(study.source), "here there")
+def ledger_of(directory: Path, study: Study) -> TrialQueue:
+    return TrialQueue(study, directory, optuna.storages.InMemoryStorage(), Composer(study.source), "here there")
 
 
 def result_of(study: Study, claim: Claim) -> Result:
@@ -142,26 +142,26 @@ def result_of(study: Study, claim: Claim) -> Result:
 
 def test_a_worker_takes_a_whole_fleet_and_nobody_else_a_part_of_it(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    ledger = ledger_of(tmp_path, study)
-    batch = ledger.claim_batch()
+    queue = ledger_of(tmp_path, study)
+    batch = queue.claim_batch()
     assert batch is not None and [claim.number for claim in batch.claims] == [0, 1, 2, 3]
-    assert ledger.claim_batch() is None
-    assert not ledger.finished
+    assert queue.claim_batch() is None
+    assert not queue.finished
     for claim in batch.claims:
         write(result_of(study, claim), claim.directory)
-        ledger.finish(claim, result_of(study, claim))
+        queue.finish(claim, result_of(study, claim))
     batch.release()
-    assert ledger.claim_batch() is None
-    assert ledger.finished
+    assert queue.claim_batch() is None
+    assert queue.finished
 
 
 def test_what_is_left_of_a_fleet_is_claimed_in_the_company_of_all_of_it(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    ledger = ledger_of(tmp_path, study)
+    queue = ledger_of(tmp_path, study)
     for number in (0, 2):
-        claim = ledger._phase(study.cells[0], "final").claim_of(number, {})
+        claim = queue._phase(study.cells[0], "final").claim_of(number, {})
         write(result_of(study, claim), claim.directory)
-    batch = ledger.claim_batch()
+    batch = queue.claim_batch()
     assert batch is not None
     assert [claim.number for claim in batch.claims] == [1, 3]
     assert [member.number for member in batch.members] == [0, 1, 2, 3]
@@ -169,8 +169,8 @@ def test_what_is_left_of_a_fleet_is_claimed_in_the_company_of_all_of_it(tmp_path
 
 def test_a_fleet_whose_worker_died_while_it_wrote_the_results_is_not_trained_again(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    ledger = ledger_of(tmp_path, study)
-    batch = ledger.claim_batch()
+    queue = ledger_of(tmp_path, study)
+    batch = queue.claim_batch()
     assert batch is not None and batch.journal is not None
     places = {claim.directory: result_of(study, claim) for claim in batch.claims}
 
@@ -179,12 +179,12 @@ def test_a_fleet_whose_worker_died_while_it_wrote_the_results_is_not_trained_aga
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("regimens.result.finish_together", dies)
+        patch.setattr("regimens.core.result.finish_together", dies)
         write_together(places, batch.journal)
     batch.release()
     assert len(list(tmp_path.rglob("result.json"))) == 1
-    assert ledger.claim_batch() is None
-    assert ledger.finished
+    assert queue.claim_batch() is None
+    assert queue.finished
     assert [read(place) for place in places] == list(places.values())
     assert not batch.journal.exists()
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from regimens.errors import UserError
-from regimens.provenance import training_code
-from regimens.study.identity import _weights
+from regimens.core.errors import UserError
+from regimens.core.provenance import training_code
+from regimens.study.definition.identity import _weights
 
 
 def test_other_weights_under_the_same_path_are_another_study(tmp_path: Path) -> None:

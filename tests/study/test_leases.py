@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from regimens.errors import UserError
-from regimens.study import leases
-from regimens.study.leases import Lease, inventory, take
+from regimens.core.errors import UserError
+from regimens.study.workers import leases
+from regimens.study.workers.leases import Lease, inventory, take
 
 
 @pytest.fixture(autouse=True)

@@ -7,45 +7,45 @@ from pathlib import Path
 import optuna
 import pytest
 
-from regimens.result import Result, write
-from regimens.study.axes import read_command_line
-from regimens.study.compose import Composer, Source
-from regimens.study.define import define
-from regimens.study.ledger import Ledger
-from regimens.study.settings import read_settings
+from regimens.core.result import Result, write
+from regimens.study.definition.command_line import read_command_line
+from regimens.study.definition.composer import Composer, Source
+from regimens.study.definition.define import define
+from regimens.study.definition.settings import read_settings
+from regimens.study.queue.trial_queue import TrialQueue
 
 CONF = Path(__file__).parent / "fake" / "conf"
 
 
-def ledger_of(directory: Path, trials: int) -> Ledger:
+def ledger_of(directory: Path, trials: int) -> TrialQueue:
     source = Source("train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{CONF}"), ("schema", "structured://")))
     composer = Composer(source)
     settings = read_settings({"tuned": ["optimizer.lr"], "trials": trials, "sampler": "random"})
     study = define(settings, read_command_line(["optimizer=adam"]), composer, name="flat")
-    return Ledger(study, directory, optuna.storages.InMemoryStorage(), composer, "here there")
+    return TrialQueue(study, directory, optuna.storages.InMemoryStorage(), composer, "here there")
 
 
-def take(ledger: Ledger) -> int:
-    claim = ledger.claim()
+def take(queue: TrialQueue) -> int:
+    claim = queue.claim()
     assert claim is not None
-    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=ledger.about(claim))
+    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=queue.about(claim))
     result.metrics["val/accuracy"] = 0.5
     write(result, claim.directory)
-    ledger.finish(claim, result)
+    queue.finish(claim, result)
     return claim.number
 
 
 def calls_for_the_next(directory: Path, done: int) -> int:
     """Function calls to hand out and take back one trial where `done` are done: a count, so no clock disturbs it."""
-    ledger = ledger_of(directory, done + 2)
-    (cell,) = ledger.study.cells
-    phase = ledger._phase(cell, "tuning")
+    queue = ledger_of(directory, done + 2)
+    (cell,) = queue.study.cells
+    phase = queue._phase(cell, "tuning")
     for number in range(done):
         attributes = {"slot": number, "values": cell.points[number], "status": "completed"}
         phase.optuna.add_trial(optuna.trial.create_trial(value=0.5, user_attrs=attributes))
-    assert take(ledger) == done
+    assert take(queue) == done
     profile = cProfile.Profile()
-    assert profile.runcall(take, ledger) == done + 1
+    assert profile.runcall(take, queue) == done + 1
     return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
 
 
@@ -55,18 +55,18 @@ def test_a_claim_costs_the_same_after_ten_thousand_trials(tmp_path: Path) -> Non
 
 
 def test_slots_are_begun_when_their_turn_comes(tmp_path: Path) -> None:
-    ledger = ledger_of(tmp_path, 100)
-    assert [take(ledger) for _ in range(3)] == [0, 1, 2]
-    (cell,) = ledger.study.cells
-    assert len(ledger._phase(cell, "tuning").optuna.trials) == 3
+    queue = ledger_of(tmp_path, 100)
+    assert [take(queue) for _ in range(3)] == [0, 1, 2]
+    (cell,) = queue.study.cells
+    assert len(queue._phase(cell, "tuning").optuna.trials) == 3
 
 
 @pytest.mark.parametrize("lost", ["before", "after"])
 def test_telling_an_end_may_be_repeated(tmp_path: Path, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = ledger_of(tmp_path, 2)
-    claim = ledger.claim()
+    queue = ledger_of(tmp_path, 2)
+    claim = queue.claim()
     assert claim is not None
-    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=ledger.about(claim))
+    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=queue.about(claim))
     result.metrics["val/accuracy"] = 0.5
     tell = optuna.Study.tell
 
@@ -78,7 +78,7 @@ def test_telling_an_end_may_be_repeated(tmp_path: Path, lost: str, monkeypatch: 
     with monkeypatch.context() as broken:
         broken.setattr(optuna.Study, "tell", cut_off)
         with pytest.raises(ConnectionError):
-            ledger.finish(claim, result)
-    ledger.finish(claim, result)
-    (trial,) = ledger._phase(claim.cell, "tuning").optuna.trials
+            queue.finish(claim, result)
+    queue.finish(claim, result)
+    (trial,) = queue._phase(claim.cell, "tuning").optuna.trials
     assert trial.value == 0.5

@@ -1,10 +1,10 @@
 import pytest
 from omegaconf import OmegaConf
 
-from regimens.errors import UserError
-from regimens.study.compose import merge, override_text
-from regimens.study.identity import differences
-from regimens.study.space import Range, draw, ranges_for
+from regimens.core.errors import UserError
+from regimens.study.definition.composer import merge, override_text
+from regimens.study.definition.identity import differences
+from regimens.study.definition.search_space import Range, draw, ranges_for
 
 LR = {"optimizer.lr": Range(0.001, 1.0, log=True)}
 

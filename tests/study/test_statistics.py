@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from regimens.study import statistics
+from regimens.study.results import statistics
 
 
 def compared(ours, theirs):

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from regimens.result import Result, read, write
-from regimens.study.tracked import Tracked
-from regimens.tracker import NoTracking
+from regimens.core.result import Result, read, write
+from regimens.study.workers.tracked import Tracked
+from regimens.tracking.interface import Tracking
 
 
 @dataclass
-class Room(NoTracking):
+class Room(Tracking):
     """Remembers what it is told."""
 
     local: bool = True
@@ -27,7 +27,7 @@ class Room(NoTracking):
         return directory.name
 
 
-class Ledger:
+class TrialQueue:
     """Where trials lie."""
 
     def __init__(self, root: Path) -> None:
@@ -41,14 +41,14 @@ class Ledger:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Any:
-    ledger = Ledger(tmp_path)
+def queue(tmp_path: Path) -> Any:
+    queue = TrialQueue(tmp_path)
     for number in (0, 1):
         result = Result(status="completed", name="x", seed=1, regimen={}, regimen_hash="0" * 64)
-        place = ledger.place("adam", "final", number)
+        place = queue.place("adam", "final", number)
         place.mkdir()
         write(result, place)
-    return ledger
+    return queue
 
 
 def event(kind: str, number: int = 0) -> dict[str, Any]:
@@ -56,33 +56,33 @@ def event(kind: str, number: int = 0) -> dict[str, Any]:
 
 
 def test_a_file_is_opened_with_the_first_event_and_hears_of_each_trial_as_it_finishes(
-    ledger: Any, tmp_path: Path
+    queue: Any, tmp_path: Path
 ) -> None:
     room = Room()
     shown = Tracked(room, None, {}, tmp_path, "alone")
     assert room.heard == []
     for one in ({"event": "ready"}, event("started"), event("epoch"), event("finished"), event("finished", 1)):
-        shown.hear(one, ledger)
+        shown.hear(one, queue)
     assert room.heard == ["open", "adam-final-0 of entry", "adam-final-1 of entry"]
     shown.open_once()
     assert room.heard.count("open") == 1
 
 
-def test_a_trial_whose_result_is_damaged_is_not_shown(ledger: Any, tmp_path: Path) -> None:
+def test_a_trial_whose_result_is_damaged_is_not_shown(queue: Any, tmp_path: Path) -> None:
     room = Room()
-    (ledger.place("adam", "final", 1) / "result.json").write_text("{")
-    Tracked(room, None, {}, tmp_path, "alone").hear(event("finished", 1), ledger)
+    (queue.place("adam", "final", 1) / "result.json").write_text("{")
+    Tracked(room, None, {}, tmp_path, "alone").hear(event("finished", 1), queue)
     assert room.heard == ["open"]
 
 
-def test_a_trial_is_shown_by_its_worker_or_by_the_command_but_once(ledger: Any, tmp_path: Path) -> None:
+def test_a_trial_is_shown_by_its_worker_or_by_the_command_but_once(queue: Any, tmp_path: Path) -> None:
     for local in (False, True):
         room = Room(local=local)
         shown = Tracked(room, {"uri": "x"}, {}, tmp_path, "alone")
         shown.open()
-        place = ledger.place("adam", "final", 0)
+        place = queue.place("adam", "final", 0)
         shown.show(read(place), place)  # what a worker in this process does
-        shown.hear(event("finished"), ledger)
+        shown.hear(event("finished"), queue)
         assert room.heard == ["open", "adam-final-0 of entry"]
         assert (shown.for_workers is None) == local
 

@@ -8,7 +8,15 @@ from tests.conftest import Train
 from torch import nn
 
 from regimens.nets.dropout import AlphaDropout, Dropout
-from regimens.training.acted import Actions, Techniques, bound_share, dead_units, dropped_share, report, zero_share
+from regimens.training.probes.acted import (
+    Actions,
+    Techniques,
+    bound_share,
+    dead_units,
+    dropped_share,
+    report,
+    zero_share,
+)
 from regimens.training.regularization import Regularization
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.func import vmap
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.training.clipping import Clip, ClipGlobalNorm, ClipNorm, ClipValue, NoClip
 
 ALL = [NoClip, ClipValue, ClipNorm, ClipGlobalNorm]

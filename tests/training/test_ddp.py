@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.training import ddp
 from regimens.training.ddp import Spread, read_spread
 

@@ -8,16 +8,18 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from regimens import trial
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
-from regimens.training import inplace
-from regimens.training.compiled import Compiled
 from regimens.training.ddp import Spread
-from regimens.training.inductor import Inductor, Lower
+from regimens.training.engines import inplace
+from regimens.training.engines.compiled import Compiled
+from regimens.training.engines.inductor import Inductor, Lower
+from regimens.training.engines.stacked import Stacked
+from regimens.training.engines.trace_cache import as_traced
 from regimens.training.module import Regimen
-from regimens.training.stacked import Stacked
-from regimens.training.traces import as_traced
+from regimens.trial import composition
+from regimens.trial.regimen import plain
+from regimens.trial.settings import read_settings
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler")
@@ -42,11 +44,11 @@ def regimen(*overrides: str, engine: Any = None) -> Regimen:
     """A small net of the catalogue in float64 on data of its own, ready for `train`."""
     defaults = ["name=test", "data=digits", f"batch_size={BATCH}", "epochs=1", "model.hidden=[12,9]"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = trial.plain(compose("train", overrides=[*defaults, *overrides]))
+        config = plain(compose("train", overrides=[*defaults, *overrides]))
     parts = examples() * 3
     split = Split(*parts, n_inputs=20, n_outputs=3, binary=False, n_classes=3, class_names=("a", "b", "c"), manifest={})
     torch.manual_seed(5)
-    module = trial.compose(config, trial.read_settings(config), Spread(BATCH), split).double().train()
+    module = composition.compose(config, read_settings(config), Spread(BATCH), split).double().train()
     if engine is not None:
         module.engine = engine
     return module

@@ -9,7 +9,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
-from regimens.training.fleet import Member
+from regimens.training.engines.fleet import Member
 
 LOSSES = (math.nan, math.inf, 1.0, 2.0)
 

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 from tests.conftest import Train
 from torch import nn
 
-from regimens.result import Result
-from regimens.training.gradient_flow import QUANTITIES, GradientFlow, NoProbe
+from regimens.core.result import Result
+from regimens.training.probes.gradient_flow import QUANTITIES, GradientFlow, NoProbe
 
 DEEP = ("model.hidden=[30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30]", "data.scale=standardize")
 

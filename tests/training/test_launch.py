@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from regimens.training.inductor import Lower
-from regimens.training.launch import Launcher
-from regimens.training.traces import as_traced
+from regimens.training.engines.inductor import Lower
+from regimens.training.engines.launch import Launcher
+from regimens.training.engines.trace_cache import as_traced
 
 Kind = list[tuple[int, ...]]
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from tests.conftest import Train
 
+from regimens.core.files import write_json
 from regimens.report.lr_range import of_run, of_table
-from regimens.result import write_json
-from regimens.training.lr_range import HIGHEST, LOWEST, STEPS, WINDOW, Finished, RangeTest, growing, read, smooth
 from regimens.training.optimizers import sgd
+from regimens.training.probes.lr_range import HIGHEST, LOWEST, STEPS, WINDOW, Finished, RangeTest, growing, read, smooth
 from regimens.training.schedules import Schedule
 
 

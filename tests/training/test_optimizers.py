@@ -12,8 +12,8 @@ import torch
 import yaml
 from torch.func import vmap
 
-from regimens.build import build
-from regimens.errors import UserError
+from regimens.core.build import build
+from regimens.core.errors import UserError
 from regimens.training import optimizers
 from regimens.training.optimizers import RuleOptimizer
 

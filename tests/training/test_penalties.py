@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.training.penalties import kernels, penalty, penalty_gradient_
 from regimens.training.regularization import Regularization
 

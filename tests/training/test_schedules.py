@@ -10,8 +10,8 @@ import pytest
 import torch
 import yaml
 
-from regimens.build import build
-from regimens.errors import UserError
+from regimens.core.build import build
+from regimens.core.errors import UserError
 from regimens.training.optimizers import sgd
 from regimens.training.schedules import Schedule
 

@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from regimens.build import METADATA, build, locate
+from regimens.core.build import METADATA, build, locate
 from regimens.nets.norm import Norm
 from regimens.training.clipping import Clip
 from regimens.training.regularization import Regularization

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from regimens.training.tidy import add_product, tidy, untranspose
+from regimens.training.engines.graph_rewrites import add_product, rewrite_graph, untranspose
 from regimens.training.updates import add_square_, axpy_, blend_, ratio_
 
 aten = torch.ops.aten
@@ -17,7 +17,7 @@ aten = torch.ops.aten
 def rewritten(function: Callable[..., Tensor], *inputs: Tensor) -> tuple[list[object], float]:
     """The operations that are left, and by how much they differ from the function's values, in place and returned."""
     plain, fused = ([value.clone() for value in inputs] for _ in range(2))
-    graph = tidy(make_fx(vmap(function), tracing_mode="fake")(*inputs))
+    graph = rewrite_graph(make_fx(vmap(function), tracing_mode="fake")(*inputs))
     wanted, found = vmap(function)(*plain), graph(*fused)
     pairs = zip([wanted, *plain], [found, *fused], strict=True)
     targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
@@ -81,7 +81,7 @@ def test_a_gradient_that_is_only_added_is_never_written_down(decay: float) -> No
         return p.add_(c * (decay * p + g if decay else g)).clone()
 
     inputs = random(3, 4), random(5, 3), random(5, 4), random(1).squeeze()
-    graph = tidy(make_fx(update, tracing_mode="fake")(*inputs), (untranspose, add_product))
+    graph = rewrite_graph(make_fx(update, tracing_mode="fake")(*inputs), (untranspose, add_product))
     targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
     assert aten.addmm_.default in targets
     assert aten.mm.default not in targets
@@ -95,5 +95,5 @@ def test_a_product_stays_where_its_factors_change_before_it_is_added() -> None:
         return p.add_(c * g).clone()
 
     inputs = random(3, 4), random(5, 3), random(5, 4), random(1).squeeze()
-    graph = tidy(make_fx(late, tracing_mode="fake")(*inputs), (add_product,))
+    graph = rewrite_graph(make_fx(late, tracing_mode="fake")(*inputs), (add_product,))
     assert torch.equal(graph(*(v.clone() for v in inputs)), late(*inputs))

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import Train
 from torch import Tensor, nn
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.training import transfer
 from regimens.training.transfer import Autoencoder, FromA, NoTransfer, load_weights
 

@@ -11,10 +11,12 @@ import torch
 import torch.distributed as dist
 from hydra import compose, initialize_config_dir
 
-from regimens import trial
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.training.ddp import Spread
+from regimens.trial import composition
+from regimens.trial.regimen import plain
+from regimens.trial.settings import read_settings
 
 CONF = Path(__file__).parents[2] / "conf"
 N, BATCH = 8 * 12 + 1, 8  # the last mini-batch has one sample, so that one rank gets none
@@ -36,7 +38,7 @@ CASES = {
 def configuration(*overrides: str) -> dict[str, Any]:
     defaults = ["name=test", "data=digits", f"batch_size={BATCH}", "epochs=2", "model.hidden=[12,9]"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return trial.plain(compose("train", overrides=[*defaults, *overrides]))
+        return plain(compose("train", overrides=[*defaults, *overrides]))
 
 
 def train(overrides: list[str], spread: Spread, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,7 +50,7 @@ def train(overrides: list[str], spread: Spread, dtype: torch.dtype) -> tuple[tor
     parts = (x, y.to(dtype) if binary else y) * 3
     outputs = 1 if binary else 3
     split = Split(*parts, n_inputs=20, n_outputs=outputs, binary=binary, n_classes=3, class_names=(), manifest={})
-    module = trial.compose(config, trial.read_settings(config), spread, split).to(dtype).train()
+    module = composition.compose(config, read_settings(config), spread, split).to(dtype).train()
     torch.manual_seed(5)
     module.group.begin(module.net)
     module.configure_optimizers()

@@ -1,4 +1,4 @@
-"""The sweeper plugin: hands the command line to `regimens.study.conduct` and nothing else."""
+"""The sweeper plugin: hands the command line to `regimens.study.run_study` and nothing else."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from omegaconf import DictConfig
 
 @dataclass
 class RegimensSweeperConf:
-    """`hydra.sweeper`: which function trains one trial. What a study is, is said under `study`."""
+    """`hydra.sweeper`: the module that runs trials (a `TrialRunner`). What a study is, is said under `study`."""
 
     _target_: str = "hydra_plugins.regimens_sweeper.sweeper.RegimensSweeper"
-    run_trial: str = "regimens.trial.run"
+    run_trial: str = "regimens.trial"
 
 
 ConfigStore.instance().store(
@@ -33,13 +33,13 @@ class RegimensSweeper(Sweeper):
         self.config: DictConfig | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Remember what Hydra knows; workers run `run_trial`, so the task function of the script is not used."""
+        """Remember what Hydra knows; workers call `run_trial`, so the task function of the script is not used."""
         self.hydra_context, self.config = hydra_context, config
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study of this command line to its end; raises SystemExit with the command's status."""
-        from regimens.report.closing import draw
-        from regimens.study.conduct import sweep
+        from regimens.report.study_end import draw
+        from regimens.study.run_study import sweep
 
         assert self.config is not None
         return sweep(self.hydra_context, self.config, arguments, self.run_trial, draw)

@@ -1,4 +1,4 @@
-"""Data: obtain and verify a data set, split it, and serve it in index-batched tensors.
+"""Obtain and verify a data set, split it, and serve it as index-batched tensors. Start with `store.py`.
 
 The road of an example: a *source* (`sources`) gives `Arrays`; `prepare` splits them and writes files with a manifest;
 `cut` reads those files and picks the task's examples, `Cut.split` scales them into a `Split` of tensors (`load`: both);

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regimens.errors import DataError
+from regimens.core.errors import DataError
 
 Array = npt.NDArray[Any]
 PARTS = ("train", "valid", "test")

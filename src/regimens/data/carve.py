@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from regimens.core.errors import DataError
 from regimens.data.arrays import Arrays, check
-from regimens.errors import DataError
 
 
 def carve(arrays: Arrays, n_valid: int | float, n_test: int | float, shuffle: int | None) -> Arrays:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from regimens.core.errors import DataError
 from regimens.data import scaling, task
 from regimens.data.arrays import PARTS, Array
 from regimens.data.prepared import Prepared
-from regimens.errors import DataError
 
 if TYPE_CHECKING:
     from regimens.data.split import Split

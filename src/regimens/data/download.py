@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from regimens.data.files import CHUNK, writing
-from regimens.errors import DataError
+from regimens.core.errors import DataError
+from regimens.core.files import CHUNK, writing
 
 Progress = Callable[[int, int | None], None]
 """Called with (bytes here so far, bytes in all or None)."""

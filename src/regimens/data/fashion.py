@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from regimens.core.errors import DataError
+from regimens.core.files import writing
 from regimens.data.arrays import Array
 from regimens.data.download import Progress, fetch, gunzip
-from regimens.data.files import writing
-from regimens.errors import DataError
 
 log = logging.getLogger(__name__)
 

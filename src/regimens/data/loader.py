@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 
 if TYPE_CHECKING:
     import torch

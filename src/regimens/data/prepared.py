@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from regimens.core.errors import DataError
+from regimens.core.files import write, writing
 from regimens.data.arrays import PARTS, Array, Arrays
-from regimens.data.files import write, writing
-from regimens.errors import DataError
 
 SCHEMA = 1
 FILES = ("manifest.json", *(f"{part}.safetensors" for part in PARTS))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regimens.core.errors import DataError
 from regimens.data.arrays import Array
-from regimens.errors import DataError
 
 SCALES = ("unit", "standardize", "none")
 ROWS = 4096  # rows turned at a time: float64 in the middle never holds more than this

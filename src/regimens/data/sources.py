@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from regimens.core.errors import DataError
+from regimens.core.files import sha256
 from regimens.data import fashion, table
 from regimens.data.arrays import Array, Arrays, check, inputs, labels
-from regimens.data.files import sha256
-from regimens.errors import DataError
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regimens.core.errors import DataError
 from regimens.data import prepared
 from regimens.data.arrays import Arrays, check
 from regimens.data.carve import carve
 from regimens.data.cut import Cut, cut_out
 from regimens.data.sources import identity
-from regimens.errors import DataError
 
 if TYPE_CHECKING:
     from regimens.data.split import Split

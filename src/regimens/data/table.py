@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from regimens.core.errors import DataError
 from regimens.data.arrays import Array, inputs
-from regimens.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regimens.core.errors import DataError
 from regimens.data.arrays import Array
-from regimens.errors import DataError
 
 KINDS = ("all", "a", "b")
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import init
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 
 Initializer = Callable[..., object]
 

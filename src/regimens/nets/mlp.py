@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.nets.activations import activation_layer
 from regimens.nets.dropout import AlphaDropout, Dropout
 from regimens.nets.initializers import Initializer, initialize

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.nets.dropout import Dropout
 
 

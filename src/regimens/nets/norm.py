@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regimens.errors import UserError
-from regimens.report.kept import keep, kept_studies, longer_reports
+from regimens.core.errors import UserError
+from regimens.report.longer_runs import keep, kept_studies, longer_reports
 from regimens.report.page import Report, write_exports, write_report
 from regimens.report.palette import Palette
 from regimens.report.sections import order, section

@@ -1,6 +1,7 @@
 """Learning-rate range tests: the curve of loss against learning rate, and the rate that a cell's tests propose.
 
-What a test proposes was worked out by the trial (`regimens.training.lr_range`); here it is drawn and put into words.
+What a test proposes was worked out by the trial (`regimens.training.probes.lr_range`); here it is drawn and put into
+words.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from regimens.core.files import write_text
+from regimens.core.result import Result
 from regimens.report.canvas import INK, Figure, drawing, standalone, svg
 from regimens.report.dots import shorten
 from regimens.report.numbers import number, plural
 from regimens.report.palette import Palette, Style
 from regimens.report.tables import Cell, Study, Trial, read_study
-from regimens.result import Result, write_text
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from regimens.report.canvas import Figure, csv_text, standalone
 from regimens.report.curves import mean_curve
 from regimens.report.dots import MOST
 from regimens.report.evidence import images
-from regimens.report.kept import Longer
+from regimens.report.longer_runs import Longer
 from regimens.report.numbers import listing
 from regimens.report.provenance import budgets, facts
 from regimens.report.sections import Section

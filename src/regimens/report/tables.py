@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.report.numbers import number
 
 BROKEN = {"failed", "oom", "timeout", "killed"}

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 
 
 def positive(key: str, value: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from pytorch_lightning.strategies import DDPStrategy
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.training.group import Alone, Group, Ranks
 
 TARGET = "regimens.training.ddp.trainer"

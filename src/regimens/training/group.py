@@ -12,10 +12,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from regimens.errors import Pruned
+from regimens.core.errors import Pruned
+from regimens.core.hashing import stream_seed
 from regimens.nets.dropout import Dropout
 from regimens.nets.norm import synchronise
-from regimens.training.seeds import derive
 
 Tell = Callable[[int, dict[str, float]], None]
 
@@ -82,7 +82,7 @@ class Ranks:
                 dist.broadcast(tensor, 0)
                 self._device = tensor.device
         if rank := dist.get_rank():
-            torch.manual_seed(derive(torch.initial_seed(), f"rank {rank}"))
+            torch.manual_seed(stream_seed(torch.initial_seed(), f"rank {rank}"))
             for module in net.modules():
                 if isinstance(module, Dropout):
                     module.draw_key()

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from regimens.training.acted import Actions
-from regimens.training.compiled import Eager, Engine, Job
-from regimens.training.gradient_flow import NoProbe, Probe
+from regimens.training.engine import Eager, Engine, Job
 from regimens.training.group import Alone, Group
 from regimens.training.losses import Objective
 from regimens.training.phases import Phase, freeze, rest
+from regimens.training.probes.acted import Actions
+from regimens.training.probes.gradient_flow import NoProbe, Probe
 from regimens.training.regularization import Regularization
 from regimens.training.schedules import Schedule
 

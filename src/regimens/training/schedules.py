@@ -14,7 +14,7 @@ from typing import Any, Literal
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.training import checks
 
 

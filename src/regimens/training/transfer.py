@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from regimens.errors import UserError
+from regimens.core.errors import UserError
 from regimens.training.phases import Phase
 
 MakeOptimizer = Callable[[list[Tensor], float | None], torch.optim.Optimizer]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from regimens import trial
-from regimens.errors import Pruned
-from regimens.result import Result, write
+from regimens.core.errors import Pruned
+from regimens.core.hashing import digest
+from regimens.core.result import Result, write
+from regimens.trial.regimen import regimen_of
 
 
-def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, choices):
+def run(cfg, directory, *, choices, study=None, on_epoch=lambda epoch, metrics: None, note=""):
     config = OmegaConf.to_container(cfg, resolve=True)
     misbehave(config["probe"]["fault"], study)
     noise = random.Random(f"{cfg.optimizer.name}{cfg.seed}").gauss(0, 0.01)
@@ -31,9 +32,9 @@ def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, cho
             break
     metrics = {"val/accuracy": value, "time/train": time.time(), "parameters": 10}
     metrics |= {"test/accuracy": value - 0.01} if cfg.test else {}
-    regimen = trial.regimen_of(config)
+    regimen = regimen_of(config)
     result = Result(
-        status=status, name="fake", seed=cfg.seed, regimen=regimen, regimen_hash=trial.digest(regimen),
+        status=status, name="fake", seed=cfg.seed, regimen=regimen, regimen_hash=digest(regimen),
         choices=dict(choices), study=dict(study), metrics=metrics if status != "diverged" else {},
         provenance={"started": datetime.now(UTC).isoformat()},
         acted={"clip": {"technique": "clip=value", "acted": False, "what": "never clipped"}},
@@ -44,6 +45,14 @@ def run(cfg, directory, *, study=None, on_epoch=lambda epoch, metrics: None, cho
     with Path(config["paths"]["runs"], "shares.txt").open("a") as file:
         file.write(f"{os.environ.get('CUDA_VISIBLE_DEVICES', '')} {os.getpid()} {began} {time.time()}\n")
     return result
+
+
+def look_at_data(config):
+    return None, None
+
+
+def run_fleet(tasks, journal=None):
+    raise AssertionError("a trial without an engine is in no fleet")
 
 
 def misbehave(fault, study):

@@ -1,0 +1,88 @@
+"""From one node of a configuration to the object that it names."""
+
+import inspect
+import pkgutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from regimens.core.errors import UserError
+
+# `_target_` runs code, so a configuration may name these packages alone.
+ALLOWED = ("torch.", "pytorch_lightning.", "regimens.")
+# Said about a technique rather than to it: its name, its range for tuning, and how a schedule is driven.
+METADATA = frozenset({"name", "tune", "interval", "warmup"})
+
+
+def build(node: Mapping[str, Any]) -> Any:
+    """What `node`, a plain dictionary with `_target_`, stands for: an object, or a factory where `_partial_` is true.
+
+    Raises UserError where the target is outside ALLOWED, unknown, or does not take the node's keys or values.
+    """
+    target = check(node)
+    with explained(node):
+        given = {key: filled(value) for key, value in node.items() if key not in METADATA}
+        # `hydra.utils.instantiate` takes a millisecond and more; a trial has a dozen nodes.
+        named = {key: value for key, value in given.items() if not key.startswith("_")}
+        factory = partial(target, *given.get("_args_", ()), **named)
+        return factory if given.get("_partial_") else factory()
+
+
+def filled(value: Any) -> Any:
+    """A value with every node in it built."""
+    if isinstance(value, Mapping):
+        return build(value) if "_target_" in value else {key: filled(item) for key, item in value.items()}
+    return [filled(item) for item in value] if isinstance(value, list) else value
+
+
+def make(node: Mapping[str, Any], **extra: Any) -> Any:
+    """The object itself, `_partial_` or not; `extra` are more keyword arguments. Raises UserError as `build` does."""
+    factory = build({**node, "_partial_": True})
+    with explained(node):
+        return factory(**extra)
+
+
+@contextmanager
+def explained(node: Mapping[str, Any]) -> Iterator[None]:
+    """Say which node a refused value stands in, where a library refuses it: UserError for TypeError and ValueError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as err:
+        cause = err.__cause__ or err
+        if isinstance(cause, UserError):
+            raise cause from None
+        if isinstance(cause, TypeError | ValueError):
+            raise UserError(f"{label(node)}: {str(cause).splitlines()[0]}") from err
+        raise
+
+
+def check(node: Mapping[str, Any]) -> Any:
+    """The node's target; its signature takes the node's keys: a typo is found now, not when a partial is called."""
+    target = locate(str(node.get("_target_", "")))
+    keys = {key for key in node if key not in METADATA and not (key.startswith("_") and key.endswith("_"))}
+    accepted = inspect.signature(target).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in accepted):
+        return target
+    unknown = sorted(keys - {p.name for p in accepted})
+    if unknown:
+        known = ", ".join(p.name for p in accepted)
+        raise UserError(f"{label(node)}: unknown key {unknown[0]!r}; {node['_target_']} takes {known}")
+    return target
+
+
+def locate(path: str) -> Any:
+    """The class or function that a dotted path names; raises UserError outside ALLOWED or where there is none."""
+    if not path.startswith(ALLOWED):
+        raise UserError(f"_target_={path!r}: a configuration may only name {', '.join(p + '*' for p in ALLOWED)}")
+    try:
+        return pkgutil.resolve_name(path)
+    except Exception as err:
+        raise UserError(f"_target_={path!r}: there is no such class or function") from err
+
+
+def label(node: Mapping[str, Any]) -> str:
+    """How a message names a node: its technique's name, else its target."""
+    return str(node.get("name") or node.get("_target_"))

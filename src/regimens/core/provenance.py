@@ -1,0 +1,94 @@
+"""Where a number comes from: code revision, versions, hardware. Read once a process, then remembered."""
+
+import functools
+import hashlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "dvc", "numpy", "scikit-learn")
+
+
+@functools.cache
+def provenance() -> dict[str, Any]:
+    """`code` (revision, dirty; None where there is no git repository), `versions` and `hardware`."""
+    # A copy of the tree, which `make study` runs another data set in, has no history: it is told where that lies.
+    root = Path(os.environ.get("REGIMENS_CODE_ROOT", Path(__file__).resolve().parents[3]))
+    return {"code": code(root), "versions": versions(), "hardware": hardware()}
+
+
+# What a trial's numbers follow from, below src/regimens: the one list, which dvc.yaml names too (core as a whole).
+NUMBERS = ("data", "nets", "training", "trial", "core/build.py", "core/hashing.py", "core/result.py")
+
+
+def training_code() -> str:
+    """The SHA-256 of the code that a trial's numbers follow from, torch included: a change makes every study new."""
+    package = Path(__file__).parents[1]
+    files = [
+        path for name in NUMBERS for path in ((package / name).rglob("*.py") if "." not in name else [package / name])
+    ]
+    digest = hashlib.sha256(metadata.version("torch").encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def code(root: Path) -> dict[str, Any]:
+    """The revision of the repository at `root`, and whether tracked files outside `reports/` differ from it."""
+    # A checkout inside some other repository is not that repository's code.
+    if not (root / ".git").exists():
+        return {"revision": None, "dirty": None}
+    try:
+        revision = _git(root, "rev-parse", "HEAD")
+        # The pipeline itself rewrites these while it runs.
+        dirty = _git(root, "status", "--porcelain", "-uno", "--", ".", ":!reports", ":!dvc.lock")
+    except (OSError, subprocess.SubprocessError):
+        return {"revision": None, "dirty": None}
+    return {"revision": revision, "dirty": bool(dirty)}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the installed PACKAGES."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # there is no version to tell
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, memory in GiB, and GPUs by name."""
+    import psutil
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "gpus": gpus,
+    }
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The processor's model name, or its architecture where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()

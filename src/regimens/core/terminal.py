@@ -1,0 +1,94 @@
+"""What a person sees of one trial: a progress line on a terminal, plain lines elsewhere or with CI set."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from regimens.core.result import Result
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+def interactive(stream: TextIO) -> bool:
+    """Whether somebody is watching what is written to `stream`."""
+    return stream.isatty() and not os.environ.get("CI")
+
+
+def advise(sentence: str) -> None:
+    """One piece of advice, on a line of its own."""
+    print(f"advice: {sentence}", file=sys.stderr)
+
+
+def numbers_line(numbers: dict[str, float]) -> str:
+    """An epoch's numbers in a few words."""
+    return (
+        f"loss {numbers['train/loss']:.4f}  val loss {numbers['val/loss']:.4f}  "
+        f"val accuracy {numbers['val/accuracy']:.2%}  lr {numbers['lr']:.3g}"
+    )
+
+
+def live_line(numbers: dict[str, float]) -> str:
+    """The same in fewer: with the epoch, a short bar and the time left it fits 80 columns."""
+    return (
+        f"loss {numbers['train/loss']:.3f} (val {numbers['val/loss']:.3f})  "
+        f"val acc {numbers['val/accuracy']:.2%}  lr {numbers['lr']:.3g}"
+    )
+
+
+@contextmanager
+def progress(epochs: int) -> Iterator[OnEpoch]:
+    """A callback for each epoch's numbers: a live line with the time left, or about ten plain lines in all."""
+    if not interactive(sys.stderr):
+        every = max(1, epochs // 10)
+
+        def plain(epoch: int, numbers: dict[str, float]) -> None:
+            if epoch % every == 0 or epoch == epochs:
+                print(f"epoch {epoch}/{epochs}  {numbers_line(numbers)}", file=sys.stderr)
+
+        yield plain
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    # Where the terminal is narrow, it is the bar that gives way.
+    columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(20), TextColumn("{task.description}"))
+    left = (TimeRemainingColumn(compact=True), TextColumn("left"))
+    with Progress(*columns, *left, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=epochs)
+        yield lambda epoch, numbers: bar.update(task, completed=epoch, description=live_line(numbers))
+
+
+def proposals(sentences: Sequence[str]) -> None:
+    """What learning-rate range tests propose and where they are drawn, a line each."""
+    for sentence in sentences:
+        print(f"lr range: {sentence}")
+
+
+def summary(result: Result, directory: Path, link: str = "") -> None:
+    """The end of a trial: its numbers, what never acted, where it lies."""
+    if result.status == "diverged":
+        epochs = result.metrics["epochs"]
+        print(f"diverged after {epochs} epochs: the loss is no longer finite; try a lower optimizer.lr")
+    shown = {name: value for name, value in result.metrics.items() if name.endswith(("accuracy", "loss"))}
+    if shown:
+        print("  ".join(f"{name} {value:.4f}" for name, value in shown.items() if value is not None))
+    for entry in result.acted.values():
+        note = "" if entry["acted"] else "  <- never acted"
+        print(f"{entry['technique']}: {entry['what']}{note}")
+    plain, fused = result.metrics.get("time/predict"), result.metrics.get("time/predict_fused")
+    if plain and fused:
+        saved = f"{1000 * fused:.2g} ms instead of {1000 * plain:.2g} ms ({1 - fused / plain:.0%} saved)"
+        print(f"batch norm: folded into the dense layers, predicting up to 1000 examples takes {saved}")
+    if why := result.provenance.get("engine_note"):
+        print(f"engine={result.provenance['engine']}: {why}")
+    print(f"run: {directory}  ({result.durations['train']:.1f} s of training)")
+    if link:
+        print(f"MLflow: {link}")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,163 @@
+"""Defining a study: settings, the command line's axes and a Composer in; a Study, with the list of its trials, out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from regimens.core.errors import UserError
+from regimens.core.hashing import derive_seed, digest
+from regimens.study.definition.command_line import CommandLine, options, tuned_of
+from regimens.study.definition.composer import Composer, key_of, merge
+from regimens.study.definition.engine_plan import SizeOf, plan_engines
+from regimens.study.definition.identity import DataHash, identify
+from regimens.study.definition.joint_search import draw_search
+from regimens.study.definition.pruners import check_pruner
+from regimens.study.definition.samplers import FIXED, check_sampler
+from regimens.study.definition.search_space import defaults_for, draw, ranges_for
+from regimens.study.definition.settings import MEASURE, SEARCH, Settings
+from regimens.study.definition.study import Cell, Study
+
+DEFAULT = "default"
+
+
+def define(
+    settings: Settings,
+    line: CommandLine,
+    composer: Composer,
+    *,
+    name: str,
+    tune: Any = None,
+    data_hash: DataHash = lambda cfg: None,
+    code_hash: str | None = None,
+    size_of: SizeOf = lambda cfg: None,
+) -> Study:
+    """The study that these settings and this command line ask for.
+
+    Raises:
+        UserError: something in it cannot be composed, or nothing has the range that is to be tuned.
+    """
+    check_sampler(settings.sampler)
+    check_pruner(settings.pruner)
+    axes = {axis: options(axis, values) for axis, values in {**settings.compared, **line.compared}.items()}
+    # where the storage is says nothing about a regimen, and its password has no place in a file
+    shared = merge(settings.fixed, (one for one in line.fixed if key_of(one) != "study.storage"))
+    for override in line.fixed:
+        axes.pop(override.split("=", 1)[0], None)  # `optimizer=adam` narrows a declared axis to one value
+    tuned = tuned_of(line.tuned, settings.tuned, tune)
+    base = composer.compose(shared)
+    base_seed = int(base.cfg.get("seed", 0))
+    cells = _search(axes, shared, tuned, composer) if settings.mode == SEARCH else _grid(axes, shared, tuned, composer)
+    if settings.mode != SEARCH and tuned and not any(cell.ranges for cell in cells):
+        raise UserError(f"{', '.join(tuned)}: no technique of this study declares a range of this name (key `tune`)")
+    if settings.direction == MEASURE and any(cell.tuned for cell in cells):
+        raise UserError("study.direction=none: what is only measured cannot be tuned for; say maximize or minimize")
+    seeds = _final_seeds(line.seeds or settings.seeds, base_seed, any(cell.tuned for cell in cells))
+    identity = identify(settings, axes, tuned, cells, (base_seed, seeds), composer, data_hash, code_hash)
+    study = Study(
+        name=settings.name or name,
+        id=digest(identity)[:8],
+        explicit_name=settings.name is not None,
+        question=settings.question,
+        source=composer.source,
+        cells=cells,
+        reference=_reference(settings.reference, cells, digest(base.regimen)),
+        tuned=tuned,
+        objectives=settings.objectives,
+        mode=settings.mode,
+        sampler=settings.sampler,
+        pruner=settings.pruner,
+        epochs=int(base.cfg.get("epochs", 1)),
+        base_seed=base_seed,
+        final_seeds=seeds,
+        trials=settings.trials,
+        retries=settings.retries,
+        identity=identity,
+        asked=line.asked,
+        setting={group: base.choices[group] for group in ("data", "scale") if group in base.choices}
+        | {"seed": str(base_seed)},
+    )
+    for cell in cells:
+        cell.points = _points(study, cell)
+    plan_engines(study, settings, composer, size_of)
+    return study
+
+
+def _grid(
+    axes: Mapping[str, dict[str, tuple[str, ...]]], shared: tuple[str, ...], tuned: dict[str, Any], composer: Composer
+) -> list[Cell]:
+    cells = []
+    for labels in itertools.product(*axes.values()):
+        overrides = merge(shared, *(axes[axis][label] for axis, label in zip(axes, labels, strict=True)))
+        composed = composer.compose(overrides)
+        ranges = ranges_for(composed.cfg, tuned)
+        cells.append(
+            Cell(
+                label=",".join(f"{axis}={label}" for axis, label in zip(axes, labels, strict=True)) or DEFAULT,
+                values=dict(zip(axes, labels, strict=True)),
+                overrides=overrides,
+                ranges=ranges,
+                default=defaults_for(composed.cfg, ranges),
+                regimen_hash=digest(composed.regimen),
+            )
+        )
+    return cells
+
+
+def _search(
+    axes: Mapping[str, dict[str, tuple[str, ...]]], shared: tuple[str, ...], tuned: dict[str, Any], composer: Composer
+) -> list[Cell]:
+    """One cell that searches all axes together, and the base regimen beside it to compare with."""
+    base = composer.compose(shared)
+    regimen_hash = digest(base.regimen)
+    ranges = ranges_for(base.cfg, tuned)
+    default = {axis: _chosen(base, labels, composer, shared) for axis, labels in axes.items()}
+    search = Cell(
+        label=SEARCH,
+        values={"regimen": SEARCH},
+        overrides=shared,
+        ranges=ranges,
+        default={axis: label for axis, label in default.items() if label} | defaults_for(base.cfg, ranges),
+        axes=dict(axes),
+        regimen_hash=regimen_hash,
+    )
+    if not search.tuned:
+        raise UserError("study.mode=search: there is nothing to search; name axes or tuned values")
+    return [Cell(DEFAULT, {"regimen": DEFAULT}, shared, regimen_hash=regimen_hash), search]
+
+
+def _chosen(base: Any, labels: dict[str, tuple[str, ...]], composer: Composer, shared: tuple[str, ...]) -> str | None:
+    """Which option of an axis the base regimen already has, if any."""
+    for label, overrides in labels.items():
+        if composer.compose(merge(shared, overrides)).regimen == base.regimen:
+            return label
+    return None
+
+
+def _points(study: Study, cell: Cell) -> list[dict[str, Any] | None]:
+    if not cell.tuned:
+        return []
+    if study.sampler not in FIXED:
+        return [dict(cell.default), *([None] * (study.trials - 1))]
+    if cell.axes:
+        return draw_search(study, cell)
+    return draw(cell.ranges, cell.default, study.sampler, study.trials, derive_seed(study.base_seed, cell.label))
+
+
+def _final_seeds(seeds: Any, base_seed: int, tuned: bool) -> tuple[int, ...]:
+    """Seeds shared by all cells; fresh ones where seeds were used up by tuning, else the base seed comes first."""
+    if not isinstance(seeds, int):
+        return tuple(int(seed) for seed in seeds)
+    fresh = [derive_seed(base_seed, "final", number) for number in range(seeds)]
+    return tuple(fresh if tuned else [base_seed, *fresh[1:]])
+
+
+def _reference(wanted: str | None, cells: list[Cell], base_hash: str) -> str | None:
+    labels = [cell.label for cell in cells]
+    if wanted is not None:
+        matches = [cell.label for cell in cells if wanted in (cell.label, *map(str, cell.values.values()))]
+        if len(matches) != 1:
+            raise UserError(f"study.reference={wanted}: {len(matches)} cells match; the cells are {', '.join(labels)}")
+        return matches[0]
+    return next((cell.label for cell in cells if cell.regimen_hash == base_hash), labels[0] if labels else None)

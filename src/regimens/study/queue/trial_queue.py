@@ -1,0 +1,197 @@
+"""Who does what: hands out the trials of a study, one by one or by fleets, and takes their results back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage
+
+from regimens.core.errors import UserError
+from regimens.core.hashing import derive_seed, digest
+from regimens.core.locks import Lock
+from regimens.core.result import FILE_NAME, Result, finish_together
+from regimens.study.definition.composer import Composer
+from regimens.study.definition.pruners import make_pruner
+from regimens.study.definition.samplers import make_sampler
+from regimens.study.definition.study import Cell, Slot, Study
+from regimens.study.queue.claim import Batch, Claim
+from regimens.study.queue.finished import place, read_finished
+from regimens.study.queue.phase import Phase
+
+NAP = 0.5  # seconds; with hundreds of workers, as many cells have all their trials running
+
+
+@dataclass
+class TrialQueue:
+    """The state of one study, shared through its storage and its directory by all processes that work on it."""
+
+    study: Study
+    directory: Path
+    storage: BaseStorage
+    composer: Composer
+    #: the name of `directory`, wherever it is mounted
+    place_name: str
+    #: whose workers these are: the session's lock is held while their supervisor lives
+    session: str = "alone"
+    #: for how many seconds its workers wait for a storage that is away
+    storage_wait: float = 0
+    _phases: dict[tuple[str, str], Phase] = field(default_factory=dict)
+    #: phases that had nothing to hand out -> when to look again
+    _asleep: dict[int, float] = field(default_factory=dict)
+
+    def claim_batch(self) -> Batch | None:
+        """The next trials that nobody works on, or None; `finished` says whether to wait for others."""
+        for slots in self.study.fleets:
+            if batch := self._claim_fleet(slots):
+                return batch
+        claim = self.claim()
+        return Batch([claim], [claim]) if claim else None
+
+    def claim(self) -> Claim | None:
+        """The next trial that nobody works on and that is in no fleet, or None."""
+        for cell in self.study.cells:
+            if cell.label in self.study.together:
+                continue
+            for name in self.study.phases(cell):
+                phase = self._phase(cell, name)
+                if claim := self._claim_in(phase):
+                    return claim
+                if not phase.finished:
+                    break  # the finals wait for the tuning
+        return None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of the study has its result, as far as the last `claim` saw."""
+        return all(self._phase(cell, name).finished for cell in self.study.cells for name in self.study.phases(cell))
+
+    def place(self, cell: Cell, phase: str, number: int) -> Path:
+        """The directory of a trial."""
+        return place(self.directory, cell, phase, number)
+
+    def open_places(self) -> list[Path]:
+        """The directory of each trial that has no result."""
+        places = (self.place(*slot) for slot in self.study.slots)
+        return [one for one in places if not (one / FILE_NAME).exists()]
+
+    def finish(self, claim: Claim, result: Result) -> None:
+        """Tell Optuna how a trial ended, and let go of it; may be called again where it failed."""
+        phase = self._phase(claim.cell, claim.phase)
+        phase.tell(claim.trial.number, result)
+        self._asleep.pop(id(phase), None)
+        claim.lock.release()
+
+    def record_timeout(self, label: str, phase: str, number: int, limit: float) -> bool:
+        """Write that a trial overran its time; False if it has a result after all."""
+        room = self._phase(self.study.cell(label), phase)
+        if read_finished(room.place(number)) is not None:
+            return False
+        values = room.trials()[number].user_attrs.get("values") or {}
+        error = {"type": "Timeout", "message": f"over {limit:g} s", "traceback": ""}
+        room.claim_of(number, values).write_unfinished(self.study, self.composer, "timeout", error)
+        return True
+
+    def reopen(self, *, broken: bool) -> int:
+        """Have finished trials run again whose result is gone; with `broken` those, too, that failed, hung, ran out of
+        memory or were killed. Returns how many.
+        """
+        count = 0
+        for cell in self.study.cells:
+            for name in self.study.phases(cell):
+                phase = self._phase(cell, name)
+                with phase.lock():
+                    count += phase.reopen(broken=broken)
+        return count
+
+    def _claim_fleet(self, slots: Sequence[Slot]) -> Batch | None:
+        """What is left of a fleet that nobody trains, and its company; None also where its cells are still tuned."""
+        phases = [(self._phase(self.study.cell(label), name), number) for label, name, number in slots]
+        if all(phase.done(number) for phase, number in phases) or not all(self._ready(phase) for phase, _ in phases):
+            return None
+        name = self.directory / "locks" / f"fleet-{digest(list(slots))[:12]}"
+        lock, journal = Lock(name.with_suffix(".lock")), name.with_suffix(".json")
+        if not lock.acquire(wait=False):
+            return None
+        batch = Batch([], [], lock, journal)
+        try:
+            finish_together(journal)
+            for (label, name), members in groupby(slots, key=lambda slot: (slot[0], slot[1])):
+                self._join(batch, self._phase(self.study.cell(label), name), [slot[2] for slot in members])
+        except BaseException:
+            batch.release()
+            raise
+        if batch.claims:
+            return batch
+        batch.release()
+        return None
+
+    def _join(self, batch: Batch, phase: Phase, numbers: Sequence[int]) -> None:
+        """Claim what waits of a phase's part of a fleet; the others are its company."""
+        with phase.lock():
+            waiting = {trial.user_attrs["slot"]: trial for trial in phase.waiting(numbers, self.directory / "locks")}
+            trials = phase.trials()
+            for number in numbers:
+                if number in waiting:
+                    member = phase.ask(waiting[number], self._owner)
+                    batch.claims.append(member)
+                else:
+                    member = phase.claim_of(number, trials[number].user_attrs.get("values") or {})
+                batch.members.append(member)
+
+    def _ready(self, phase: Phase) -> bool:
+        """Whether what a phase's values follow from is known: the finals wait for the tuning."""
+        if phase.name == "tuning" or not phase.cell.tuned:
+            return True
+        tuning = self._phase(phase.cell, "tuning")
+        if not tuning.finished:
+            tuning.trials()
+        return tuning.finished
+
+    @property
+    def _owner(self) -> dict[str, str]:
+        return {"session": self.session}
+
+    def _claim_in(self, phase: Phase) -> Claim | None:
+        if phase.finished:
+            return None
+        if time.monotonic() < self._asleep.get(id(phase), 0.0):
+            return None
+        with phase.lock():
+            if waiting := phase.next(self.directory / "locks"):
+                return phase.ask(waiting, self._owner)
+        self._asleep[id(phase)] = time.monotonic() + NAP
+        return None
+
+    def _phase(self, cell: Cell, name: str) -> Phase:
+        if (cell.label, name) not in self._phases:
+            handle = optuna.create_study(
+                study_name=f"{self.study.key}/{cell.label}/{name}",
+                storage=self.storage,
+                directions=self.study.directions,
+                sampler=make_sampler("random", derive_seed(self.study.base_seed, cell.label, name)),
+                pruner=make_pruner(self.study.pruner if name == "tuning" else "none", self.study.epochs),
+                load_if_exists=True,
+            )
+            self._check_place(handle)
+            self._phases[cell.label, name] = Phase(
+                self.study, cell, name, self.directory, handle, self.storage, self.composer
+            )
+        return self._phases[cell.label, name]
+
+    def _check_place(self, handle: optuna.Study) -> None:
+        """Refuse a storage that counts on trials in another directory: their results and locks are not here."""
+        name, _, here = self.place_name.partition(" ")
+        known = handle.user_attrs.get("place")
+        if known is None:
+            handle.set_user_attr("place", self.place_name)
+        elif known.partition(" ")[0] != name:
+            raise UserError(
+                f"study.storage: this study's trials lie in {known.partition(' ')[2]}, not in {here}; all workers of a "
+                "study need one directory that their machines share: set paths.runs to it (or, if that directory is "
+                "gone, start the study anew with study.recover=true)"
+            )

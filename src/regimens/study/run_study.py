@@ -1,0 +1,141 @@
+"""Conducting a study, from a composed configuration to the exported table: the door that Hydra's sweeper knocks at."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from regimens.core.errors import UserError
+from regimens.core.provenance import training_code
+from regimens.core.result import BROKEN, STATUSES, Result
+from regimens.core.secrets import keep, redact
+from regimens.core.terminal import counted, proposals
+from regimens.study.definition.command_line import read_command_line
+from regimens.study.definition.composer import Composer, Source
+from regimens.study.definition.define import define
+from regimens.study.definition.settings import read_settings
+from regimens.study.definition.study import Study
+from regimens.study.queue.finished import best_final
+from regimens.study.queue.open import open_queue, recover, settle_definition, use_storage
+from regimens.study.queue.sessions import open_session
+from regimens.study.results.summary import print_summary
+from regimens.study.workers.start import train
+from regimens.study.workers.tracked import tracked
+from regimens.study.workers.trial_runner import locate, look_once
+from regimens.study.workers.worker import StudyStopped
+
+#: draws a study's table, and whatever belongs into the study's directory: (figures written, sentences to print)
+Draw = Callable[[Path, Path], tuple[list[Path], list[str]]]
+
+
+def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw) -> list[Result]:
+    """Run or resume the study that a command line asks for, and have `draw` show it; returns its results.
+
+    Raises:
+        SystemExit: 1 if trials failed or the study had to stop, 2 for a user's mistake, 130 after Ctrl-C.
+    """
+    try:
+        results = conduct(hydra_context, config, arguments, run_trial, draw)
+    except UserError as error:
+        print(f"error: {redact(str(error))}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except StudyStopped as stop:
+        print(f"error: {redact(str(stop))}; then resume with: {command()}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print(f"\nstopped; resume with: {command()}", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        from regimens.core.files import is_disk_full
+
+        if not is_disk_full(error):
+            raise
+        print(f"error: the disk is full ({error}); make space, then resume with: {command()}", file=sys.stderr)
+        raise SystemExit(1) from None
+    if any(result.status in BROKEN for result in results):
+        raise SystemExit(1)
+    return results
+
+
+def conduct(
+    hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw
+) -> list[Result]:
+    """`sweep` without the exit statuses."""
+    node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
+    settings = read_settings(node)  # type: ignore[arg-type]
+    keep([*arguments, node])
+    source = Source(
+        config_name=config.hydra.job.config_name,
+        search_path=tuple((one.provider, one.path) for one in hydra_context.config_loader.get_search_path().get_path()),
+        hydra_overrides=tuple(config.hydra.overrides.hydra),
+    )
+    composer = Composer(source)
+    name = str(config.hydra.runtime.choices.get("study") or "adhoc")
+    look = look_once(locate(run_trial))
+    study = define(
+        settings,
+        read_command_line(arguments),
+        composer,
+        name=name,
+        tune=config.get("tune"),
+        data_hash=lambda cfg: look(cfg)[0],
+        code_hash=training_code(),
+        size_of=lambda cfg: look(cfg)[1],
+    )
+    directory = Path(config.paths.runs).absolute() / study.key
+    settle_definition(study, directory)
+    use_storage(settings.storage)
+    if settings.recover:
+        recover(study, directory)
+    from regimens.study.results.export import export
+
+    with open_session(directory) as session, tracked(config, study, directory, session) as shown:
+        wait = settings.storage_wait
+        queue = open_queue(directory, session=session, study=study, composer=composer, storage_wait=wait)
+        if again := queue.reopen(broken=settings.retry_failed):
+            lost = "its result, and is" if again == 1 else "their result, and are"
+            print(f"{study.name}: {counted(again, 'trial')} broke or lost {lost} run again")
+        train(queue, settings, config, hydra_context, run_trial, shown)
+        shown.open_once()
+        results, table, paths = export(study, directory, Path(config.paths.results))
+        shown.deliver(zip(results, (queue.place(*slot) for slot in study.slots), strict=True))
+        figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
+        best = best_final(study, directory, table)
+        link = shown.finish([*paths, *figures], best)
+    _report(study, table, results, [*paths, directory], told, best, link)
+    return results
+
+
+def _report(
+    study: Study,
+    table: dict[str, Any],
+    results: Sequence[Result],
+    places: Sequence[Path],
+    told: Sequence[str],
+    best: Path | None,
+    link: str,
+) -> None:
+    """Print the table, best first, where everything lies, and in the last line how many trials ended how."""
+    print_summary(study, table)
+    proposals(told)
+    print(f"trials: {places[-1]}" + (f"  best: {best.relative_to(places[-1])}" if best else ""))
+    if link:
+        print(f"MLflow: {link}")
+    counts = Counter(result.status for result in results)
+    ended = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    print(f"{study.name} ({study.id}): {counted(len(results), 'trial')}: {ended}; see {places[0]}")
+
+
+def command() -> str:
+    """The command of this process, to be copied."""
+    script = sys.argv[0]
+    with contextlib.suppress(ValueError):
+        script = str(Path(script).relative_to(Path.cwd()))
+    return redact(shlex.join(["python", script, *sys.argv[1:]]))

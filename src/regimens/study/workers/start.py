@@ -1,0 +1,77 @@
+"""Who trains a study: this process, processes of ours on this machine, or jobs of the chosen Hydra launcher."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from regimens.core.terminal import counted
+from regimens.study.definition.settings import Settings
+from regimens.study.workers import cluster
+from regimens.study.workers.leases import Lease, take
+from regimens.study.workers.pool import make_pool
+from regimens.study.workers.progress import View
+from regimens.study.workers.trial_runner import locate
+from regimens.study.workers.worker import work
+
+if TYPE_CHECKING:
+    from regimens.study.queue.trial_queue import TrialQueue
+    from regimens.study.workers.tracked import Tracked
+
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
+
+def train(
+    queue: TrialQueue, settings: Settings, config: DictConfig, hydra_context: Any, run_trial: str, shown: Tracked
+) -> None:
+    """Bring the study to its end; `shown` is its entry in the tracker.
+
+    Raises:
+        StudyStopped: nobody can go on.
+    """
+    study = queue.study
+    left = len(queue.open_places())
+    done = study.total - left
+    foreign = bool(left) and config.hydra.launcher._target_ != BASIC_LAUNCHER
+    leases = [] if foreign else leased(queue, settings, config) if left else [Lease()]
+    count = cluster.job_count(settings.workers) if foreign else len(leases)
+    size = f"{counted(len(study.cells), 'cell')}, {counted(study.total, 'trial')}, {done} done"
+    print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}")
+    job: dict[str, Any] = {"directory": str(queue.directory), "session": queue.session, "run_trial": run_trial}
+    job |= {"tracking": shown.for_workers, "entry": shown.parent, "storage_wait": settings.storage_wait}
+    try:
+        with View(study, done, count) as view:
+
+            def hear(event: dict[str, Any]) -> None:
+                view.hear(event)
+                shown.hear(event, queue)
+
+            if foreign:
+                launched = cluster.launch(hydra_context, config, cluster.WorkerJob(job, settings.timeout), count)
+                cluster.follow(queue, launched, view, hear)
+            # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
+            elif count > 1 or (left and (settings.timeout or leases[0].locks)):
+                make_pool(queue, job, leases, settings.timeout, hear).run()
+                return
+            work(queue, locate(run_trial), hear, shown.show)
+    except SystemExit:  # Lightning's way of saying that Ctrl-C was pressed inside `fit`
+        raise KeyboardInterrupt from None
+    finally:
+        for lease in leases:
+            lease.release()
+
+
+def leased(queue: TrialQueue, settings: Settings, config: DictConfig) -> list[Lease]:
+    """A lease for each worker on this machine; says so where trials do not use what they lease."""
+    nodes = [queue.composer.compose(cell.overrides).cfg.get("trainer") or {} for cell in queue.study.cells]
+    spread = [node["devices"] for node in nodes if isinstance(node.get("devices"), int)]
+    leases = take(settings.workers, settings.per_gpu, max(spread, default=1), config.get("threads", 1))
+    if leases[0].locks and all(node.get("accelerator") == "cpu" for node in nodes):
+        print(
+            "note: the workers lease GPUs, but trainer=cpu does not use them: add trainer=gpu, or hide the GPUs "
+            "(CUDA_VISIBLE_DEVICES=) for one worker a core",
+            file=sys.stderr,
+        )
+    return leases

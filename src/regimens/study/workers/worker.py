@@ -1,0 +1,145 @@
+"""A worker: takes the next trials of a study until there are none left. In this process, or as a process of its own.
+
+As a process (`python -m regimens.study.workers.worker`) it reads its job, one line of JSON, from standard input, which
+stays open while its parent lives; it writes events, one line of JSON each, to standard output. What a trial prints
+goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regimens.core.errors import UserError
+from regimens.core.process import die_with
+from regimens.core.result import Result
+from regimens.core.secrets import brief, redact, restore
+from regimens.study.workers.run_batch import Answer, Emit, describe, patient, run_batch
+from regimens.study.workers.trial_runner import TrialRunner, locate
+
+if TYPE_CHECKING:
+    from regimens.study.queue.trial_queue import TrialQueue
+
+Show = Callable[[Result, Path], Any]
+
+# Seconds between two looks for a trial when all that are left are running elsewhere: at first, and at most.
+WAIT, LONGEST_WAIT = 0.1, 1.6
+#: exit statuses that the launcher understands
+STOPPED = 3
+SUPERVISOR_FIRST = 1.0  # seconds
+
+
+class StudyStopped(Exception):  # noqa: N818
+    """No worker of this study can go on; the message is one line for the user."""
+
+
+def work(queue: TrialQueue, runner: TrialRunner, emit: Emit, show: Show) -> None:
+    """Run trials until every trial of the study is done, and `show` each result, with its directory, to the tracker.
+
+    Raises:
+        StudyStopped: the disk is full, or the storage has been away for too long.
+    """
+    from regimens.study.queue.storage import StorageAway
+
+    def storage(action: Callable[[], Answer]) -> Answer:
+        return patient(queue, emit, action)
+
+    wait = WAIT
+    while True:
+        batch = None
+        try:
+            batch = storage(queue.claim_batch)
+            if batch is None:
+                if queue.finished:
+                    return
+                time.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+                continue
+            wait = WAIT
+            for claim in batch.claims:
+                emit({"event": "started", **describe(claim)})
+            results = run_batch(queue, batch, runner, emit)
+            for claim, result in zip(batch.claims, results, strict=True):
+                show(result, claim.directory)
+                storage(partial(queue.finish, claim, result))
+                emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
+                      "error": (result.error or {}).get("message")})  # fmt: skip
+        except StorageAway as error:
+            raise StudyStopped(str(error)) from error
+        except Exception as error:
+            from regimens.core.files import is_disk_full
+
+            if is_disk_full(error):
+                raise StudyStopped(f"the disk is full ({brief(error)}): make space") from error
+            raise
+        finally:
+            if batch is not None:
+                batch.release()
+
+
+def main() -> int:
+    """The worker process: its exit status is 0 when the study is done, STOPPED when no worker can go on."""
+    for told in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):  # Ctrl-C, a cluster's warnings: our parent stops us
+        signal.signal(told, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_after_parent)
+    job = json.loads(sys.stdin.readline())
+    _die_with_parent(job["parent"])
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    guard = threading.Lock()
+
+    def emit(event: Mapping[str, Any]) -> None:
+        with guard:
+            events.write(json.dumps(event) + "\n")
+
+    from regimens.study.queue.open import open_queue
+    from regimens.study.queue.storage import StorageAway, patiently
+    from regimens.study.workers.tracked import make_tracker
+
+    try:
+        runner = locate(job["run_trial"])
+        place, wait = Path(job["directory"]), job["storage_wait"]
+        queue = patiently(partial(open_queue, place, session=job["session"], storage_wait=wait), wait)
+        emit({"event": "ready"})
+        work(queue, runner, emit, partial(make_tracker(restore(job["tracking"])).log, parent=job["entry"]))
+    except (StudyStopped, StorageAway, UserError) as error:
+        emit({"event": "stopped", "message": redact(str(error))})
+        return STOPPED
+    except Exception:
+        print(redact(traceback.format_exc()), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _end_after_parent(number: int, frame: Any) -> None:
+    """On SIGTERM wait, so that the supervisor releases its session's lock first.
+
+    A cluster signals a whole job at once; a worker that died before its supervisor would have its trial charged.
+    """
+    time.sleep(SUPERVISOR_FIRST)
+    os._exit(128 + number)
+
+
+def _die_with_parent(parent: int) -> None:
+    """A worker without its command would train for nobody: end it at once, however its parent died."""
+    die_with(parent)
+
+    def watch() -> None:
+        while sys.stdin.readline():
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

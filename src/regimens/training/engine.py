@@ -1,0 +1,109 @@
+"""What an engine is: the parts of a training phase that it steps, its interface, and the plain loop's null object."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from regimens.nets.dropout import Dropout
+from regimens.training.clipping import Clip
+from regimens.training.functional import Weights, numbers_of
+from regimens.training.losses import Objective
+from regimens.training.optimizers import RuleOptimizer
+from regimens.training.probes.acted import Actions
+from regimens.training.probes.gradient_flow import NoProbe
+from regimens.training.regularization import Regularization
+from regimens.training.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one phase of a training consists of: the parts that a step needs."""
+
+    net: nn.Module
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    clip: Any
+    regularization: Regularization
+    probe: Any
+    actions: Actions
+    x: Tensor
+    y: Tensor
+
+
+class Engine(Protocol):
+    """How mini-batches are stepped; `name` is what ran, `note` why it is not what was asked for."""
+
+    name: str
+    note: str
+
+    def begin(self, job: Job) -> None:
+        """A phase begins."""
+
+    def end(self) -> None:
+        """Let go of the job and its data."""
+
+    def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Step on as many of the block's first mini-batches as this engine can; return the rest, and sums.
+
+        The sums are (loss * samples, hits, penalty * samples), float64; None where nothing was taken.
+        """
+
+
+class Eager:
+    """Leaves every mini-batch to the plain loop; `note` says why, where another engine was asked for."""
+
+    name = "eager"
+
+    def __init__(self, note: str = "") -> None:
+        self.note = note
+
+    def begin(self, job: Job) -> None:
+        """Nothing to prepare."""
+
+    def end(self) -> None:
+        """Let go of the job and its data."""
+
+    def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Take none."""
+        return block, None
+
+
+def weights_of(net: nn.Module, optimizer: RuleOptimizer) -> Weights:
+    """The network's and the optimiser's own tensors, by name: what is written to them in place is the network's."""
+    trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
+    fixed = {name: p.detach() for name, p in net.named_parameters() if not p.requires_grad}
+    slots = {name: optimizer.slots(p) for name, p in trained.items()}
+    return Weights({name: p.detach() for name, p in trained.items()}, fixed, dict(net.named_buffers()), slots)
+
+
+def shape(job: Job) -> tuple[object, ...]:
+    """What a step's operations follow from: names and sizes of tensors, and the kinds of every part."""
+    tensors = tuple((name, tuple(p.shape), p.requires_grad) for name, p in job.net.named_parameters())
+    # A module's own words hold its numbers (a slope, an epsilon); only a dropout's rate is a tensor.
+    kinds = tuple(
+        (type(module), module.training, "" if isinstance(module, Dropout) else module.extra_repr())
+        for module in job.net.modules()
+    )
+    rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
+    numbers = tuple(numbers_of(job.regularization, job.clip))
+    return tensors, kinds, job.objective, rule, type(job.clip), numbers
+
+
+def not_functional(job: Job) -> str:
+    """Why this phase's step is no function of tensors alone, in a few words; empty where it is."""
+    if not isinstance(job.optimizer, RuleOptimizer):
+        return f"{type(job.optimizer).__name__} is not one of the catalogue's own optimisers"
+    if len(job.optimizer.param_groups) != 1:
+        return "the optimiser has several parameter groups"
+    if not isinstance(job.clip, Clip):
+        return "the clip is not one of the catalogue's own"
+    if not isinstance(job.probe, NoProbe):
+        return "a probe looks at single steps"
+    for module in job.net.modules():
+        if isinstance(module, nn.RReLU):
+            return "rrelu draws its slopes inside the activation"
+    return ""

@@ -1,0 +1,140 @@
+"""The compiled engine: blocks of mini-batches as one function, traced down to torch's operations and compiled to C++.
+
+Compiled code is kept on disk (`cache`) and shared by runs and workers. What cannot be compiled runs eagerly, and `note`
+says why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regimens.core.process import keep_freed_memory
+from regimens.core.secrets import brief
+from regimens.training.engine import Job, not_functional, shape, weights_of
+from regimens.training.engines import compiler
+from regimens.training.engines.inductor import Inductor, Lower
+from regimens.training.engines.inplace import InPlace
+from regimens.training.engines.trace_cache import trace
+from regimens.training.functional import Step, Weights, numbers_of
+from regimens.training.optimizers import RuleOptimizer
+
+# More steps a block compile for longer in proportion and gain nothing more; one alone repays its call less.
+STEPS = 2
+
+
+@dataclass
+class Compiled:
+    """Steps whole blocks of `steps` mini-batches of one size; what is left over is the plain loop's.
+
+    lower: what turns the traced graph into a function; by default torch's compiler.
+    `name` turns to "eager", and `note` says why, where something in the regimen or the machine cannot be compiled.
+    """
+
+    cache: Path | None = None
+    steps: int = STEPS
+    lower: Lower | None = None
+    name: str = "compiled"
+    note: str = ""
+    _job: Job | None = field(default=None, init=False, repr=False)
+    _run: Any = field(default=None, init=False, repr=False)
+
+    def begin(self, job: Job) -> None:
+        """Look whether the phase can be compiled; compilation itself waits for the first block."""
+        self._job, self._run = job, None
+        obstacle = self.note or not_compiled(job)
+        if obstacle:
+            self._give_up(obstacle)
+        keep_freed_memory()
+
+    def _give_up(self, why: str) -> None:
+        self.name, self.note, self._job = "eager", why, None
+
+    def end(self) -> None:
+        """Let go of the job and its data."""
+        self._job, self._run = None, None
+
+    def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Take every full run of `steps` mini-batches."""
+        job = self._job
+        if job is None:
+            return block, None
+        size = len(block[0])
+        full = len(block) - (len(block[-1]) != size)
+        full -= full % self.steps
+        if not full:
+            return block, None
+        if self._run is None:
+            try:
+                self._run = self._compile(job, size)
+            except Exception as err:
+                self._give_up(f"cannot be compiled: {brief(err)}")
+                return block, None
+        sums = torch.zeros(5, dtype=torch.float64, device=job.x.device)
+        indices = torch.cat(list(block[:full])).split(self.steps * size)
+        coefficients = self._coefficients(job, full).split(self.steps)
+        for taken, numbers in zip(indices, coefficients, strict=True):
+            sums += self._run(taken, numbers)
+        loss, penalty, correct, clipped, constrained = sums.unbind()
+        job.actions.clipped(clipped)
+        job.actions.constrained(constrained)
+        return block[full:], torch.stack([loss * size, correct, penalty * size])
+
+    def _coefficients(self, job: Job, steps: int) -> Tensor:
+        """The next steps' numbers (steps, n), moving optimiser and schedule along as the plain loop does."""
+        optimizer, rows = job.optimizer, []
+        assert isinstance(optimizer, RuleOptimizer)
+        for _ in range(steps):
+            job.actions.lr(job.schedule.lr)
+            rows.append(optimizer.tick(optimizer.param_groups[0]))
+            job.schedule.step()
+        return torch.tensor(rows, dtype=job.x.dtype)
+
+    def _compile(self, job: Job, size: int) -> Any:
+        """A function (indices (steps * size,), coefficients) -> the five tallies' sums, float64."""
+        from torch.utils import _pytree as pytree
+
+        optimizer = job.optimizer
+        assert isinstance(optimizer, RuleOptimizer)
+        step = Step(job.net, job.objective, optimizer.rule, job.clip)
+        weights = weights_of(job.net, optimizer)
+        constants = numbers_of(job.regularization, job.clip)
+        numbers = {name: torch.tensor(value, dtype=job.x.dtype) for name, value in constants.items()}
+        state, spec = pytree.tree_flatten((vars(weights), numbers))
+        steps, width = self.steps, job.x.shape[1]
+
+        def block(x: Tensor, y: Tensor, coefficients: Tensor, *flat: Tensor) -> Tensor:
+            parts, numbers = pytree.tree_unflatten(list(flat), spec)
+            weights = Weights(**parts)
+            tallies = [step(weights, x[i], y[i], coefficients[i].unbind(), numbers) for i in range(steps)]
+            return torch.stack(tallies).double().sum(0)
+
+        indices = torch.zeros(steps * size, dtype=torch.long)
+        rule = optimizer.rule
+        probe = torch.tensor([rule.coefficients(1, 0.01)] * steps, dtype=job.x.dtype)
+
+        def batch(indices: Tensor) -> tuple[Tensor, Tensor]:
+            x, y = job.x.index_select(0, indices), job.y.index_select(0, indices)
+            return x.view(steps, size, width), y.view(steps, size)
+
+        inputs = [*batch(indices), probe, *state]
+        run = trace(("block", steps, shape(job)), block, inputs, InPlace(self.lower or Inductor(self.cache)))
+
+        def take(indices: Tensor, coefficients: Tensor) -> Tensor:
+            x, y = batch(indices)
+            with torch.no_grad():
+                return run(x, y, coefficients, *state)
+
+        return take
+
+
+def not_compiled(job: Job) -> str:
+    """Why this phase cannot be compiled, in a few words; empty where it can."""
+    if compiler.find() is None:
+        return "no C++ compiler on this machine"
+    if job.x.device.type != "cpu":
+        return "compiled blocks are for processors"
+    return not_functional(job)

@@ -1,0 +1,120 @@
+"""Runs a fleet's step: traced, and compiled where asked, on a processor; several steps as one CUDA graph on a GPU.
+
+Mapping a function over trials anew at every step costs more than a small net's arithmetic; a trace of it does not.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.utils import _pytree as pytree
+
+from regimens.core.secrets import brief
+from regimens.training.engines.inductor import Lower
+from regimens.training.engines.trace_cache import as_traced, trace
+from regimens.training.functional import Tensors
+
+# Steps of one launch on a GPU.
+LAUNCH = 8
+WARM_UP = 2
+
+
+class Mapped:
+    """`function`, mapped over its arguments' first dimensions as `in_dims` says, traced once for each size of them."""
+
+    def __init__(self, function: Callable[..., Any], in_dims: tuple[int | None, ...], kind: Hashable) -> None:
+        self._function, self._kind = vmap(function, in_dims=in_dims), kind
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the function gives for these trees of tensors."""
+        flat, spec = pytree.tree_flatten(arguments)
+        run = trace(self._kind, lambda *flat: self._function(*pytree.tree_unflatten(list(flat), spec)), flat)
+        with torch.no_grad():
+            return run(*flat)
+
+
+class Launcher:
+    """Calls `step(parts, numbers, x, y, c)` of each trial once a step, where `parts` are changed in place.
+
+    parts: {"trained", "fixed", "buffers", "slots"}. kind, lower: see `trace`. how: what ran, and why, where it is not
+    what was asked for.
+    """
+
+    how = "traced"
+
+    def __init__(
+        self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors, kind: Hashable, lower: Lower
+    ) -> None:
+        self._step, self._parts, self._numbers, self._kind = vmap(step, randomness="error"), dict(parts), numbers, kind
+        self._lower = lower
+        self._runs: dict[tuple[int, ...], Callable[..., Tensor]] = {}
+        self._cuda = next(iter(self._parts["trained"].values())).is_cuda
+
+    def launches(self, steps: int) -> Iterator[tuple[int, int]]:
+        """(first step, number of steps) of each launch that `steps` steps are made of."""
+        most = LAUNCH if self._cuda and steps >= LAUNCH else 1
+        whole = steps - steps % most
+        yield from ((start, most) for start in range(0, whole, most))
+        yield from ((start, 1) for start in range(whole, steps))
+
+    def __call__(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+        """Take the steps of one launch, x (steps, trials, samples, D); the sums of their tallies, float64."""
+        inputs, key = [x, y, c], tuple(x.shape)
+        if key not in self._runs:
+            self._runs[key] = self._prepare(inputs)
+        with torch.no_grad():
+            return self._runs[key](*inputs)
+
+    def _prepare(self, inputs: list[Tensor]) -> Callable[..., Tensor]:
+        state, state_spec = pytree.tree_flatten((self._parts, self._numbers))
+
+        def steps(*flat: Tensor) -> Tensor:
+            parts, numbers = pytree.tree_unflatten(list(flat[: len(state)]), state_spec)
+            x, y, c = flat[len(state) :]
+            tallies = [self._step(parts, numbers, x[i], y[i], c[i]) for i in range(len(x))]
+            return torch.stack(tallies).double().sum(0)
+
+        run = self._traced(steps, [*state, *inputs])
+        if self._cuda and len(inputs[0]) > 1:
+            return Captured(run, state, inputs)
+        return lambda *inputs: run(*state, *inputs)
+
+    def _traced(self, steps: Callable[..., Tensor], inputs: list[Tensor]) -> Callable[..., Tensor]:
+        # The full mini-batch comes first; an epoch's last one, which is smaller, is too rare to be compiled.
+        if self._runs or self._lower is as_traced:
+            return trace(self._kind, steps, inputs)
+        try:
+            run = trace(self._kind, steps, inputs, self._lower)
+            self.how = "compiled"
+            return run
+        except Exception as err:
+            self.how = f"traced; cannot be compiled: {brief(err)}"
+            return trace(self._kind, steps, inputs)
+
+
+class Captured:
+    """One launch as a CUDA graph: `run(*state, *inputs)` recorded once, then replayed on other inputs."""
+
+    def __init__(self, run: Callable[..., Tensor], state: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
+        self._inputs = [value.clone() for value in inputs]
+        before = [value.clone() for value in state]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # what a first call allocates must not be part of the graph
+            for _ in range(WARM_UP):
+                run(*state, *self._inputs)
+        torch.cuda.current_stream().wait_stream(side)
+        for value, old in zip(state, before, strict=True):
+            value.copy_(old)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._sums = run(*state, *self._inputs)
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Replay on these inputs; the result is good until the next call."""
+        for mine, value in zip(self._inputs, inputs, strict=True):
+            mine.copy_(value)
+        self._graph.replay()
+        return self._sums

@@ -1,0 +1,132 @@
+"""Many trials of one shape as one batched network: their parameters stacked, one functional step mapped over them.
+
+Trials may differ in seed, order of examples, learning rate, schedule, penalties, bounds, dropout rates and initial
+weights; they share the network's shape, the kind of optimiser and the batch size.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from regimens.core.errors import UserError
+from regimens.training.engine import Job, shape, weights_of
+from regimens.training.engines.coefficients import advance
+from regimens.training.engines.inductor import Lower
+from regimens.training.engines.launch import Launcher, Mapped
+from regimens.training.engines.trace_cache import as_traced
+from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of, penalty_of
+from regimens.training.optimizers import RuleOptimizer
+
+# Rows of a validation chunk: every trial's activations of one chunk should stay in the processor's cache.
+CHUNK = 250
+
+
+class Stacked:
+    """Steps `jobs`, one a trial, together; `save` writes what was learned back into a trial's own network.
+
+    lower: see `traces.trace`. Raises UserError where the trials are not of one shape.
+    """
+
+    def __init__(self, jobs: Sequence[Job], lower: Lower = as_traced) -> None:
+        self.jobs = list(jobs)
+        first = self.jobs[0]
+        self._optimizers = [job.optimizer for job in self.jobs if isinstance(job.optimizer, RuleOptimizer)]
+        kinds = {(shape(job), id(job.x)) for job in self.jobs}
+        if len(kinds) != 1 or len(self._optimizers) != len(self.jobs):
+            raise UserError("engine=fleet: the trials of a fleet share one shape, one optimiser and its techniques")
+        self._own = [weights_of(job.net, optimizer) for job, optimizer in zip(self.jobs, self._optimizers, strict=True)]
+        self._weights = stack(self._own)
+        constants = [numbers_of(job.regularization, job.clip) for job in self.jobs]
+        self._numbers = {name: first.x.new_tensor([each[name] for each in constants]) for name in constants[0]}
+        step = Step(copy.deepcopy(first.net), first.objective, self._optimizers[0].rule, first.clip)
+
+        def one(parts: dict[str, Tensors], numbers: Numbers, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+            return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
+
+        kind, _ = kinds.pop()
+        self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind), lower)
+        self._evaluate = Mapped(evaluation(first), (0, 0, None, None), ("evaluate", kind))
+
+    @property
+    def how(self) -> str:
+        """How the steps were run: traced or compiled."""
+        return self._launcher.how
+
+    def run(self, batches: Sequence[Tensor], counted: Sequence[bool] | None = None) -> Tensor:
+        """One step for each batch of indices (trials, samples), all of one size; the steps' sums (trials, 3), float64.
+
+        The sums are of loss * samples, hits and penalty * samples. counted: whose actions count (None: everybody's).
+        """
+        x, y = self.jobs[0].x, self.jobs[0].y
+        trials, samples = batches[0].shape
+        counted = [True] * trials if counted is None else counted
+        rows = advance(self.jobs, self._optimizers, counted, len(batches)).to(x)
+        sums = x.new_zeros(trials, 5, dtype=torch.float64)
+        for start, n in self._launcher.launches(len(batches)):
+            indices = torch.stack(list(batches[start : start + n]))
+            flat = indices.flatten()
+            shape_ = (n, trials, samples)
+            inputs = x.index_select(0, flat).view(*shape_, -1), y.index_select(0, flat).view(shape_)
+            sums += self._launcher(*inputs, rows[start : start + n])
+        loss, extra, hits, clipped, constrained = sums.unbind(1)
+        if self._numbers.keys() & {"bound", "max_norm"}:
+            for i, job in enumerate(self.jobs):
+                if counted[i]:
+                    job.actions.clipped(clipped[i])
+                    job.actions.constrained(constrained[i])
+        return torch.stack([loss * samples, hits, extra * samples], dim=1)
+
+    def validate(self, x: Tensor, y: Tensor) -> Tensor:
+        """Sums of loss * samples and hits over x (N, D), y (N,), in evaluation mode: (trials, 2), float64."""
+        tensors = self._weights.tensors
+        total = x.new_zeros(len(self.jobs), 2, dtype=torch.float64)
+        for start in range(0, len(y), CHUNK):
+            chunk = y[start : start + CHUNK]
+            loss, hits = self._evaluate(tensors, self._numbers, x[start : start + CHUNK], chunk)
+            total += torch.stack([loss.double() * len(chunk), hits.double()], dim=1)
+        return total
+
+    def state(self, i: int) -> Tensors:
+        """A copy of trial `i`'s network as a state dict."""
+        together = self._weights.tensors
+        return {name: together[name][i].clone() for name in self.jobs[i].net.state_dict()}
+
+    def save(self, i: int) -> None:
+        """Copy trial `i`'s parameters, buffers and optimiser state back into its own."""
+        own, together = self._own[i], self._weights
+        for mine, all_ in ((own.trained, together.trained), (own.buffers, together.buffers)):
+            for name, value in mine.items():
+                value.copy_(all_[name][i])
+        for name, slots in own.slots.items():
+            for slot, all_slots in zip(slots, together.slots[name], strict=True):
+                slot.copy_(all_slots[i])
+
+
+def stack(own: Sequence[Weights]) -> Weights:
+    """Each tensor of the trials, stacked along a new first dimension."""
+
+    def stacked(part: str) -> Tensors:
+        return {name: torch.stack([getattr(each, part)[name] for each in own]) for name in getattr(own[0], part)}
+
+    slots = {
+        name: tuple(torch.stack(same) for same in zip(*(each.slots[name] for each in own), strict=True))
+        for name in own[0].slots
+    }
+    return Weights(stacked("trained"), stacked("fixed"), stacked("buffers"), slots)
+
+
+def evaluation(job: Job) -> Callable[[Tensors, Numbers, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """A function (tensors, numbers, x, y) -> (mean loss with the penalty, hits) of one trial in evaluation mode."""
+    net: nn.Module = copy.deepcopy(job.net).eval()
+    kernels, objective = kernel_names(net), job.objective
+
+    def evaluate(tensors: Tensors, numbers: Numbers, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        logits = functional_call(net, tensors, (x,))
+        loss = objective.loss(logits, y)
+        loss = loss + penalty_of([tensors[name] for name in kernels], numbers, loss)
+        return loss, objective.correct(logits, y)
+
+    return evaluate

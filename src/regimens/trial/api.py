@@ -1,0 +1,67 @@
+"""The door to a trial: train one regimen with one seed, or many of one shape together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regimens.core.errors import UserError
+from regimens.core.imports import import_packages
+from regimens.core.result import Result
+from regimens.trial.composition import look_at_data as look_at_data
+from regimens.trial.task import PACKAGES, OnEpoch, Task, begin
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def run(
+    cfg: "DictConfig",
+    directory: Path,
+    *,
+    choices: Mapping[str, str],
+    study: Mapping[str, Any] | None = None,
+    on_epoch: OnEpoch = lambda epoch, numbers: None,
+    note: str = "",
+) -> Result:
+    """Train one regimen with one seed and write `config.yaml`, weights and `result.json` into `directory`.
+
+    `choices` maps each config group to its option. `on_epoch(epoch, numbers)` is called after each epoch and may raise
+    Pruned. `note` says why it is in no fleet, if it was to be in one. A loss that is not finite gives the status
+    "diverged", not an exception. Raises UserError for a value that makes no sense, and whatever else goes wrong.
+    """
+    trial = begin(Task(cfg, Path(directory), choices, study, on_epoch))
+    if trial.spread.devices > 1:
+        if trial.settings.probe == "lr_range":
+            raise UserError("probe=lr_range: the range test runs on one device; leave trainer=ddp out")
+        from regimens.trial import ranks
+
+        return ranks.run(trial.config, Path(directory), choices=choices, study=study, on_epoch=on_epoch)
+    from regimens.trial.single import train
+
+    return train(trial, note)
+
+
+def run_fleet(tasks: Sequence[Task], journal: Path | None = None) -> list[Result | Exception | None]:
+    """Train many regimens together where they are of one shape; each one's result, or what went wrong with it.
+
+    What fits no fleet is trained on its own, and its result says why (`engine_note`). With `journal`, a file to be, the
+    results of those that were trained together appear together: a process that dies leaves all or none of them, or the
+    journal with which `result.finish_together` completes them.
+    """
+    import_packages(*PACKAGES)
+    from regimens.trial.fleet import run_together
+
+    return [
+        alone(task, outcome) if isinstance(outcome, str) else outcome
+        for task, outcome in zip(tasks, run_together(tasks, journal), strict=True)
+    ]
+
+
+def alone(task: Task, note: str) -> Result | Exception | None:
+    """The result of a task trained on its own, or what it raised; None for a task without a directory."""
+    if task.directory is None:
+        return None
+    try:
+        return run(task.cfg, task.directory, choices=task.choices, study=task.study, on_epoch=task.on_epoch, note=note)
+    except Exception as error:
+        return error

@@ -1,0 +1,130 @@
+"""Which engine trains what: a rule on the regimen, its company in the study and the hardware, and on nothing else.
+
+Never on what lies in a cache, how many workers there are or how busy the machine is: the engine is part of a study's
+identity, since engines differ in rounding. Light: a study's parent asks this before anything is trained.
+"""
+
+import copy
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from regimens.training.engines import compiler
+
+# What a fleet knows of Lightning's trainer; a setting that is not among these asks for what only Lightning can do.
+TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
+# Trials of a fleet at most; on a processor more gain little.
+FLEET = {"cpu": 16, "gpu": 512}
+# Bytes of a GPU's memory that a fleet may fill: parameters, gradients, optimiser state, and as much again in passing.
+GPU_MEMORY = 8 * 2**30
+# On a processor, up to this many multiplications a step (weights * batch), calls cost more than arithmetic.
+SMALL = 2_500_000
+# Fewer trials of one shape than this do not repay being put together: a core's on a processor, a GPU's.
+COMPANY = {"cpu": 4, "gpu": 2}
+# Steps that repay a shape's preparation in one process: on a processor 10 s for 0.3 ms saved a step.
+PREPARED = {"cpu": 60_000, "gpu": 10_000}
+# Steps of a fleet's trials, all taken together, from which on its step is compiled: 4 s, and kept on disk.
+COMPILED = 5_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a data set and task make of a network: examples to train on, inputs and outputs."""
+
+    examples: int
+    inputs: int
+    outputs: int
+
+
+def count_weights(config: Mapping[str, Any], size: Size) -> int:
+    """How many weights the network has, biases and norms aside."""
+    widths = [size.inputs, *config["model"]["hidden"], size.outputs]
+    return sum(a * b for a, b in pairwise(widths))
+
+
+def cores() -> int:
+    """How many processor cores the machine has, whoever may use them."""
+    return os.cpu_count() or 1
+
+
+def kind_of_device(config: Mapping[str, Any]) -> str:
+    """Where the trainer trains: "cpu" or "gpu"."""
+    return "cpu" if config["trainer"].get("accelerator") == "cpu" else "gpu"
+
+
+def capacity(config: Mapping[str, Any], size: Size, company: int) -> int:
+    """How many trials a fleet of this network has at most, of `company` that could be in one.
+
+    On a processor there is a fleet for every core, so that no worker is without work, unless they would be too small.
+    """
+    device = kind_of_device(config)
+    if device == "cpu":
+        return min(FLEET["cpu"], max(COMPANY["cpu"], math.ceil(company / cores())))
+    return max(1, min(FLEET["gpu"], GPU_MEMORY // (count_weights(config, size) * 4 * 10)))
+
+
+def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 1) -> str:
+    """The engine of a regimen: what it asks for, or what `engine=auto` takes.
+
+    trials: how many of the study share its shape, and so its compiled code; company: how many of them train at once.
+    """
+    if config["engine"] != "auto":
+        return str(config["engine"])
+    device, weights = kind_of_device(config), count_weights(config, size)
+    small = device == "gpu" or weights * config["batch_size"] <= SMALL
+    steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
+    # Every core's worker may have to prepare for itself, at once.
+    places = cores() if device == "cpu" else 1
+    together = company >= COMPANY[device] * places and steps >= PREPARED[device] * places
+    if small and together and not fleet_obstacle(config):
+        return "fleet"
+    repaid = device == "cpu" and compiler.repays(steps // places, len(config["model"]["hidden"]) + 1)
+    return "compiled" if repaid and not obstacle(config) else "eager"
+
+
+def repays_compiling(device: str, steps: int) -> bool:
+    """Whether a fleet whose trials take `steps` steps in all has its step compiled."""
+    return device == "cpu" and steps >= COMPILED and compiler.find() is not None
+
+
+def obstacle(config: Mapping[str, Any]) -> str:
+    """What keeps a regimen's step from being compiled or mapped, as far as its configuration tells; else empty.
+
+    A study is planned by this, without torch; what is built from it then has `compiled.not_functional` to pass.
+    """
+    if config["probe"] != "none":
+        return f"probe={config['probe']} looks at single steps"
+    for part in ("optimizer", "clip"):
+        if not str(config[part]["_target_"]).startswith("regimens."):
+            return f"{config[part]['_target_']} is not one of the catalogue's own"
+    if "RReLU" in str(config["activation"].get("_target_")):
+        return "rrelu draws its slopes inside the activation"
+    return ""
+
+
+def fleet_obstacle(config: Mapping[str, Any]) -> str:
+    """What keeps a regimen out of any fleet, as far as its configuration tells; empty where nothing does."""
+    if why := obstacle(config):
+        return why
+    trainer = config["trainer"]
+    if extra := [key for key in trainer if key not in TRAINER and not key.startswith("enable_")]:
+        return f"trainer.{extra[0]} is for one trial"
+    if trainer["devices"] != 1 or trainer["accelerator"] not in ("cpu", "gpu", "cuda"):
+        return "a fleet is trained on one device"
+    return ""
+
+
+def shape_of(regimen: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a regimen the trials of a fleet have in common; numbers that may differ between them are left out."""
+    shape = copy.deepcopy(dict(regimen))
+    for part in ("init", "scheduler", "engine"):
+        shape.pop(part, None)
+    for part in ("optimizer", "clip"):
+        shape[part] = regimen[part]["_target_"]
+    held = regimen["regularization"]
+    shape["regularization"] = {name: float(held[name]) > 0 for name in ("l1", "l2", "dropout", "alpha_dropout")}
+    shape["regularization"]["max_norm"] = float(held["max_norm"]) < math.inf
+    return shape

@@ -1,0 +1,91 @@
+"""Fitting: a module through Lightning's Trainer, and the status that it ends with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from regimens.core.build import make
+from regimens.core.errors import Pruned
+
+if TYPE_CHECKING:
+    from regimens.data.split import Split
+    from regimens.training.callbacks import BestWeights
+    from regimens.training.module import Regimen
+    from regimens.trial.task import Trial
+
+
+def fit(module: "Regimen", trial: "Trial", split: "Split") -> tuple[str, "BestWeights"]:
+    """Train; the status, and the weights at the lowest validation loss, which early stopping restores."""
+    from pytorch_lightning.callbacks import EarlyStopping
+    from pytorch_lightning.plugins.environments import LightningEnvironment
+
+    from regimens.core.hashing import stream_seed
+    from regimens.data.loader import Blocks, Chunks
+    from regimens.training.callbacks import BestWeights, EpochEnd
+    from regimens.training.module import Diverged
+    from regimens.training.probes.lr_range import Finished
+
+    best, tell = BestWeights(), module.group.together(trial.task.on_epoch)
+    patience = module.regularization.patience
+    stopping = [EarlyStopping("val/loss", patience=patience, check_finite=False)] if patience else []
+    # A range test ends by itself, and nobody is to judge it by its epochs.
+    watchers = [] if trial.settings.probe == "lr_range" else [best, *stopping, EpochEnd(tell)]
+    train = Blocks(len(split.y_train), trial.spread.effective_batch, stream_seed(trial.settings.seed, "order"))
+    valid = Blocks(len(split.y_valid), 1000, 0, block=1, shuffle=False)
+    status = "completed"
+    try:
+        with quiet():
+            trainer = make(
+                trial.config["trainer"],
+                max_epochs=sum(phase.epochs for phase in module.phases),
+                callbacks=watchers,
+                # Inside a SLURM job Lightning would take the job's tasks for the ranks of this one trial.
+                plugins=[LightningEnvironment()],
+                default_root_dir=str(trial.directory),
+            )
+            trainer.fit(module, train, Chunks(valid))
+    except Finished:  # a range test has seen all that it came for
+        pass
+    except Diverged:
+        status = "diverged"
+    except Pruned:
+        status = "pruned"
+    except SystemExit:
+        # Lightning turns Ctrl-C inside `fit` into this, which would hide what happened from whoever runs the trials.
+        raise KeyboardInterrupt from None
+    finally:
+        module.release()
+    restore_best(module, best, status)
+    return status, best
+
+
+def restore_best(module: "Regimen", best: "BestWeights", status: str) -> None:
+    """Early stopping ends with the weights at the lowest validation loss, whether or not it stopped early."""
+    if module.regularization.patience and best.state and status == "completed":
+        module.net.load_state_dict(best.state)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what Lightning says of our own data loading and of this machine: there is nothing to be done about it."""
+    import logging
+    import warnings
+
+    talkers = ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda")
+    loggers = [logging.getLogger(name) for name in (*talkers, "lightning_fabric.utilities.distributed")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*does not have many workers.*")
+            warnings.filterwarnings("ignore", r".*`tensorboardX`.*")
+            warnings.filterwarnings("ignore", r".*`self.log\(.* sync_dist=True.*")
+            warnings.filterwarnings("ignore", r".*No device id is provided.*")
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*")
+            warnings.filterwarnings("ignore", r".*GPU available but not used.*")
+            warnings.filterwarnings("ignore", r".*`srun` command is available.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

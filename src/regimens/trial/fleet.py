@@ -1,0 +1,158 @@
+"""The composition root of many trials at once: tasks in; trained together where they are of one shape, results out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regimens.core.hashing import digest, stream_seed
+from regimens.core.process import keep_freed_memory
+from regimens.core.result import Result, write, write_together
+from regimens.core.secrets import brief
+from regimens.data.loader import Blocks
+from regimens.data.split import Split
+from regimens.training.engine import not_functional, shape
+from regimens.training.engines.fleet import Fleet, Member
+from regimens.training.engines.inductor import Inductor
+from regimens.training.engines.trace_cache import as_traced
+from regimens.training.module import Data, Regimen
+from regimens.trial import composition, record
+from regimens.trial.engine_choice import fleet_obstacle, kind_of_device, repays_compiling
+from regimens.trial.fitting import restore_best
+from regimens.trial.single import sandbox
+from regimens.trial.task import Clock, Task, Trial, begin
+
+Outcome = Result | Exception | str | None
+Loaded = tuple[Split, dict[str, Data]]
+
+
+@dataclass
+class Composed:
+    """A trial that can be part of a fleet."""
+
+    index: int
+    trial: Trial
+    split: Split
+    module: Regimen
+    kind: tuple[object, ...]
+
+
+def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Outcome]:
+    """Each task's result, or what it raised; None for a task without a directory. `journal`: see `trial.run_fleet`.
+
+    Tasks of one shape are trained as one batched network. What fits no fleet is trained on its own, and its result says
+    why (`engine_note`).
+    """
+    keep_freed_memory()
+    outcomes: list[Outcome] = [None] * len(tasks)
+    loaded: dict[str, Loaded] = {}
+    fleets: dict[tuple[object, ...], list[Composed]] = {}
+    for index, task in enumerate(tasks):
+        try:
+            composed = compose(index, task, loaded)
+        except Exception as err:
+            outcomes[index] = err
+            continue
+        if isinstance(composed, str):
+            outcomes[index] = composed
+        else:
+            fleets.setdefault(composed.kind, []).append(composed)
+    for fleet in fleets.values():
+        for one, outcome in zip(fleet, finish(fleet, journal), strict=True):
+            outcomes[one.index] = outcome
+    return outcomes
+
+
+def finish(fleet: Sequence[Composed], journal: Path | None) -> list[Outcome]:
+    """Train trials of one shape together; each alone where there is but one, or where they fail together."""
+    why = "no other trial of its shape"
+    if len(fleet) > 1:
+        try:
+            outcomes = train(fleet)
+            leave(fleet, outcomes, journal)
+            return outcomes
+        except Exception as err:
+            why = f"failed as a fleet: {brief(err)}"
+    # Not while the error is at hand: its traceback holds the fleet's memory, which may be what there was too little of.
+    for one in fleet:
+        one.module.release()
+    return [why] * len(fleet)
+
+
+def leave(fleet: Sequence[Composed], outcomes: Sequence[Outcome], journal: Path | None) -> None:
+    """Write the results of trials that were trained together."""
+    pairs = zip(fleet, outcomes, strict=True)
+    results = {one.trial.directory: result for one, result in pairs if isinstance(result, Result)}
+    if journal is not None:
+        write_together(results, journal)
+    else:
+        for directory, result in results.items():
+            write(result, directory)
+
+
+def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str:
+    """Build a task's trial; a sentence where it cannot be part of a fleet. `loaded` keeps the data for the next."""
+    trial = begin(task)
+    config, settings = trial.config, trial.settings
+    if obstacle := fleet_obstacle(config):
+        return obstacle
+    with sandbox(settings), trial.clock("setup"):
+        device = torch.device("cpu" if kind_of_device(config) == "cpu" else "cuda")
+        key = digest([config["data"], config["task"], config["paths"]["data"], device.type])
+        if key not in loaded:
+            loaded[key] = load(config, device)
+        split, data = loaded[key]
+        module = composition.compose({**config, "engine": "eager"}, settings, trial.spread, split)
+        module.to(device).train()
+        module.data = data
+        module.configure_optimizers()
+        job = module.job()
+        if obstacle := not_functional(job):
+            return obstacle
+        phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
+        kind = (*shape(job), key, phases, settings.epochs, settings.batch_size, settings.threads)
+    return Composed(index, trial, split, module, kind)
+
+
+def train(fleet: Sequence[Composed]) -> list[Outcome]:
+    """Train trials of one shape together and conclude each."""
+    settings = fleet[0].trial.settings
+    members = []
+    for one in fleet:
+        order = Blocks(len(one.split.y_train), settings.batch_size, stream_seed(one.trial.settings.seed, "order"))
+        members.append(Member(one.module, order, one.trial.task.on_epoch))
+    steps = len(fleet) * settings.epochs * math.ceil(len(fleet[0].split.y_train) / settings.batch_size)
+    device = kind_of_device(fleet[0].trial.config)
+    inductor = Inductor(composition.compiled_code(fleet[0].trial.config))
+    together = Fleet(members, settings.epochs, inductor if repays_compiling(device, steps) else as_traced)
+    clock = Clock()
+    with sandbox(settings), clock("train"):
+        together.train()
+    outcomes: list[Outcome] = []
+    for one, member in zip(fleet, members, strict=True):
+        one.module.release()
+        one.trial.clock.durations["train"] = clock.durations["train"] / len(fleet)
+        outcomes.append(conclude(one, member, {"engine": "fleet", "fleet": len(fleet), "fleet_steps": together.how}))
+    return outcomes
+
+
+def conclude(one: Composed, member: Member, engine: Mapping[str, Any]) -> Outcome:
+    """The result of a trained member, or what its evaluation raised."""
+    if one.trial.task.directory is None:
+        return None
+    restore_best(one.module, member.best, member.status)
+    try:
+        with sandbox(one.trial.settings):
+            return record.conclude(one.trial, one.module, one.split, member.status, member.best, engine)
+    except Exception as err:
+        return err
+
+
+def load(config: Mapping[str, Any], device: torch.device) -> Loaded:
+    """A configuration's split, and what of it the training reads, on the device as a whole."""
+    split = composition.load_data(config)
+    parts = {"train": (split.x_train, split.y_train), "val": (split.x_valid, split.y_valid)}
+    return split, {name: (x.to(device), y.to(device)) for name, (x, y) in parts.items()}

@@ -1,0 +1,91 @@
+"""The result of a trial: of one that was trained, and of one that did not get to its end."""
+
+import sys
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from regimens.core.hashing import digest
+from regimens.core.provenance import provenance
+from regimens.core.result import Result
+from regimens.core.secrets import brief
+from regimens.trial.artifacts import save, save_inputs
+from regimens.trial.evaluation import acted, evaluate, probed
+from regimens.trial.regimen import GROUPS, plain, regimen_of
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from regimens.data.split import Split
+    from regimens.training.callbacks import BestWeights
+    from regimens.training.module import Regimen
+    from regimens.trial.task import Trial
+
+
+def conclude(
+    trial: "Trial", module: "Regimen", split: "Split", status: str, best: "BestWeights", engine: Mapping[str, Any]
+) -> Result:
+    """The result of a trained module, not yet written; its other files are, into the trial's directory."""
+    config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.directory
+    with trial.clock("evaluate"):
+        metrics = evaluate(module, split, settings, status)
+        save(module, best, config, directory)
+        save_inputs(split, directory)
+    regimen = regimen_of(config)
+    durations = trial.clock.durations
+    return Result(
+        status=status,
+        name=settings.name,
+        seed=settings.seed,
+        regimen=regimen,
+        regimen_hash=digest(regimen),
+        choices={group: choices.get(group, "?") for group in GROUPS},
+        study=dict(trial.task.study) if trial.task.study else None,
+        metrics={**metrics, "time/train": durations["train"]},
+        history={name: list(values) for name, values in module.history.items()},
+        acted=acted(module, choices, settings, split, status),
+        advice=trial.advice,
+        **probed(module),
+        durations=durations,
+        provenance={
+            **provenance(),
+            "data": split.manifest,
+            "threads": settings.threads,
+            **engine,
+            **trial.spread.describe(),
+            "started": trial.started,
+        },
+    )
+
+
+def unfinished(
+    cfg: "DictConfig",
+    *,
+    choices: Mapping[str, str],
+    status: str,
+    study: Mapping[str, Any] | None = None,
+    error: Mapping[str, str] | None = None,
+) -> Result:
+    """The result of a trial that did not get to its end: what was asked, what stopped it, and no numbers."""
+    config = plain(cfg)
+    regimen = regimen_of(config)
+    # To describe the hardware takes torch, which a process that only reports a death does not import for it.
+    origin = provenance() if "torch" in sys.modules else {}
+    return Result(
+        status=status,
+        name=str(config["name"]),
+        seed=int(config["seed"]),
+        regimen=regimen,
+        regimen_hash=digest(regimen),
+        choices={group: choices.get(group, "?") for group in GROUPS},
+        study=dict(study) if study else None,
+        provenance={**origin, "started": datetime.now(UTC).isoformat(timespec="seconds")},
+        error=dict(error) if error else None,
+    )
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """An exception as a result's `error`: its type, the first line of its message, and its traceback."""
+    lines = "".join(traceback.format_exception(error))
+    return {"type": type(error).__name__, "message": brief(error), "traceback": lines}

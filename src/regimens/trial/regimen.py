@@ -1,0 +1,33 @@
+"""What of a configuration is the regimen: how to train and on what, without the seed and without places."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+# Top-level keys that are not part of the regimen, so not of its hash: run name, paths, tracking, study settings,
+# diagnostics.
+NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "tune", "test", "advice", "probe", "hydra")
+# The config groups, in the order of the defaults list of conf/train.yaml.
+GROUPS = (
+    *("data", "task", "model", "init", "activation", "norm", "regularization"),
+    *("clip", "optimizer", "scheduler", "transfer", "trainer"),
+)
+
+
+def plain(cfg: "DictConfig") -> dict[str, Any]:
+    """The configuration as plain containers, every interpolation resolved."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+def regimen_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that says how to train and on what: no seed, no place on this machine."""
+    regimen = {key: value for key, value in config.items() if key not in NOT_REGIMEN}
+    if config.get("probe") == "lr_range":  # this one trains otherwise
+        regimen["probe"] = "lr_range"
+    regimen["data"] = {key: value for key, value in config["data"].items() if key not in ("dir", "cache")}
+    return regimen

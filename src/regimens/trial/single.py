@@ -1,0 +1,46 @@
+"""One trial in this process: data, network, training, result."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from regimens.core.hashing import stream_seed
+from regimens.core.result import Result, write
+from regimens.trial.composition import compose, engine_of, load_data
+from regimens.trial.fitting import fit
+from regimens.trial.record import conclude
+from regimens.trial.settings import Settings
+from regimens.trial.task import Trial
+
+
+def train(trial: Trial, note: str = "") -> Result:
+    """`run` in this process, which may be one of several ranks; all but rank 0 exit where training ends."""
+    from regimens.training.engine import Eager
+
+    settings = trial.settings
+    with sandbox(settings):
+        with trial.clock("setup"):
+            split = load_data(trial.config)
+            module = compose(trial.config, settings, trial.spread, split)
+            if note:
+                module.engine = Eager(note)
+        with trial.clock("train"):
+            status, best = fit(module, trial, split)
+            module.group.end()
+        result = conclude(trial, module, split, status, best, engine_of(module))
+    write(result, trial.directory)
+    return result
+
+
+@contextmanager
+def sandbox(settings: Settings) -> Iterator[None]:
+    """Threads and the global random stream (of dropout's keys) are the trial's inside, and as before outside."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings.threads)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(stream_seed(settings.seed, "noise"))
+            yield
+    finally:
+        torch.set_num_threads(threads)

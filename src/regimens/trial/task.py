@@ -1,0 +1,94 @@
+"""What a trial is asked to do, checked before anything is loaded, and the trial under way."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regimens.core.errors import UserError
+from regimens.core.imports import import_packages
+from regimens.trial.advice import advise
+from regimens.trial.regimen import plain
+from regimens.trial.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from regimens.training.ddp import Spread
+
+# Slow-to-import packages that every trial needs (see core/imports.py).
+PACKAGES = ("torch", "pytorch_lightning")
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each stage of a trial."""
+
+    durations: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Count the time spent inside towards `stage`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.durations[stage] = self.durations.get(stage, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked for: see `run`. What has no directory is trained as others' company, and leaves nothing."""
+
+    cfg: "DictConfig"
+    directory: Path | None
+    choices: Mapping[str, str]
+    study: Mapping[str, Any] | None = None
+    on_epoch: OnEpoch = lambda epoch, numbers: None
+
+
+@dataclass
+class Trial:
+    """One trial under way."""
+
+    task: Task
+    config: dict[str, Any]
+    settings: Settings
+    spread: "Spread"
+    advice: list[str]
+    started: str
+    clock: Clock = field(default_factory=Clock)
+
+    @property
+    def directory(self) -> Path:
+        """Where it leaves what it leaves; company has none."""
+        assert self.task.directory is not None
+        return self.task.directory
+
+
+def begin(task: Task) -> Trial:
+    """Read and check what is asked for, and make its directory. Raises UserError."""
+    import_packages(*PACKAGES)
+    from regimens.training.ddp import read_spread
+
+    config = plain(task.cfg)
+    settings = read_settings(config)
+    spread = read_spread(config["trainer"], settings.batch_size)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    advice = given_advice(settings, task.choices, config)
+    if task.directory is not None:
+        task.directory.mkdir(parents=True, exist_ok=True)
+    return Trial(task, config, settings, spread, advice, started)
+
+
+def given_advice(settings: Settings, choices: Mapping[str, str], config: Mapping[str, Any]) -> list[str]:
+    """The advice for this regimen, unless it is off; raises UserError where `advice=error` and there is any."""
+    advice = [] if settings.advice == "off" else advise(choices, config)
+    if advice and settings.advice == "error":
+        raise UserError(f"advice=error: {'; '.join(advice)}")
+    return advice
