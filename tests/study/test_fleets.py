@@ -16,9 +16,12 @@ from regimens.core.result import Result, read, write, write_together
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
+from regimens.study.definition.engine_plan import plan_fleets
 from regimens.study.definition.settings import read_settings
 from regimens.study.definition.study import Study
+from regimens.study.queue import rounds
 from regimens.study.queue.claim import Claim
+from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.queue.trial_queue import TrialQueue
 from regimens.trial.engine_choice import Size
 
@@ -27,11 +30,12 @@ DIGITS = Size(1000, 64, 10)
 
 
 def study_of(*arguments: str, size: Size = DIGITS, **settings: Any) -> Study:
-    source = Source(
-        "train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{ROOT}/conf"), ("schema", "structured://"))
-    )
+    source = Source("train", (f"file://{ROOT}/conf",))
     line = read_command_line(["tracking=none", "name=test", "data=digits", *arguments])
-    return define(read_settings(settings), line, Composer(source), name="test", size_of=lambda cfg: size)
+    study = define(read_settings(settings), line, Composer(source), name="test", size_of=lambda cfg: size)
+    rounds.begin(study)
+    plan_fleets(study, TrialFiles(study, Path()).plain)
+    return study
 
 
 def shapes(study: Study) -> list[tuple[str, int]]:
@@ -46,7 +50,7 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("one_core")
 def test_every_trial_of_a_fleet_study_is_in_one_fleet_of_its_phase_and_optimiser() -> None:
     study = study_of("optimizer=sgd,adam", "engine=fleet", tuned=["optimizer.lr"], trials=20, seeds=3)
-    assert shapes(study) == [("tuning", 10), ("tuning", 10), ("final", 3)] * 2
+    assert shapes(study) == [("tuning", 10), ("tuning", 10)] * 2
     slots = [tuple(slot) for fleet in study.fleets for slot in fleet]
     assert len(set(slots)) == len(slots) == study.total
 
@@ -94,12 +98,11 @@ def test_auto_takes_what_the_definition_and_the_hardware_call_for(
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     study = study_of("model.hidden=[300,100]", "engine=auto", *arguments, size=size, seeds=8)
     assert [cell.engine for cell in study.cells] == [engine]
-    assert study.identity["engines"] == {"default": engine}
 
 
 def test_another_engine_is_another_study() -> None:
-    ids = {study_of("optimizer=sgd", f"engine={engine}", seeds=8).id for engine in ("eager", "compiled", "fleet")}
-    assert len(ids) == 3
+    asked = [study_of("optimizer=sgd", f"engine={engine}", seeds=8) for engine in ("eager", "compiled", "fleet")]
+    assert len({study.id for study in asked}) == 3
 
 
 ASKED = ("data=digits", "model.hidden=[24,12]", "epochs=2", "tracking=none", "engine=fleet", "optimizer=sgd,nadam")
@@ -132,17 +135,19 @@ def timeless(root: Path) -> list[Any]:
     return trials
 
 
-def ledger_of(directory: Path, study: Study) -> TrialQueue:
-    return TrialQueue(study, directory, optuna.storages.InMemoryStorage(), Composer(study.source), "here there")
+def queue_of(directory: Path, study: Study) -> TrialQueue:
+    study.save(directory)
+    return TrialQueue(TrialFiles(study, directory), optuna.storages.InMemoryStorage(), "here there")
 
 
 def result_of(study: Study, claim: Claim) -> Result:
-    return Result("completed", "fleet", claim.seed, {}, "0" * 64, {}, claim.about(study), {"val/accuracy": 0.5})
+    name = claim.identity.to_json()
+    return Result("completed", "fleet", claim.seed, {}, "0" * 64, {}, name, claim.about, {"val/accuracy": 0.5})
 
 
 def test_a_worker_takes_a_whole_fleet_and_nobody_else_a_part_of_it(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    queue = ledger_of(tmp_path, study)
+    queue = queue_of(tmp_path, study)
     batch = queue.claim_batch()
     assert batch is not None and [claim.number for claim in batch.claims] == [0, 1, 2, 3]
     assert queue.claim_batch() is None
@@ -157,7 +162,7 @@ def test_a_worker_takes_a_whole_fleet_and_nobody_else_a_part_of_it(tmp_path: Pat
 
 def test_what_is_left_of_a_fleet_is_claimed_in_the_company_of_all_of_it(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    queue = ledger_of(tmp_path, study)
+    queue = queue_of(tmp_path, study)
     for number in (0, 2):
         claim = queue._phase(study.cells[0], "final").claim_of(number, {})
         write(result_of(study, claim), claim.directory)
@@ -169,7 +174,7 @@ def test_what_is_left_of_a_fleet_is_claimed_in_the_company_of_all_of_it(tmp_path
 
 def test_a_fleet_whose_worker_died_while_it_wrote_the_results_is_not_trained_again(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    queue = ledger_of(tmp_path, study)
+    queue = queue_of(tmp_path, study)
     batch = queue.claim_batch()
     assert batch is not None and batch.journal is not None
     places = {claim.directory: result_of(study, claim) for claim in batch.claims}

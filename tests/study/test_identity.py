@@ -1,29 +1,13 @@
-"""A study is named by all that its numbers follow from, weights and code included."""
+"""The code has one name as long as it stays, and a change is told file by file."""
 
-from pathlib import Path
-
-import pytest
-from omegaconf import OmegaConf
-
-from regimens.core.errors import UserError
-from regimens.core.provenance import training_code
-from regimens.study.definition.identity import _weights
-
-
-def test_other_weights_under_the_same_path_are_another_study(tmp_path: Path) -> None:
-    cfg = OmegaConf.create({"transfer": {"checkpoint": str(tmp_path)}})
-    (tmp_path / "final.safetensors").write_bytes(b"one")
-    before = _weights([cfg])
-    (tmp_path / "final.safetensors").write_bytes(b"two")
-    assert _weights([cfg]) != before
-    assert _weights([OmegaConf.create({"transfer": {}})]) == {}
-
-
-def test_missing_weights_are_said_before_anything_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such run or file"):
-        _weights([OmegaConf.create({"transfer": {"checkpoint": str(tmp_path / "nowhere")}})])
+from regimens.core.provenance import NUMBERS, training_code, training_sources
 
 
 def test_the_code_has_one_name_as_long_as_it_stays() -> None:
     assert training_code() == training_code()
     assert len(training_code()) == 64
+
+
+def test_every_part_of_what_numbers_follow_from_is_in_it() -> None:
+    for part in NUMBERS:
+        assert any(name.startswith(part) for name in training_sources())
