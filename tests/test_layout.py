@@ -22,7 +22,7 @@ ARROWS = {
     "tracking": ("core", "inference"),
     "trial": ("core", "data", "nets", "training"),
     "study": ("core", "tracking", "trial"),
-    # cli.py, catalogue.py, the scripts of src/ and Hydra's plugin
+    # cli.py and what it is made of, catalogue.py, the scripts of src/ and Hydra's plugin
     "entry points": ("core", "data", "inference", "report", "study", "tracking", "trial"),
 }
 # The floors of study/, likewise; run_study.py is the door, and imports all of them.
@@ -42,7 +42,7 @@ ONLY = {
     "optuna": {"study"},
     "pytorch_lightning": {"training", "trial"},
 }
-LOOSE = {"__init__.py", "cli.py", "catalogue.py"}
+LOOSE = {"__init__.py", "again.py", "again_company.py", "bits.py", "catalogue.py", "cli.py", "one_run.py"}
 
 
 def module_of(path: Path) -> str:

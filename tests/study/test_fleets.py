@@ -30,7 +30,7 @@ def study_of(*arguments: str, size: Size = DIGITS, **settings: Any) -> Study:
     source = Source(
         "train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{ROOT}/conf"), ("schema", "structured://"))
     )
-    line = read_command_line(["tracking=none", "name=test", "data=digits", *arguments])
+    line = read_command_line(["tracking=none", "data=digits", *arguments])
     return define(read_settings(settings), line, Composer(source), name="test", size_of=lambda cfg: size)
 
 

@@ -1,4 +1,7 @@
-"""The exceptions that carry meaning across rooms."""
+"""The exceptions that carry meaning across rooms, and how they end: with what was perhaps meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -11,3 +14,10 @@ class DataError(UserError):
 
 class Pruned(Exception):  # noqa: N818 - it says what happened to the trial, and is no error
     """Raised from an epoch callback: this trial is not worth finishing."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion to end a message with: the nearest known name, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(names)}"

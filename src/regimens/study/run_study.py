@@ -13,10 +13,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from regimens.core.errors import UserError
+from regimens.core.files import check_writable
 from regimens.core.provenance import training_code
 from regimens.core.result import BROKEN, STATUSES, Result
 from regimens.core.secrets import keep, redact
-from regimens.core.terminal import counted, proposals
+from regimens.core.terminal import counted, note, proposals
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
@@ -78,16 +79,21 @@ def conduct(
     )
     composer = Composer(source)
     name = str(config.hydra.runtime.choices.get("study") or "adhoc")
-    look = look_once(locate(run_trial))
+    for place in (config.paths.runs, config.paths.results):
+        check_writable(Path(place))
+    runner = locate(run_trial)
+    look = look_once(runner)
     study = define(
         settings,
-        read_command_line(arguments),
+        read_command_line(arguments, hydra_context.config_loader),
         composer,
         name=name,
         tune=config.get("tune"),
         data_hash=lambda cfg: look(cfg)[0],
         code_hash=training_code(),
         size_of=lambda cfg: look(cfg)[1],
+        metrics_of=runner.metrics,
+        note=note,
     )
     directory = Path(config.paths.runs).absolute() / study.key
     settle_definition(study, directory)
