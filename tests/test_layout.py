@@ -22,8 +22,9 @@ ARROWS = {
     "tracking": ("core", "inference"),
     "trial": ("core", "data", "nets", "training"),
     "study": ("core", "tracking", "trial"),
+    "commands": ("core", "report", "study", "tracking", "trial"),
     # cli.py, catalogue.py, the scripts of src/ and Hydra's plugin
-    "entry points": ("core", "data", "inference", "report", "study", "tracking", "trial"),
+    "entry points": ("core", "commands", "data", "inference", "report", "study", "tracking", "trial"),
 }
 # The floors of study/, likewise; run_study.py is the door, and imports all of them.
 FLOORS = {
@@ -34,15 +35,15 @@ FLOORS = {
 }
 # Libraries that only these rooms know.
 ONLY = {
-    "hydra": {"study", "entry points"},
+    "hydra": {"study", "commands", "entry points"},
     "jinja2": {"report"},
     "matplotlib": {"report"},
     "mlflow": {"tracking", "inference"},
-    "omegaconf": {"inference", "trial", "study", "entry points"},
+    "omegaconf": {"inference", "trial", "study", "commands", "entry points"},
     "optuna": {"study"},
     "pytorch_lightning": {"training", "trial"},
 }
-LOOSE = {"__init__.py", "cli.py", "catalogue.py"}
+LOOSE = {"__init__.py", "again.py", "again_fleet.py", "bits.py", "catalogue.py", "cli.py", "one_run.py"}
 
 
 def module_of(path: Path) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 FAKE = Path(__file__).parent / "fake"
+SRC = Path(__file__).parents[2] / "src"  # whatever is installed
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Room:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
             prepare()
 
-        environment = {**os.environ, "PYTHONPATH": str(FAKE), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        environment = {**os.environ, "PYTHONPATH": f"{FAKE}:{SRC}", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         environment |= variables
         return subprocess.Popen(
             [sys.executable, str(FAKE / "app.py"), "-m", *arguments],

@@ -31,7 +31,7 @@ DIGITS = Size(1000, 64, 10)
 
 def study_of(*arguments: str, size: Size = DIGITS, **settings: Any) -> Study:
     source = Source("train", (f"file://{ROOT}/conf",))
-    line = read_command_line(["tracking=none", "name=test", "data=digits", *arguments])
+    line = read_command_line(["tracking=none", "data=digits", *arguments])
     study = define(read_settings(settings), line, Composer(source), name="test", size_of=lambda cfg: size)
     rounds.begin(study)
     plan_fleets(study, TrialFiles(study, Path()).plain)

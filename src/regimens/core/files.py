@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from regimens.core.errors import DataError
+from regimens.core.errors import DataError, UserError
 from regimens.core.secrets import redact
 
 CHUNK = 1 << 20
@@ -28,6 +28,24 @@ def writing(path: Path) -> Iterator[None]:
         else:
             message = f"cannot write {path}: {error.strerror or error}: make the folder writable, or name another one"
         raise DataError(message) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder`, and raise UserError where it cannot be written: now, and not when a result is to go there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise UserError(unwritable(folder, error)) from error
+
+
+def unwritable(path: Path, error: OSError) -> str:
+    """What to do where a path of the project cannot be written."""
+    return (
+        f"{path} cannot be written ({error.strerror or error}): name a folder that can be, with "
+        "REGIMENS_ROOT=/some/folder before the command or paths.root=/some/folder in it"
+    )
 
 
 def write(path: Path, content: bytes) -> None:
