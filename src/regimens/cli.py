@@ -23,6 +23,7 @@ def main(argv: list[str]) -> int:
     """Run what `argv` asks for; the exit status: 0 done, 1 a trial failed, 2 a mistake of the user's, 130 Ctrl-C."""
     from regimens import catalogue
 
+    argv = [argument for argument in argv if argument]  # an empty one is a shell's variable that nobody set
     if {"--help", "-h"} & set(argv[1:]):
         print(catalogue.help_text(CONF))
         return 0
@@ -57,6 +58,8 @@ def _hydra(argv: list[str]) -> int:
             status[0] = single(cfg)
         except UserError as err:
             status[0] = _mistake(str(err))
+        except OmegaConfBaseException as err:
+            status[0] = _mistake(_one_line(err))
         except Exception:
             status[0] = _failed()
 
@@ -69,7 +72,7 @@ def _hydra(argv: list[str]) -> int:
         if wanted:
             raise
         cause = err.__cause__ if isinstance(err.__cause__, UserError) else err
-        return _mistake(_one_line(cause))
+        return _mistake(unquoted(argv[1:]) or _one_line(cause))
     except Exception:
         return _failed()
     finally:
@@ -77,6 +80,28 @@ def _hydra(argv: list[str]) -> int:
         if not wanted:
             del os.environ["HYDRA_FULL_ERROR"]
     return status[0]
+
+
+def unquoted(arguments: Sequence[str]) -> str:
+    """What is wrong with the first argument that Hydra cannot read, and how it is typed; "" where all can be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    from regimens.data.quoting import typed
+
+    parser, many = OverridesParser.create(), bool({"-m", "--multirun"} & set(arguments))
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or key.startswith("-"):
+            continue
+        try:
+            parsed = parser.parse_override(argument)
+            if many or not (parsed.is_choice_sweep() and key.startswith("data.")):
+                continue
+        except HydraException:
+            pass
+        return f"{argument} cannot be read: quote the value for Hydra and for the shell: {typed(key, value)}"
+    return ""
 
 
 def single(cfg: "DictConfig") -> int:
@@ -100,6 +125,7 @@ def single(cfg: "DictConfig") -> int:
     tracking = make(config["tracking"])
     for sentence in given_advice(read_settings(config), choices, config):
         terminal.advise(sentence)
+    trial.look_at_data(config)
 
     def show(result: "Result") -> str | None:
         run_id = tracking.log(result, directory)
