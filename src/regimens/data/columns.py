@@ -247,5 +247,7 @@ def _dates(column: Column, cells: "pd.Series", texts: "pd.Series") -> Coded:
         values = np.where(np.isnan(values) & ~gaps, dates.days(texts, dates.ISO), values)
     values[gaps] = np.nan
     odd = np.flatnonzero(np.isnan(values) & ~gaps)
-    told = [f"holds {texts.iloc[odd[0]][:30]!r} in {where(odd)}, where there are dates ({column.form}) otherwise"]
-    return Coded(values, told if odd.size else [])
+    if odd.size:
+        told = f"holds {texts.iloc[odd[0]][:30]!r} in {where(odd)}"
+        return _unusable(texts, f"{told}, where there are dates ({column.form}) otherwise")
+    return Coded(values)

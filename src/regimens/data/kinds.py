@@ -143,7 +143,8 @@ def _found(name: str, texts: "pd.Series", full: "pd.Series", gaps: np.ndarray, m
     if numbers == different:
         if any(map(numerals.is_code, different)):
             return _of_words(name, texts, codes=True)
-        return _of_numbers(name, texts, [text for text in numbers if not numerals.is_infinite(text)], some, mark)
+        said = [text for text in dict.fromkeys(full) if not numerals.is_infinite(text)]
+        return _of_numbers(name, texts, said, some, mark)
     forms = dates.formats(list(dict.fromkeys(full)))
     if len(forms) > 1:
         told = typed("data.types", {name: forms[0]})
