@@ -1,6 +1,6 @@
-"""What the served model takes: the very frame that it was trained on, as pandas reads it; and what it refuses, with a 4xx.
+"""What the served model takes: the frame that it was trained on, as pandas reads it; and what it refuses, with a 4xx.
 
-Cases 03 and 04 (gopaljilab/Clinical-Insight-Engine#1975, mlflow/mlflow#1897, #9680, #12516, autotraderuk/fastapi-mlflow#5).
+Cases 03 and 04 (gopaljilab/Clinical-Insight-Engine#1975, mlflow/mlflow#1897, #9680, #12516).
 """
 
 import json
@@ -68,9 +68,13 @@ def test_the_frame_of_training_is_answered_as_pandas_reads_it(serve: Serve, tmp_
     for other in ("int32", "float32", "float64", "uint16", "Int64", "object", "str"):
         assert same(served.predict(frame[columns].astype(other)), expected), other
     assert same(served.predict(frame[columns].to_numpy()), expected)
-    requests = [{"dataframe_split": json.loads(frame.to_json(orient="split", index=False))},
-                {"dataframe_records": frame.to_dict("records")}, {"inputs": frame[columns].to_dict("list")},
-                {"instances": frame[columns].to_dict("records")}, {"inputs": frame[columns].to_numpy().tolist()}]  # fmt: skip
+    requests: list[dict[str, Any]] = [
+        {"dataframe_split": json.loads(frame.to_json(orient="split", index=False))},
+        {"dataframe_records": frame.to_dict("records")},
+        {"inputs": frame[columns].to_dict("list")},
+        {"instances": frame[columns].to_dict("records")},
+        {"inputs": frame[columns].to_numpy().tolist()},
+    ]
     answers = [post(served, json.dumps(request)) for request in requests]
     answers += [post(served, frame.to_csv(index=False), "text/csv"), post(served, path.read_text(), "text/csv")]
     for status, text in answers:
@@ -78,8 +82,14 @@ def test_the_frame_of_training_is_answered_as_pandas_reads_it(serve: Serve, tmp_
         assert same(pd.DataFrame(json.loads(text)["predictions"]), expected)
 
 
-MIXED = ("code,sex,seen,smokes,stage,dose,y", "01,m,2024-03-05,True,None,1,ill", "2,f,2024-04-01,False,low,,well",
-         "10,,2023-12-31,True,high,3.5,ill", "01,f,2024-03-09,False,low,2,well", "2,m,2024-05-05,,None,1,ill")  # fmt: skip
+MIXED = (
+    "code,sex,seen,smokes,stage,dose,y",
+    "01,m,2024-03-05,True,None,1,ill",
+    "2,f,2024-04-01,False,low,,well",
+    "10,,2023-12-31,True,high,3.5,ill",
+    "01,f,2024-03-09,False,low,2,well",
+    "2,m,2024-05-05,,None,1,ill",
+)
 
 
 @pytest.fixture
@@ -178,9 +188,13 @@ def test_images_of_any_sane_layout_are_answered(serve: Serve, tmp_path: Path, ca
     status, text = post(served, json.dumps({"inputs": images.tolist()}))
     assert status == 200
     assert same(pd.DataFrame(json.loads(text)["predictions"]), expected)
-    for wrong, told in ((images / 16, "hold fractions; the network was trained on levels 0 to 16"),
-                        (images * 15.9375 // 1, "the inputs hold 255; the network"), (images[0], "which is one example"),
-                        (images[:, :7], "56 features each"), (np.where(images == 0, np.nan, images), "row 1")):  # fmt: skip
+    for wrong, told in (
+        (images / 16, "hold fractions; the network was trained on levels 0 to 16"),
+        (images * 15.9375 // 1, "the inputs hold 255; the network"),
+        (images[0], "which is one example"),
+        (images[:, :7], "56 features each"),
+        (np.where(images == 0, np.nan, images), "row 1"),
+    ):
         status, text = post(served, json.dumps({"inputs": wrong.tolist()}))
         assert (status, told in text) == (400, True), text
     caplog.clear()

@@ -187,7 +187,7 @@ def test_rows_are_neither_lost_nor_made_up(tmp_path: Path) -> None:
     assert len(written(tmp_path / "my.csv", "a,y\r1,0\r2,1\r").x_train) == 2
 
 
-# 12: names that neither Hydra nor a shell can read unquoted (predictive-maintenance's 'Air temperature [K]', 'Unnamed: 32')
+# 12: names that neither Hydra nor a shell can read unquoted ('Air temperature [K]', 'Unnamed: 32')
 
 
 @pytest.mark.parametrize(("name", "target"), [("machine", "Machine failure"), ("odd", "y"), ("tumour", "diagnosis")])
@@ -240,8 +240,11 @@ def test_whatever_file_trains_also_predicts(fit: Fit, tmp_path: Path) -> None:
     assert sources.csv(str(tmp_path / "latin.csv"), "y").feature_names == ("ä", "b")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\x00\x00", b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"\x1f\x8b\x08",
-                                     b"PAR1nothing", b"\xff\xfea", b"\x80\x04\x95", b"BZhno", b"\xfd7zXZ\x00"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x89PNG\r\n\x1a\n\x00\x00", b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"\x1f\x8b\x08", b"PAR1nothing",
+     b"\xff\xfea", b"\x80\x04\x95", b"BZhno", b"\xfd7zXZ\x00"],
+)  # fmt: skip
 def test_what_is_no_table_is_told_in_a_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "my.csv"
     path.write_bytes(content)
@@ -408,7 +411,8 @@ def test_a_forgotten_target_is_told_with_the_columns(tmp_path: Path) -> None:
 )
 def test_leaks_are_warned_of_by_name(tmp_path: Path, values: object, told: str) -> None:
     draw = np.random.default_rng(1).normal(size=40)
-    lines = [f"{value},{x:.3f},{n % 2}" for n, (value, x) in enumerate(zip(values, draw, strict=True))]  # type: ignore[call-overload]
+    cells = zip(list(values), draw, strict=True)  # type: ignore[call-overload]
+    lines = [f"{value},{x:.3f},{n % 2}" for n, (value, x) in enumerate(cells)]
     found = written(tmp_path / "my.csv", "\n".join(["leak,x,y", *lines]) + "\n")
     assert found.notes[0].startswith(f"my.csv: column 'leak' {told}")
     assert found.notes[1:] == ("leave such columns out with data.drop='[leak]'",)

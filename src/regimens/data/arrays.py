@@ -65,8 +65,11 @@ def inputs(values: Array, name: str) -> Array:
     small = values.dtype.kind == "b" or values.dtype.itemsize <= (2 if values.dtype.kind in "iu" else 4)
     found = np.ascontiguousarray(values, dtype=np.float32 if small else np.float64)
     if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
-        flat = found.reshape(len(found), -1)
-        if np.abs(flat).max() > 2**53 and _loses(flat, np.spacing(np.abs(flat))):
+        flat = values.reshape(len(values), -1)
+        off = (flat - flat[0]).astype(np.float64)
+        if (np.spacing(np.abs(flat.astype(np.float64))).max(axis=0) > HARMLESS * off.std(axis=0))[
+            off.any(axis=0)
+        ].any():
             raise DataError(f"{name} holds whole numbers of more than 53 bits: take an offset off, or leave them out")
     with np.errstate(over="ignore"):
         finite = np.isfinite(found.astype(np.float32, copy=False))

@@ -61,10 +61,7 @@ class Inputs:
 
     def unlike(self, x: Array) -> list[str]:
         """Sentences about (N, ...) examples that are out of the training examples' ranges."""
-        words = np.array([column.kind == columns.WORD for column in self.columns], dtype=bool)
-        x = self._shaped(x)
-        if words.any():  # codes have no range
-            x = np.where(words, self.ranges.low, x)
+        x = measured(self._shaped(x), self.columns)
         return self.ranges.unlike(np.where(np.isnan(x), self.ranges.low, x) if self.columns else x, self.names)
 
     def _shaped(self, x: Array) -> Array:
@@ -113,12 +110,18 @@ class Inputs:
         return {**self.scale.arrays(), **self.encoder.arrays(), **self.ranges.arrays()}
 
 
+def measured(x: Array, described: tuple[Column, ...]) -> Array:
+    """`x` with zeros for codes of words, which have no range."""
+    words = np.array([column.kind == columns.WORD for column in described], dtype=bool)
+    return np.where(words, 0, x) if words.any() else x
+
+
 def fit(
     scale: str, encoder: Encoder | AsIs, described: tuple[Column, ...], x_train: Array, maximum: float | None
 ) -> Inputs:
     """The road that training examples (N, ...) need; errors are those of `scaling.fit`."""
     fitted = scaling.fit(scale, encoder(x_train) if isinstance(encoder, Encoder) else x_train, maximum)
-    spread = ranges.of(x_train, bool(described))
+    spread = ranges.of(measured(x_train, described), bool(described))
     return Inputs(fitted, encoder, described, x_train.shape[1:], str(x_train.dtype), maximum, spread)
 
 

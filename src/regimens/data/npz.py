@@ -51,12 +51,14 @@ def read(path: Path) -> dict[str, Array]:
     try:
         if not path.is_file():
             raise FileNotFoundError(2, "no such file")
-        if path.suffix.lower() == ".npy":
-            return {"X": np.load(path, allow_pickle=False)}
-        if not zipfile.is_zipfile(path):
-            raise ValueError
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with path.open("rb") as file:  # numpy leaves a damaged one open
+            if path.suffix.lower() == ".npy":
+                return {"X": np.load(file, allow_pickle=False)}
+            if not zipfile.is_zipfile(file):
+                raise ValueError
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, SyntaxError,

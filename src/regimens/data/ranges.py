@@ -41,7 +41,9 @@ class Ranges:
         values = grouped(x, len(self.low))
         margin = np.maximum(self.high - self.low, 1e-6 * np.maximum(np.abs(self.high), np.abs(self.low)))
         low, high = values.min(axis=1), values.max(axis=1)
-        told = self._beyond(low, high, MARGIN * margin, names)
+        title = "feature" if values.shape[1] == 1 else "channel"
+        names = [f"column {name!r} " for name in names] or [f"{title} {place + 1} " for place in range(len(margin))]
+        told = self._beyond(low, high, MARGIN * margin, names if len(margin) > 1 or values.shape[1] == 1 else [""])
         if values.shape[1] > 1 and not told:
             told = self._others(values, low, high, OWN_MARGIN * margin)
         return told
@@ -53,12 +55,12 @@ class Ranges:
                 ((low < self.low) | (high > self.high)).mean(axis=0) > MOSTLY
             )
         told = []
-        for group in np.flatnonzero(out.any(axis=0)):
+        for group in np.flatnonzero(out.any(axis=0)).tolist():
             row = int(out[:, group].argmax())
             value = low[row, group] if low[row, group] < self.low[group] else high[row, group]
             more = f" and {int(out[:, group].sum()) - 1} more" if out[:, group].sum() > 1 else ""
             told.append(
-                f"{self._name(int(group), names)}holds {value:g} in row {row + 1}{more}, where training had "
+                f"{names[group]}holds {value:g} in row {row + 1}{more}, where training had "
                 f"{self.low[group]:g} to {self.high[group]:g}: is it of another scale or unit?"
             )
         return [*told[:TOLD], f"and {len(told) - TOLD} columns more are out of range"] if len(told) > TOLD else told
@@ -77,10 +79,6 @@ class Ranges:
         if len(odd) > 1 and odd.any():
             return ["the channels are unlike those of training: are they in the same order (red, green, blue)?"]
         return []
-
-    @staticmethod
-    def _name(group: int, names: Sequence[str]) -> str:
-        return f"column {names[group]!r} " if len(names) > group else f"feature {group + 1} " if group else ""
 
 
 def of(x: Array, table: bool) -> Ranges:

@@ -18,7 +18,7 @@ def plain(order: Array, valid: int, test: int) -> Rows:
 
 
 def stratified(order: Array, y: Array, valid: int, test: int) -> Rows:
-    """Of every class its share, the first of `order` to validation, the last to test; sizes are kept to one example.
+    """Of every class its share, the first of `order` to validation, the last to test.
 
     A class of three or more examples is in every part, one of fewer in training at least. The shares are rounded by
     the largest remainder, so the order alone decides who goes where.
@@ -39,14 +39,12 @@ def stratified(order: Array, y: Array, valid: int, test: int) -> Rows:
 def _shares(counts: Array, size: int, total: int, most: Array) -> Array:
     """Of each class its share of `size`, at least one where it has enough, at most `most`."""
     ideal = counts * (size / total)
-    least = ((counts >= LEAST) & (most > 0)).astype(np.int64) if size >= (counts >= LEAST).sum() else 0
+    least = np.where((counts >= LEAST) & (most > 0), 1, 0) if size >= (counts >= LEAST).sum() else np.zeros_like(counts)
     share = np.clip(np.floor(ideal).astype(np.int64), least, most)
-    for number in np.argsort(share - ideal, kind="stable"):
-        if share.sum() < size and share[number] < most[number]:
-            share[number] += 1
-    for number in np.argsort(ideal - share, kind="stable"):
-        if share.sum() > size and share[number] > (least[number] if isinstance(least, np.ndarray) else 0):
-            share[number] -= 1
+    while share.sum() < size and (share < most).any():
+        share[np.argmax(np.where(share < most, ideal - share, -np.inf))] += 1
+    while share.sum() > size and (share > least).any():
+        share[np.argmax(np.where(share > least, share - ideal, -np.inf))] -= 1
     return share
 
 
