@@ -154,7 +154,7 @@ def test_features_of_their_own_scales_have_their_own_ranges(fit: Fit) -> None:
 def test_what_trains_also_predicts(fit: Fit, npz: Npz, tmp_path: Path) -> None:
     model = fit(X_train=LEVELS)
     expected = model.probabilities(LEVELS)
-    x, _ = predict.read_inputs(tmp_path / "my.npz", model)
+    x = predict.read_inputs(tmp_path / "my.npz", model).x
     np.testing.assert_array_equal(model.probabilities(x), expected)
     np.save(tmp_path / "just.npy", LEVELS)
     np.testing.assert_array_equal(model.probabilities(predict.read_inputs(tmp_path / "just.npy", model)[0]), expected)

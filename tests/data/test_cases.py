@@ -57,7 +57,7 @@ def fit(train: Train, tmp_path: Path) -> Fit:
 
 def answers(model: predict.Model, path: Path) -> tuple[list[str], list[str]]:
     """The classes that a network gives the rows of a file, and the warnings."""
-    x, warnings = predict.read_inputs(path, model)
+    x, warnings, _ = predict.read_inputs(path, model)
     found = model.probabilities(x)
     assert np.isfinite(found).all()
     return [model.classes[row] for row in found.argmax(1)], [*warnings, *model.warnings(x)]

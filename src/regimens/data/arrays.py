@@ -150,7 +150,7 @@ def check(arrays: Arrays, where: str) -> Arrays:
         if unseen.size:
             number = int(unseen[0])
             name = arrays.class_names[number] if number < len(arrays.class_names) else number
-            told = f"{where}: the {part} set has label {name}, which no training example has"
+            told = f"{where}: the {part} set has label {name!r}, which no training example has"
             raise DataError(f"{told}: give it training examples, or leave the class out")
     if len(seen) < arrays.n_classes:
         empty = int(np.setdiff1d(np.arange(min(arrays.n_classes, len(seen) + 1)), seen)[0])

@@ -7,6 +7,7 @@ import numpy as np
 from regimens.core.errors import DataError
 from regimens.data import splitting
 from regimens.data.arrays import Arrays, check
+from regimens.data.quoting import one_line
 
 
 def carve(
@@ -72,7 +73,7 @@ def _refuse_lost(arrays: Arrays, parts: splitting.Rows, shuffle: int | None, str
     y = arrays.y_train
     counts, kept = (np.bincount(labels, minlength=arrays.n_classes) for labels in (y, y[parts[0]]))
     lost = [
-        f"{arrays.class_names[number]} ({counts[number]} {'example' if counts[number] == 1 else 'examples'})"
+        f"{one_line(arrays.class_names[number])} ({counts[number]} {'example' if counts[number] == 1 else 'examples'})"
         for number in np.flatnonzero((counts > 0) & (kept == 0))
     ]
     if not lost:

@@ -50,12 +50,22 @@ def days(texts: "Sequence[str] | pd.Series", form: str) -> Array:
 
 def elapsed(stamps: "pd.Series") -> Array:
     """Days since 1970, (n,) float64, NaN where there is no time."""
-    import pandas as pd
-
     if getattr(stamps.dt, "tz", None) is not None:
         stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
-    found = (stamps - pd.Timestamp(0)).dt.total_seconds()
-    return found.to_numpy(dtype=np.float64) / SECONDS_OF_DAY
+    # Nanoseconds, the unit that pandas takes by itself, end in 2262.
+    passed = stamps.dt.as_unit("us").to_numpy(dtype="datetime64[us]") - np.datetime64(0, "us")
+    return np.where(np.isnat(passed), np.nan, passed / np.timedelta64(1, "s")) / SECONDS_OF_DAY
+
+
+def is_format(form: str) -> bool:
+    """Whether pandas can read dates of the format `form`."""
+    import pandas as pd
+
+    try:
+        pd.to_datetime(pd.Series(["1"]), format=form, errors="coerce")
+    except ValueError:
+        return False
+    return True
 
 
 def features(values: Array) -> Array:

@@ -44,7 +44,7 @@ class Reading:
         if self.decimal not in ("auto", ".", ","):
             raise DataError(f"data.decimal={self.decimal}: choose auto, . or {typed('data.decimal', ',')}")
         for name, kind in self.types.items():
-            if kind not in KINDS and "%" not in kind:
+            if kind not in KINDS and not ("%" in kind and dates.is_format(kind)):
                 example = typed("data.types", {name: "%d/%m/%Y"})
                 told = f"data.types: {name!r} is declared {kind!r}"
                 raise DataError(f"{told}: choose {', '.join(KINDS)}, or a date's format: {example}")

@@ -19,7 +19,16 @@ Value = str | Sequence[str] | Mapping[str, str]
 
 def typed(key: str, value: Value) -> str:
     """`key=value` such that a shell and then Hydra give back `value`: data.drop='["Type [L/M/H]"]'."""
-    return f"{key}={shlex.quote(for_hydra(value))}"
+    text = for_hydra(value)
+    if not any(character < " " for character in text):
+        return f"{key}={shlex.quote(text)}"
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}=$'{''.join(one if one >= ' ' else f'{chr(92)}x{ord(one):02x}' for one in escaped)}'"
+
+
+def one_line(text: str) -> str:
+    """`text` as part of a message of one line."""
+    return " ".join(text.split())
 
 
 def for_hydra(value: Value) -> str:

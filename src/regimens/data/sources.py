@@ -10,7 +10,7 @@ import numpy as np
 
 from regimens.core.errors import DataError
 from regimens.core.files import sha256
-from regimens.data import cells, fashion, npz, table
+from regimens.data import cells, fashion, folder, npz, table
 from regimens.data.arrays import Arrays, check
 from regimens.data.kinds import Reading
 from regimens.data.quoting import listed, mapped, typed
@@ -112,5 +112,6 @@ def identity(source: Callable[[], Arrays]) -> str | None:
         return None
     told: dict[str, Any] = {key: value for key, value in sorted(keywords.items()) if key not in _WHERE_NOT_WHAT}
     if told.get("path") is not None:
-        told["path"] = sha256(_given(told["path"], "data.path", "a file"))
+        place = _given(told["path"], "data.path", "a file")
+        told["path"] = folder.digest(place) if place.is_dir() else sha256(place)
     return json.dumps([name, told], default=repr)

@@ -6,6 +6,7 @@ import numpy as np
 
 from regimens.core.errors import DataError
 from regimens.data.arrays import Array
+from regimens.data.quoting import one_line
 
 LEAST = 3  # examples of a class that has one in each part
 
@@ -109,5 +110,5 @@ def rare(y: Array, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
                    if len(rows) and not (y[rows] == number).any()]  # fmt: skip
         if counts[number] and without:
             rows = "1 example" if counts[number] == 1 else f"{counts[number]} examples"
-            told.append(f"class {name} has {rows}, none for {' or '.join(without)}: add some, merge it or leave it out")
+            told.append(f"class {one_line(name)} has {rows}, none for {' or '.join(without)}: add some, merge it or leave it out")
     return told

@@ -14,7 +14,7 @@ from regimens.data import cells, encoding, kinds, labels, leaks, numerals
 from regimens.data.arrays import Array, Arrays, narrowed
 from regimens.data.columns import BOOLEAN, DATE, NUMBER, WORD, Column, code
 from regimens.data.kinds import Reading
-from regimens.data.quoting import typed
+from regimens.data.quoting import one_line, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +110,7 @@ def numeric(table: "pd.DataFrame", target: str | None, path: str) -> list[Column
 
 def some(names: Sequence[str]) -> str:
     """Names in a line, the first twenty."""
-    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    return one_line(", ".join(names[:20])) + (", ..." if len(names) > 20 else "")
 
 
 def _otherwise(columns: Sequence[Column]) -> bool:
@@ -184,4 +184,4 @@ def _shown(column: Column, values: Array) -> str:
 
 def _few(names: Sequence[str]) -> str:
     more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return one_line(", ".join(names[:SHOWN])) + more

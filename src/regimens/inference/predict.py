@@ -4,13 +4,13 @@ import csv
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from regimens.core.errors import UserError
 from regimens.core.imports import import_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from regimens.nets.mlp import MLP
 
 
-# Of a table's configuration, what says how its file is read.
-READING = ("separator", "encoding", "missing")
+# Of the data's configuration, what says how files are read.
+READING = ("separator", "encoding", "missing", "size", "channels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Interface:
 @dataclass(frozen=True, kw_only=True)
 class Model(Interface):
     """A trained network. `target` is the column of a table that held the classes in training, None without a table;
-    `reading` says how the table's file is read."""
+    `reading` says how files are read."""
 
     net: "MLP"
     target: str | None = None
@@ -136,28 +136,54 @@ def check_weights(directory: Path, weights: str = "final") -> None:
         raise UserError(f"{path}: not the weights of the network in config.yaml: {error}") from error
 
 
-def read_inputs(path: Path, model: Model, key: str = "X") -> "tuple[Array, list[str]]":
-    """Raw inputs (N, ...) for `model`, and warnings: an array of an .npz or .npy file, or the rows of a table.
+class Raw(NamedTuple):
+    """Raw inputs (N, ...), sentences to warn of, and, where each came from a file of its own, these files' names."""
+
+    x: "Array"
+    warnings: "Sequence[str]" = ()
+    files: "Sequence[str]" = ()
+
+
+def read_inputs(path: Path, model: Model, key: str = "X") -> Raw:
+    """Raw inputs for `model`: an array of an .npz or .npy file, the rows of a table, a picture or a folder of pictures.
 
     Of an .npz, `key` names the array; without one of this name, the only one that fits is taken.
     Raises UserError for a missing file, key or column, and for what training would have refused.
     """
-    from regimens.data import cells, kinds, npz
+    from regimens.data import cells, kinds, npz, pictures
     from regimens.data.quoting import listed
 
+    if path.is_dir() or path.suffix.lower() in pictures.ENDINGS:
+        return _pictures(path, model)
     if path.suffix.lower() not in (".npz", ".npy"):
-        found = cells.read(
-            path, str(model.reading.get("separator", "auto")), str(model.reading.get("encoding", "auto"))
-        )
+        found = cells.read(path, *(str(model.reading.get(key, "auto")) for key in ("separator", "encoding")))
         table = kinds.blanked(found.table, listed(model.reading.get("missing"), "data.missing"))
-        return model.codes(table, str(path))
+        return Raw(*model.codes(table, str(path)))
     arrays = npz.read(path)
     if key not in arrays:
         key = _fitting(arrays, model, key, path)
     x = arrays[key]
     if model.inputs.columns and x.ndim == 2:
-        return model.codes(_named(x, model), f"{path}: {key}")
-    return model.inputs.checked(x), []
+        return Raw(*model.codes(_named(x, model), f"{path}: {key}"))
+    return Raw(model.inputs.checked(x))
+
+
+def _pictures(path: Path, model: Model) -> Raw:
+    """Pictures as training took them: brought to its size and channels where it was told to, otherwise of them."""
+    from regimens.data import pictures
+
+    shape = model.inputs.shape
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)):
+        raise UserError(f"{path}: the network was trained on examples of shape {shape}, and not on pictures")
+    files = pictures.listed(path) if path.is_dir() else [path]
+    if not files:
+        raise UserError(f"{path} has no pictures: {', '.join(sorted(pictures.ENDINGS))}")
+    channels = 3 if len(shape) == 3 else 1
+    given, recolor = (model.reading.get(name) is not None for name in ("size", "channels"))
+    form = pictures.Form((shape[0], shape[1]), channels, resize=given, recolor=recolor or channels == 3)
+    pictures.refuse_too_many(len(files), form)
+    names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
+    return Raw(pictures.read(files, form), (), names)
 
 
 def _fitting(arrays: "Mapping[str, Array]", model: Model, key: str, path: Path) -> str:
@@ -182,13 +208,17 @@ def _named(x: "Array", model: Model) -> "pd.DataFrame":
     return pd.DataFrame(x, columns=names)
 
 
-def write(classes: tuple[str, ...], probabilities: "Array", path: Path) -> None:
-    """Write a row for each example: its number from 0, its likeliest class, and the probability of each class."""
+def write(classes: tuple[str, ...], probabilities: "Array", path: Path, files: "Sequence[str]" = ()) -> None:
+    """Write a row for each example: its number from 0, its likeliest class, and the probability of each class.
+
+    Where examples have `files` of their own, their names come last.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["row", "class", *(f"p({name})" for name in classes)])
+        table.writerow(["row", "class", *(f"p({name})" for name in classes), *(["file"] if files else [])])
         for row, values in enumerate(probabilities):
-            table.writerow([row, classes[int(values.argmax())], *(f"{value:.6g}" for value in values)])
+            numbers = [f"{value:.6g}" for value in values]
+            table.writerow([row, classes[int(values.argmax())], *numbers, *files[row : row + 1]])
 
 
 def _network(config: dict[str, Any], n_inputs: int, n_outputs: int) -> "MLP":
