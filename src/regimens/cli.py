@@ -25,6 +25,7 @@ def main(argv: list[str]) -> int:
     from regimens.core.streams import outlive_readers
 
     outlive_readers()
+    argv = [argument for argument in argv if argument]  # an empty one is a shell's variable that nobody set
     arguments = argv[1:]
     if {"--help", "-h"} & set(arguments):
         print(catalogue.help_text(CONF), flush=True)
@@ -79,6 +80,8 @@ def _hydra(argv: list[str]) -> int:
             status[0] = single(cfg)
         except UserError as err:
             status[0] = _mistake(str(err))
+        except OmegaConfBaseException as err:
+            status[0] = _mistake(_one_line(err))
         except Exception:
             status[0] = _failed()
 
@@ -92,7 +95,7 @@ def _hydra(argv: list[str]) -> int:
             raise
         cause = err.__cause__ if isinstance(err.__cause__, UserError) else err
         if isinstance(err, HydraException | OmegaConfBaseException | UserError):
-            return _mistake(_explained(argv) or _one_line(cause))
+            return _mistake(unquoted(argv[1:]) or _explained(argv) or _one_line(cause))
         return _mistake(_foreign(err)) if _is_foreign(err) else _failed()
     finally:
         sys.argv = before
@@ -140,6 +143,28 @@ def _explained(argv: list[str]) -> str:
         return lacking_value([one for one in argv[1:] if "=" in one and not one.startswith("-")], Composer(source))
     except UserError:
         return ""
+
+
+def unquoted(arguments: Sequence[str]) -> str:
+    """What is wrong with the first argument that Hydra cannot read, and how it is typed; "" where all can be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    from regimens.data.quoting import typed
+
+    parser, many = OverridesParser.create(), bool({"-m", "--multirun"} & set(arguments))
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or key.startswith("-"):
+            continue
+        try:
+            parsed = parser.parse_override(argument)
+            if many or not (parsed.is_choice_sweep() and key.startswith("data.")):
+                continue
+        except HydraException:
+            pass
+        return f"{argument} cannot be read: quote the value for Hydra and for the shell: {typed(key, value)}"
+    return ""
 
 
 def _is_foreign(error: BaseException) -> bool:

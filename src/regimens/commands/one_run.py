@@ -82,6 +82,7 @@ def train(
 
     for sentence in given_advice(read_settings(config), choices, config):
         terminal.advise(sentence)
+    trial.look_at_data(config)  # prepares them, and says what of them is doubtful
     regimen = regimen_of(config)
     asked = Run(int(config["seed"]), regimen, digest(regimen), choices)
     with claimed(directory, asked, Path(config["paths"]["runs"]), named=named) as place:
