@@ -6,7 +6,6 @@ import pytest
 from omegaconf import OmegaConf
 
 from regimens.core.errors import UserError
-from regimens.core.provenance import training_code
 from regimens.study.definition.identity import _weights
 
 
@@ -22,8 +21,3 @@ def test_other_weights_under_the_same_path_are_another_study(tmp_path: Path) -> 
 def test_missing_weights_are_said_before_anything_is_trained(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such run or file"):
         _weights([OmegaConf.create({"transfer": {"checkpoint": str(tmp_path / "nowhere")}})])
-
-
-def test_the_code_has_one_name_as_long_as_it_stays() -> None:
-    assert training_code() == training_code()
-    assert len(training_code()) == 64

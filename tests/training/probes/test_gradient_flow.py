@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.conftest import Train
 from torch import nn
 
 from regimens.core.result import Result
 from regimens.training.probes.gradient_flow import QUANTITIES, GradientFlow, NoProbe
+from tests.conftest import Train
 
 DEEP = ("model.hidden=[30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30]", "data.scale=standardize")
 

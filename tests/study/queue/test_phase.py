@@ -14,7 +14,7 @@ from regimens.study.definition.define import define
 from regimens.study.definition.settings import read_settings
 from regimens.study.queue.trial_queue import TrialQueue
 
-CONF = Path(__file__).parent / "fake" / "conf"
+CONF = Path(__file__).parents[1] / "fake" / "conf"
 
 
 def ledger_of(directory: Path, trials: int) -> TrialQueue:
@@ -28,7 +28,7 @@ def ledger_of(directory: Path, trials: int) -> TrialQueue:
 def take(queue: TrialQueue) -> int:
     claim = queue.claim()
     assert claim is not None
-    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=queue.about(claim))
+    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=claim.about(queue.study))
     result.metrics["val/accuracy"] = 0.5
     write(result, claim.directory)
     queue.finish(claim, result)
@@ -66,7 +66,7 @@ def test_telling_an_end_may_be_repeated(tmp_path: Path, lost: str, monkeypatch: 
     queue = ledger_of(tmp_path, 2)
     claim = queue.claim()
     assert claim is not None
-    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=queue.about(claim))
+    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=claim.about(queue.study))
     result.metrics["val/accuracy"] = 0.5
     tell = optuna.Study.tell
 
