@@ -32,7 +32,7 @@ def test_compiled_code_agrees_with_the_plain_loop(
 ) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     overrides = [technique, *SHARPER.get(technique, [])]
-    engine = Compiled(tmp_path, steps=2)
+    engine = Compiled(cache=tmp_path, steps=2)
     module = regimen(*overrides, engine=engine)
     assert_agree(train(module), train(regimen(*overrides)), 1e-6)
     assert engine.name == "compiled", engine.note
@@ -42,7 +42,7 @@ def test_compiled_code_agrees_with_the_plain_loop(
 def test_compiled_code_is_kept_where_it_was_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     # A width of its own, since a process that has such code already writes none.
-    train(regimen("model.hidden=[7]", engine=Compiled(tmp_path, steps=2)))
+    train(regimen("model.hidden=[7]", engine=Compiled(cache=tmp_path, steps=2)))
     assert list(tmp_path.rglob("*.so"))
 
 
