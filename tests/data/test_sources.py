@@ -8,8 +8,7 @@ import pytest
 
 from regimens.core.errors import DataError
 from regimens.data import carve, sources
-
-from .conftest import Npz
+from tests.data.conftest import Npz
 
 
 def test_an_npz_gives_its_arrays(npz: Npz) -> None:

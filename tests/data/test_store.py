@@ -20,8 +20,7 @@ from regimens.core import files
 from regimens.core.errors import DataError
 from regimens.data import sources
 from regimens.data.split import Split
-
-from .conftest import Npz
+from tests.data.conftest import Npz
 
 DIGITS = functools.partial(sources.digits)
 SIZES = {"dataset": "digits", "n_valid": 300, "n_test": 360, "shuffle": 0}

@@ -75,6 +75,7 @@ def train(
     """Train a checked configuration, and show it; its result, and the directory where that lies."""
     from omegaconf import OmegaConf, open_dict
 
+    from regimens import trial
     from regimens.trial.regimen import regimen_of
     from regimens.trial.run_directory import Run, claimed
     from regimens.trial.settings import read_settings

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import DataError
+from regimens.core.locks import held
 from regimens.data import prepared
 from regimens.data.arrays import Arrays, check
 from regimens.data.carve import carve
@@ -96,8 +97,6 @@ def _find(source: Source, dataset: str, directory: Path, how: How) -> prepared.P
 
     The prepare stage's folder is an output of DVC's, so only that stage writes it.
     """
-    from filelock import FileLock
-
     key = _key(source, how)
     if key is None:
         return _make(source, dataset, None, how)[1]
@@ -107,7 +106,7 @@ def _find(source: Source, dataset: str, directory: Path, how: How) -> prepared.P
     if not prepared.writable(directory):
         log.warning("%s cannot be written: the data is prepared in memory, again for every trial", directory)
         return _make(source, dataset, key, how)[1]
-    with FileLock(directory / f".{own.name}.lock"):
+    with held(directory / f".{own.name}.lock"):
         if (found := _sound(own, key)) is not None:  # made while this process waited
             return found
         files, made = _make(source, dataset, key, how)

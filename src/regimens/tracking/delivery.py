@@ -1,6 +1,5 @@
 """Delivering results to a tracker that may be away: exactly once each, now or later, by whoever comes first."""
 
-import fcntl
 import json
 import os
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import UserError
+from regimens.core.locks import held
 from regimens.core.result import FILE_NAME, SET_ASIDE, read
 
 if TYPE_CHECKING:
@@ -50,13 +50,8 @@ class Mark:
 @contextmanager
 def marked(directory: Path) -> Iterator[Mark]:
     """The mark of the result in `directory`, held until the end of the `with` block or of the process."""
-    directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory / MARK, os.O_CREAT | os.O_RDWR, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with held(directory / MARK) as descriptor:
         yield Mark(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def delivered(directory: Path) -> str | None:

@@ -62,7 +62,7 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
     from regimens.training.module import Regimen
     from regimens.training.phases import Phase
     from regimens.training.probes import lr_range
-    from regimens.training.probes.gradient_flow import GradientFlow, NoProbe
+    from regimens.training.probes.gradient_flow import GradientFlow, Probe
     from regimens.training.schedules import Schedule
 
     transfer = make(config["transfer"])
@@ -79,7 +79,7 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
         regularization=regularization,
         generator=generator,
     )
-    probe = {"none": NoProbe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
+    probe = {"none": Probe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
     optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
     pace = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
     steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)
@@ -123,14 +123,14 @@ def engine_named(config: Mapping[str, Any], spread: "Spread", split: "Split") ->
 
 def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Engine":
     """The engine asked for; "auto" is this trial's own, as a study sets its trials' when it is defined."""
-    from regimens.training.engine import Eager
+    from regimens.training.engine import Engine
     from regimens.training.engines.compiled import Compiled
 
     if spread.devices > 1:
-        return Eager("" if settings.engine == "eager" else "a trial on several devices steps eagerly")
+        return Engine("" if settings.engine == "eager" else "a trial on several devices steps eagerly")
     if engine_named(config, spread, split) == "compiled":
-        return Compiled(compiled_code(config))
-    return Eager("a single trial is no fleet" if settings.engine == "fleet" else "")
+        return Compiled(cache=compiled_code(config))
+    return Engine("a single trial is no fleet" if settings.engine == "fleet" else "")
 
 
 def compiled_code(config: Mapping[str, Any]) -> Path:

@@ -14,7 +14,7 @@ from regimens.trial.task import Trial
 
 def train(trial: Trial, note: str = "") -> Result:
     """`run` in this process, which may be one of several ranks; all but rank 0 exit where training ends."""
-    from regimens.training.engine import Eager
+    from regimens.training.engine import Engine
 
     settings = trial.settings
     with sandbox(settings):
@@ -23,7 +23,7 @@ def train(trial: Trial, note: str = "") -> Result:
             identity = trial.identify(split.manifest["hash"], engine_named(trial.config, trial.spread, split))
             module = compose(trial.config, settings, trial.spread, split)
             if note:
-                module.engine = Eager(note)
+                module.engine = Engine(note)
         with trial.clock("train"):
             status, best = fit(module, trial, split)
             module.group.end()

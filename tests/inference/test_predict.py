@@ -13,8 +13,7 @@ from regimens.core.errors import UserError
 from regimens.data.arrays import Array
 from regimens.inference import predict
 from regimens.tracking.delivery import find_run
-
-from .conftest import CONF, Train
+from tests.conftest import CONF, Train
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from tests.conftest import Train
 from torch import nn
 
 from regimens.nets.dropout import AlphaDropout, Dropout
@@ -18,6 +17,7 @@ from regimens.training.probes.acted import (
     zero_share,
 )
 from regimens.training.regularization import Regularization
+from tests.conftest import Train
 
 
 def net_with(layer: nn.Module) -> nn.Module:

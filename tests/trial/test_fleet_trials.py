@@ -14,10 +14,9 @@ from regimens import trial
 from regimens.core.errors import Pruned
 from regimens.core.result import Result
 from regimens.training.engines.fleet import Fleet
-from regimens.trial import fleet
+from regimens.trial import api
 from regimens.trial.task import Task
-
-from .conftest import Compose
+from tests.conftest import Compose
 
 Pairs = list[tuple[Result, Result]]
 
@@ -129,14 +128,14 @@ def test_a_fleet_that_fails_is_gone_before_its_trials_are_trained_alone(
         held.append(weakref.ref(self))
         raise RuntimeError("not enough memory")
 
-    alone = fleet.alone
+    alone = api.alone
 
-    def watched(task: Task, note: str) -> fleet.Outcome:
+    def watched(task: Task, note: str) -> Result | Exception | None:
         gone.append(held[0]() is None)
         return alone(task, note)
 
     monkeypatch.setattr(Fleet, "train", fail)
-    monkeypatch.setattr(fleet, "alone", watched)
+    monkeypatch.setattr(api, "alone", watched)
     tasks = [Task(*given(composed(f"seed={i}"), tmp_path / str(i))) for i in range(2)]
     results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
     assert [one.provenance["engine_note"] for one in results] == ["failed as a fleet: not enough memory"] * 2

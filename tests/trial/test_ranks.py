@@ -18,7 +18,7 @@ from regimens.trial import ranks
 from tests.conftest import Train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("data=digits", "data.train_size=210", "batch_size=20", "epochs=2", "model.hidden=[16,8]", "tracking=none")
 TWO = ("trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
 

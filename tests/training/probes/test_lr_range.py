@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.conftest import Train
 
 from regimens.core.files import write_json
 from regimens.report.lr_range import of_run, of_table
 from regimens.training.optimizers import sgd
 from regimens.training.probes.lr_range import HIGHEST, LOWEST, STEPS, WINDOW, Finished, RangeTest, growing, read, smooth
 from regimens.training.schedules import Schedule
+from tests.conftest import Train
 
 
 def rates() -> list[float]:

@@ -16,7 +16,7 @@ from regimens.study.queue import rounds
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.queue.trial_queue import TrialQueue
 
-CONF = Path(__file__).parent / "fake" / "conf"
+CONF = Path(__file__).parents[1] / "fake" / "conf"
 
 
 def queue_of(directory: Path, trials: int) -> TrialQueue:

@@ -11,8 +11,7 @@ from regimens.core.result import read
 from regimens.trial import single
 from regimens.trial.composition import compose, load_data
 from regimens.trial.regimen import plain
-
-from .conftest import Compose, Train
+from tests.conftest import Compose, Train
 
 
 def test_a_trial_leaves_its_configuration_its_result_and_its_weights(train: Train, tmp_path: Path) -> None:
@@ -168,12 +167,6 @@ def test_task_b_learns_from_a_frozen_then_free(train: Train, tmp_path: Path) -> 
     assert frozen.status == free.status == "completed"
     assert free.history["lr"] == [0.01, 0.5]
     assert (tmp_path / "a" / "final.safetensors").read_bytes() == before
-
-
-def test_no_git_repository_is_no_obstacle(tmp_path: Path) -> None:
-    from regimens.core.provenance import code
-
-    assert code(tmp_path) == {"revision": None, "dirty": None}
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,7 @@ import pytest
 
 from regimens.inference import mlflow_model, predict
 from regimens.tracking.mlflow import Mlflow
-
-from .conftest import CONF, SMALL, Train
+from tests.conftest import CONF, SMALL, Train
 
 TRAIN = CONF.parent / "src" / "train.py"
 

@@ -16,7 +16,7 @@ from regimens.study.definition.study import Cell, Study
 from regimens.study.queue import rounds
 from regimens.study.queue.response_curve import fit
 
-CONF = Path(__file__).parent / "fake" / "conf"
+CONF = Path(__file__).parents[1] / "fake" / "conf"
 Response = Callable[[dict[str, Any]], float | None]
 
 

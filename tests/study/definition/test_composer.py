@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from regimens.core.errors import UserError
 from regimens.study.definition.composer import Composer, Source
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 
 CELLS = [
     (),

@@ -7,8 +7,7 @@ from mlflow import MlflowClient
 
 from regimens.tracking.mlflow import Mlflow
 from regimens.tracking.sqlite_file import absolute, beside
-
-from .conftest import Train
+from tests.conftest import Train
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.conftest import Train
 from torch import nn
 
 from regimens.core.result import Result
-from regimens.training.probes.gradient_flow import QUANTITIES, GradientFlow, NoProbe
+from regimens.training.probes.gradient_flow import QUANTITIES, GradientFlow, Probe
+from tests.conftest import Train
 
 DEEP = ("model.hidden=[30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30,30]", "data.scale=standardize")
 
@@ -46,7 +46,7 @@ def test_the_report_has_a_number_for_each_layer_and_epoch(train: Train) -> None:
 
 def test_without_the_probe_there_is_no_report(train: Train) -> None:
     assert train().gradient_flow is None
-    assert NoProbe().report() is None
+    assert Probe().report() is None
 
 
 @pytest.mark.parametrize(
