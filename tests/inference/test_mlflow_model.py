@@ -126,7 +126,7 @@ def test_mlflow_predicts_and_serves_the_best_final_of_a_study(tmp_path: Path) ->
     done = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    (experiment,) = [one for one in client.search_experiments() if one.name == "regimens"]
+    (experiment,) = [one for one in client.search_experiments() if one.name == "regimens studies"]
     (parent,) = client.search_runs([experiment.experiment_id], "tags.`regimens.study` LIKE '%'")
     assert {"finals.svg", "norms.json"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
 
