@@ -9,10 +9,14 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Objective:
-    """`loss(logits, y)`: mean over samples; `correct(logits, y)`: 0-dim count."""
+    """`loss(logits, y)`: mean over samples; `right(logits, y)`: (N,) bool, whether each prediction is right."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
-    correct: Callable[[Tensor, Tensor], Tensor]
+    right: Callable[[Tensor, Tensor], Tensor]
+
+    def correct(self, logits: Tensor, y: Tensor) -> Tensor:
+        """How many predictions are right, 0-dim."""
+        return self.right(logits, y).sum()
 
 
 def multiclass() -> Objective:
@@ -26,8 +30,8 @@ def binary() -> Objective:
 
 
 # Two objects for good, so that what is made for one objective is known to fit the next trial's.
-MULTICLASS = Objective(F.cross_entropy, lambda logits, y: (logits.argmax(1) == y).sum())
+MULTICLASS = Objective(F.cross_entropy, lambda logits, y: logits.argmax(1) == y)
 BINARY = Objective(
     lambda logits, y: F.binary_cross_entropy_with_logits(logits.squeeze(1), y),
-    lambda logits, y: ((logits.squeeze(1) > 0) == (y > 0.5)).sum(),
+    lambda logits, y: (logits.squeeze(1) > 0) == (y > 0.5),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from regimens.core.examples import pack
 from regimens.trial.settings import Settings
 
 if TYPE_CHECKING:
@@ -10,8 +11,16 @@ if TYPE_CHECKING:
     from regimens.training.module import Regimen
 
 
-def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str) -> dict[str, float | None]:
-    """The trial's metrics, from the weights that it ends with; the test set is read only where `test` asks for it."""
+Metrics = dict[str, float | None]
+
+
+def evaluate(
+    module: "Regimen", split: "Split", settings: Settings, status: str, epoch: int
+) -> tuple[Metrics, dict[str, Any] | None]:
+    """The trial's metrics, from the weights that it ends with, those of `epoch`, and which test examples it got right.
+
+    The test set is read only where `test` asks for it; else that is None.
+    """
     import torch
 
     from regimens.training.probes import lr_range
@@ -19,10 +28,10 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
     net = module.net.cpu().eval()
     parameters = sum(p.numel() for p in net.parameters())
     if settings.probe == "lr_range":
-        return lr_range.metrics(module.probe.report() or {}, parameters)
-    history = module.history
-    metrics: dict[str, float | None] = {
-        name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history
+        return lr_range.metrics(module.probe.report() or {}, parameters), None
+    history, correct = module.history, None
+    metrics: Metrics = {
+        name: history[name][epoch - 1] for name in ("train/loss", "train/accuracy") if history.get(name)
     }
     parts = {"val": (split.x_valid, split.y_valid)}
     if settings.test and status == "completed":
@@ -32,12 +41,15 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
             logits = torch.cat([net(chunk) for chunk in x.split(1000)])
             loss = module.objective.loss(logits, y) + module.regularization.penalty(net)
             metrics[f"{name}/loss"] = float(loss)
-            metrics[f"{name}/accuracy"] = float(module.objective.correct(logits, y)) / len(y)
+            right = module.objective.right(logits, y)
+            metrics[f"{name}/accuracy"] = float(right.sum()) / len(y)
+        if name == "test":
+            correct = pack(right.numpy())
         metrics |= monte_carlo(module, name, x, y, settings)
     metrics |= fusion(net, split.x_valid[:1000])
     metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
-    return metrics
+    return metrics, correct
 
 
 def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str]:
@@ -83,17 +95,21 @@ def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings
 
 
 def acted(
-    module: "Regimen", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
+    module: "Regimen", choices: Mapping[str, str], settings: Settings, split: "Split", status: str, epoch: int
 ) -> dict[str, dict[str, Any]]:
-    """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined."""
-    from regimens.training.probes.acted import Techniques, dead_units, report
+    """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined.
+
+    epoch: whose weights the trial ends with.
+    """
+    from regimens.training.probes.acted import Techniques, Trained, dead_units, report
 
     if settings.probe == "lr_range":
         return {}
 
     techniques = Techniques(clip=choices.get("clip", "none"), scheduler=choices.get("scheduler", "constant"))
     epochs = len(module.history.get("epoch", ()))
-    entries = report(module.actions, techniques, module.regularization, epochs, settings.epochs, module.net, status)
+    trained = Trained(epochs, settings.epochs, epoch, status)
+    entries = report(module.actions, techniques, module.regularization, trained, module.net)
     return {**entries, **dead_units(module.net, split.x_valid)}
 
 

@@ -61,8 +61,18 @@ def fit(module: "Regimen", trial: "Trial", split: "Split") -> tuple[str, "BestWe
 
 def restore_best(module: "Regimen", best: "BestWeights", status: str) -> None:
     """Early stopping ends with the weights at the lowest validation loss, whether or not it stopped early."""
-    if module.regularization.patience and best.state and status == "completed":
+    if restores(module, best, status):
         module.net.load_state_dict(best.state)
+
+
+def restores(module: "Regimen", best: "BestWeights", status: str) -> bool:
+    """Whether a trial ends with its best weights and not with its last ones."""
+    return bool(module.regularization.patience and best.state and status == "completed")
+
+
+def last_epoch(module: "Regimen", best: "BestWeights", status: str) -> int:
+    """The epoch (from 1) whose weights a trial ends with; 0 where none was finished."""
+    return best.epoch if restores(module, best, status) else len(module.history.get("epoch", ()))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from regimens.core.result import Result
 from regimens.core.secrets import brief
 from regimens.trial.artifacts import save, save_inputs
 from regimens.trial.evaluation import acted, evaluate, probed
+from regimens.trial.fitting import last_epoch
 from regimens.trial.identity import Identity
 from regimens.trial.regimen import GROUPS, plain, regimen_of
 
@@ -35,8 +36,9 @@ def conclude(
 ) -> Result:
     """The result of a trained module, not yet written; its other files are, into the trial's directory."""
     config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.directory
+    epoch = last_epoch(module, best, status)
     with trial.clock("evaluate"):
-        metrics = evaluate(module, split, settings, status)
+        metrics, correct = evaluate(module, split, settings, status, epoch)
         save(module, best, config, directory)
         save_inputs(split, directory)
     regimen = regimen_of(config)
@@ -51,8 +53,9 @@ def conclude(
         trial=identity.to_json(),
         study=dict(trial.task.study) if trial.task.study else None,
         metrics={**metrics, "time/train": durations["train"]},
+        correct=correct,
         history={name: list(values) for name, values in module.history.items()},
-        acted=acted(module, choices, settings, split, status),
+        acted=acted(module, choices, settings, split, status, epoch),
         advice=trial.advice,
         **probed(module),
         durations=durations,

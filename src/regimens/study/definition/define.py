@@ -101,6 +101,7 @@ def define(
         seeds=count,
         most_seeds=settings.most_seeds or (4 * count if settings.settle and not named else count),
         settle=settings.settle,
+        margin=settings.margin,
         trials=settings.trials,
         extend=settings.extend,
         retries=settings.retries,

@@ -128,6 +128,8 @@ class Study:
     fleets: list[list[Slot]] = field(default_factory=list)
     #: why no trials are trained together, if so
     alone: str = ""
+    #: differences within ± this are called equal, unless `settle` says another; None: none are
+    margin: float | None = 0.005
     #: how many rounds of trials have been asked for, and whether no other one follows
     round: int = 0
     complete: bool = False

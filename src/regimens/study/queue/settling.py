@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from regimens.core.result import Result
+from regimens.stats.sequential import is_settled
 from regimens.study.definition.study import Cell, Study
+from regimens.study.queue.judging import judge, looks_of
+from regimens.study.queue.samples import final_metric, sample_of
 
 
 def open_cells(study: Study, finals: Mapping[str, Sequence[Result | None]]) -> list[Cell]:
-    """The cells that get another round of finals: those with an open comparison, and what they are compared with."""
-    if study.settle is None or study.final_seeds:
+    """The cells that get another round of finals: those with an open comparison, and what they are compared with.
+
+    A cell that was not asked for the last round's finals was settled before, and stays so.
+    """
+    look, looks = looks_of(study)
+    if look >= looks or not study.judged:
         return []
-    return []
+    metric = final_metric(study, [one for results in finals.values() for one in results if one is not None])
+    found = {label: sample_of(results, metric) for label, results in finals.items()}
+    judged = judge(study, {label: sample for label, sample in found.items() if sample is not None})
+    newest = max(len(cell.finals) for cell in study.cells)
+    running = {cell.label for cell in study.cells if len(cell.finals) == newest}
+    again: set[str] = set()
+    for family in (judged.vs_best, judged.vs_default):
+        for label, one in family.items():
+            if label in running and not is_settled(one.verdict):
+                again |= {label, one.against}
+    return [cell for cell in study.cells if cell.label in again]

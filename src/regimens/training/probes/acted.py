@@ -75,20 +75,20 @@ class Techniques:
     scheduler: str = "constant"
 
 
-def report(
-    actions: Actions,
-    techniques: Techniques,
-    regularization: Regularization,
-    epochs: int,
-    planned: int,
-    net: nn.Module,
-    status: str = "completed",
-) -> Report:
-    """One entry for each technique in use: `technique`, `acted`, `what` (a sentence) and its numbers.
+@dataclass(frozen=True)
+class Trained:
+    """How long a trial trained: epochs, how many were asked for, whose weights it ends with (0: unknown), its status."""
 
-    epochs, planned: how many were trained, and how many were asked for. status: the trial's; only one that completed
-    can have been stopped early.
-    """
+    epochs: int
+    planned: int
+    kept: int = 0
+    status: str = "completed"
+
+
+def report(
+    actions: Actions, techniques: Techniques, regularization: Regularization, trained: Trained, net: nn.Module
+) -> Report:
+    """One entry for each technique in use: `technique`, `acted`, `what` (a sentence) and its numbers."""
     entries: Report = {}
     if techniques.clip != "none":
         share = actions.clipped_share
@@ -108,14 +108,20 @@ def report(
         what = f"{share:.2%} of units over the bound per step; {at_bound:.1%} end at it"
         entries["max_norm"] = _entry("max_norm", share > 0, what, share=share, at_bound=at_bound)
     if regularization.patience > 0:
-        stopped = status == "completed" and epochs < planned
-        what = (
-            f"stopped after epoch {epochs} of {planned}"
-            if stopped
-            else f"never stopped in {epochs} of {planned} epochs"
-        )
-        entries["early_stopping"] = _entry("early_stopping", stopped, what, epoch=epochs)
+        entries["early_stopping"] = _early_stopping(trained)
     return entries
+
+
+def _early_stopping(trained: Trained) -> dict[str, Any]:
+    """It acts where it stops, and where it goes back to an earlier epoch; only a trial that completed has done either."""
+    completed = trained.status == "completed"
+    stopped = completed and trained.epochs < trained.planned
+    restored = completed and 0 < trained.kept < trained.epochs
+    what = f"{'stopped after epoch' if stopped else 'never stopped in'} {trained.epochs} of {trained.planned}"
+    what += "" if stopped else " epochs"
+    if completed and trained.kept:
+        what += f", went back to epoch {trained.kept}" if restored else "; the last one was the best"
+    return _entry("early_stopping", stopped or restored, what, epoch=trained.epochs, kept=trained.kept)
 
 
 def _schedule(actions: Actions, name: str) -> dict[str, Any]:
