@@ -1,7 +1,7 @@
 """Which examples of the test set a network got right: packed into a result, and unpacked from it.
 
-Without them a table knows only how many were right, and the difference of two networks on the same images, most of which
-both get right or wrong, would count as if each had seen images of its own.
+Without them a table knows only how many were right, and the difference of two networks on the same images, most of
+which both get right or wrong, would count as if each had seen images of its own.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from regimens.core.errors import UserError
 from regimens.report.numbers import number
 
 BROKEN = {"failed", "oom", "timeout", "killed"}
+STATISTICS = 2  # the version of a table's comparisons that is read here
+PARITY = "parity"  # its cells answer to published numbers, not to each other
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,16 @@ def read_study(path: Path) -> Study:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         return Study(path.stem, problem=f"{path.name} could not be read: {str(error).splitlines()[0]}")
     problem = None if any(c.mean is not None for c in cells) else "no trial of this study completed"
+    problem = problem or _outdated(path.stem, about, cells)
     return Study(path.stem, about, cells, trials, provenance, problem)
+
+
+def _outdated(name: str, about: Mapping[str, Any], cells: Sequence[Cell]) -> str | None:
+    """Why the comparisons of a table cannot be read: another version made them. None where they can, or are none."""
+    compares = about.get("direction") != "none" and len(cells) > 1 and name != PARITY
+    if not compares or about.get("statistics") == STATISTICS:
+        return None
+    return "another version made its table; the command that ran it writes it anew from its finished trials"
 
 
 def read_studies(results: Path) -> list[Study]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regimens.stats.comparisons import _root
+from regimens.stats.comparisons import root
 from regimens.stats.sample import Array, Means, Sample, means
 
 DRAWS = 4_000
@@ -26,7 +26,7 @@ def interaction(grid: Mapping[tuple[str, str], Sample], draws: int = DRAWS) -> I
     """Test the interaction of (one axis' value, the other's) -> sample; None unless each of at least 2 × 2 has n > 1.
 
     A Wald statistic with every cell's own variance, its distribution where there is no interaction by the parametric
-    bootstrap (Xu, Yang, Abula & Qin 2013), which holds its level at n = 3 where an analysis of variance with HC3 does not.
+    bootstrap (Xu, Yang, Abula & Qin 2013), which holds its level at n = 3; an analysis of variance with HC3 does not.
     """
     rows, columns = (list(dict.fromkeys(pair[axis] for pair in grid)) for axis in (0, 1))
     if min(len(rows), len(columns)) < 2 or len(grid) < len(rows) * len(columns):
@@ -52,7 +52,7 @@ def _p(found: Means, contrasts: Array, draws: int) -> float:
     floor = 1e-6 * float(np.max(found.seeds))
     seeds = np.maximum(found.seeds, floor)
     images = np.zeros((k, k)) if found.images is None else found.images
-    drawn = rng.standard_normal((draws, k)) * np.sqrt(seeds) + rng.standard_normal((draws, k)) @ _root(images).T
+    drawn = rng.standard_normal((draws, k)) * np.sqrt(seeds) + rng.standard_normal((draws, k)) @ root(images).T
     variance = np.maximum(seeds * rng.chisquare(df, (draws, k)) / df, floor)
     null = _wald(drawn, variance, images, contrasts)
     seen = _wald(found.mean[None], seeds[None], images, contrasts)[0]
@@ -68,5 +68,5 @@ def _wald(mean: Array, variance: Array, images: Array, contrasts: Array) -> Arra
 
 
 def _psd(covariance: Array) -> Array:
-    root = _root(covariance)
-    return np.asarray(root @ root.T)
+    half = root(covariance)
+    return np.asarray(half @ half.T)

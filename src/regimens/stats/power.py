@@ -10,8 +10,8 @@ POWER = 0.8
 def detectable(se: float, df: float, level: float) -> float | None:
     """The smallest difference that a two-sided t-test detects with a power of 80%; None where nothing scatters.
 
-    se, df: the difference's standard error and its degrees of freedom. level: of this one test. The power is that of the
-    noncentral t distribution (Cohen 1988, chapter 2), integrated over the estimated standard error.
+    se, df: the difference's standard error and its degrees of freedom. level: of this one test. The power is that of
+    the noncentral t distribution (Cohen 1988, chapter 2), integrated over the estimated standard error.
     """
     from scipy.optimize import brentq
     from scipy.stats import chi2, norm, t

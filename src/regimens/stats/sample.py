@@ -52,12 +52,6 @@ class Means:
     images: Array | None
     m: int
 
-    def pair(self, i: int, j: int) -> tuple[float, float]:
-        """(variance, degrees of freedom) of the difference of two means, by Welch and Satterthwaite."""
-        shared = float(self.image_part(np.array([i]), np.array([j]))[0])
-        parts = np.array([self.seeds[i], self.seeds[j], shared])
-        return satterthwaite(parts, np.array([self.n[i] - 1, self.n[j] - 1, self.m - 1]))
-
     def one(self, i: int) -> tuple[float, float]:
         """(variance, degrees of freedom) of one mean."""
         own = 0.0 if self.images is None else max(float(self.images[i, i]), 0.0)

@@ -7,13 +7,13 @@ from functools import cache
 
 import numpy as np
 
-from regimens.stats.comparisons import LEVEL, Rule, against_best, against_reference, best_of
+from regimens.stats.comparisons import DRAWS, LEVEL, Rule, against_best, against_reference, best_of
 from regimens.stats.sample import Array, Sample
 from regimens.stats.verdicts import OPEN
 
 NODES = 80
 POWER = 1.5
-BEST = "best"
+BEST, REFERENCE = "best", "reference"
 
 
 @cache
@@ -64,21 +64,23 @@ def open_comparisons(
     reference: str | None = None,
     maximize: bool = True,
     settled: Mapping[str, str] | None = None,
+    draws: int = DRAWS,
 ) -> dict[str, str]:
     """The verdict on every cell after a round of finals: "better", "worse", "equal", or that it is open.
 
     values: what each cell has so far. reference: the cell that the others are compared with; None: the best, which is
-    picked anew at each look and is itself "best". settled: the verdicts of the look before; what was settled stays.
-    The error rate of 5% holds for all looks and cells together.
+    picked anew at each look; itself it is "reference" or "best". settled: the verdicts of the look before, which stay
+    where they were settled. All looks and cells together err at most 5% of the time.
     """
     samples = {label: one if isinstance(one, Sample) else Sample.of(one) for label, one in values.items()}
-    rule = Rule(maximize=maximize, margin=margin, level=level_at(look, looks))
+    rule = Rule(maximize=maximize, margin=margin, level=level_at(look, looks), draws=draws)
     centre = reference or best_of(samples, maximize=maximize)
     found = against_reference(samples, reference, rule) if reference else against_best(samples, rule)
-    now = {label: BEST if label == centre else found[label].verdict for label in samples}
+    itself = REFERENCE if reference else BEST
+    now = {label: itself if label == centre else found[label].verdict for label in samples}
     return now | {label: word for label, word in (settled or {}).items() if is_settled(word) and label != centre}
 
 
 def is_settled(word: str) -> bool:
     """Whether more finals would not change a verdict."""
-    return word not in (*OPEN, BEST)
+    return word not in (*OPEN, BEST, REFERENCE)

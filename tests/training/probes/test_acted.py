@@ -28,7 +28,9 @@ def net_with(layer: nn.Module) -> nn.Module:
 def entries(actions: Actions, scheduler: str = "constant", clip: str = "none", **numbers: float) -> dict[str, dict]:
     """The report on hand-fed actions, of a run that ended as planned."""
     regularization = Regularization(**numbers)  # type: ignore[arg-type]
-    return report(actions, Techniques(clip=clip, scheduler=scheduler), regularization, Trained(3, 3), net_with(nn.ReLU()))
+    return report(
+        actions, Techniques(clip=clip, scheduler=scheduler), regularization, Trained(3, 3), net_with(nn.ReLU())
+    )
 
 
 def after(*lrs: float) -> Actions:
@@ -93,7 +95,9 @@ def test_only_a_completed_trial_was_stopped_early(status: str, epochs: int, stop
 
 def test_to_go_back_to_an_earlier_epoch_is_to_act() -> None:
     trained = Trained(epochs=8, planned=8, kept=6)
-    entry = report(after(0.1), Techniques(), Regularization(patience=10), trained, net_with(nn.ReLU()))["early_stopping"]
+    entry = report(after(0.1), Techniques(), Regularization(patience=10), trained, net_with(nn.ReLU()))[
+        "early_stopping"
+    ]
     assert entry["acted"] is True
     assert entry["what"] == "never stopped in 8 of 8 epochs, went back to epoch 6"
 

@@ -17,7 +17,7 @@ from regimens.study.definition.study import Study
 class Judgement:
     """label -> difference from the best cell of its group, from the reference, and from the cell that it contains.
 
-    A group are the cells that were tested on the same examples: no others can be compared. `best` has one label a group.
+    A group are the cells that were tested on the same examples: no others can be compared. `best`: one label a group.
     """
 
     rule: Rule
@@ -43,7 +43,7 @@ def looks_of(study: Study) -> tuple[int, int]:
 
 
 def judge(study: Study, samples: Mapping[str, Sample]) -> Judgement:
-    """Compare the cells that have finals; the error rate of 5% holds for each kind of comparison over the whole study."""
+    """Compare the cells that have finals; each kind of comparison errs at most 5% of the time in the whole study."""
     groups: dict[str, list[str]] = {}
     for label, sample in samples.items():
         groups.setdefault(sample.images, []).append(label)

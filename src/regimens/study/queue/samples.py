@@ -1,4 +1,4 @@
-"""The finals of cells as samples: what is quoted of each, on which images, and which of these each network got right."""
+"""The finals of cells as samples: what is quoted of each, on which images, and which of these it got right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What finals say of a study, as plain values for its tables: means, differences, verdicts, and what it could have seen."""
+"""What finals say of a study, as plain values for its tables: means, differences, verdicts, what could be seen."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ def smallest_detectable(judged: Judgement, samples: Mapping[str, Sample]) -> flo
         parts.append(float(found.image_part(np.array([0]), np.array([1]))[0]))
         images = max(images, found.m)
     seeds = pooled**2 / n
-    variance, df = satterthwaite(np.array([seeds, seeds, float(np.median(parts))]), np.array([n - 1, n - 1, images - 1]))
+    variance, df = satterthwaite(
+        np.array([seeds, seeds, float(np.median(parts))]), np.array([n - 1, n - 1, images - 1])
+    )
     return detectable(variance**0.5, df, float(np.median([one.level or 0 for _, one in tested])))
 
 

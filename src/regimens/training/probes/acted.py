@@ -77,7 +77,7 @@ class Techniques:
 
 @dataclass(frozen=True)
 class Trained:
-    """How long a trial trained: epochs, how many were asked for, whose weights it ends with (0: unknown), its status."""
+    """How a trial ended: epochs, how many were asked for, whose weights it has (0: unknown), its status."""
 
     epochs: int
     planned: int
@@ -113,7 +113,7 @@ def report(
 
 
 def _early_stopping(trained: Trained) -> dict[str, Any]:
-    """It acts where it stops, and where it goes back to an earlier epoch; only a trial that completed has done either."""
+    """It acts where it stops, and where it goes back to an earlier epoch; only a completed trial has done either."""
     completed = trained.status == "completed"
     stopped = completed and trained.epochs < trained.planned
     restored = completed and 0 < trained.kept < trained.epochs
