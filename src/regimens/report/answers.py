@@ -59,8 +59,7 @@ def answer(study: Study) -> str:
 
 def picked(study: Study) -> str:
     """The best cell's number without the luck of having been picked; empty where the table does not know it."""
-    winner = study.about.get("winner")
-    mean = number(winner.get("mean")) if isinstance(winner, Mapping) else None
+    mean = number((study.about.get("winner") or {}).get("mean"))
     return "" if mean is None else f"{value(mean, study.metric)} on what did not pick it"
 
 
@@ -98,8 +97,8 @@ def behind(cell: Cell, metric: str) -> str:
 
 def interplay(study: Study) -> str:
     """What two compared axes do together; empty where it was not tested."""
-    told = study.about.get("interaction")
-    p = number(told.get("p")) if isinstance(told, Mapping) else None
+    told = study.about.get("interaction") or {}
+    p = number(told.get("p"))
     if p is None:
         return ""
     one, other = (str(axis).split(".")[-1] for axis in told["axes"])

@@ -31,8 +31,8 @@ class Against:
 
 def against(cell: Cell, name: str) -> Against | None:
     """The comparison `vs_best`, `vs_default` or `vs_contained` of a cell; None where there is none."""
-    row = cell.row.get(name)
-    diff = number(row.get("diff")) if isinstance(row, dict) else None
+    row = cell.row.get(name) or {}
+    diff = number(row.get("diff"))
     if diff is None:
         return None
     low, high = number(row.get("ci_low")), number(row.get("ci_high"))

@@ -116,7 +116,7 @@ def moderated(spread: Array, n: NDArray[np.int64]) -> tuple[Array, Array]:
     is pulled towards the cells' median: with the weight of one degree of freedom, whatever the variances are, so that
     no test of their equality decides anything.
     """
-    free = n - 1.0
+    free = np.asarray(n - 1, dtype=float)
     if np.sum(n > 1) < MODERATED:
         return spread, free
     middle = np.median(spread[:, n > 1], axis=1, keepdims=True)
