@@ -133,6 +133,10 @@ TESTED_IN = {
         *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
     ),
     # What a study's command does is seen from outside: commands, kills and tables, around a trial of microseconds.
+    "study/definition/test_search_space.py": ("study/definition/identity",),
+    "study/queue/test_rounds.py": ("study/queue/response_curve", "study/queue/settling"),
+    "study/queue/test_takeover.py": ("trial/identity",),
+    "study/queue/test_trial_queue.py": ("study/queue/trial_files",),
     "study/test_recovery.py": ("study/queue/open", "study/queue/sessions", "study/queue/storage"),
     "study/test_reliability.py": (
         *("study/workers/events", "study/workers/pool", "study/workers/start", "study/workers/worker"),

@@ -1,12 +1,16 @@
 """Studies of the real configuration on the digits, defined in this process and not run."""
 
+from pathlib import Path
 from typing import Any
 
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
+from regimens.study.definition.engine_plan import plan_fleets
 from regimens.study.definition.settings import read_settings
 from regimens.study.definition.study import Study
+from regimens.study.queue import rounds
+from regimens.study.queue.trial_files import TrialFiles
 from regimens.trial.engine_choice import Size
 from tests.conftest import CONF
 
@@ -14,6 +18,9 @@ DIGITS = Size(1000, 64, 10)
 
 
 def study_of(*arguments: str, size: Size = DIGITS, **settings: Any) -> Study:
-    source = Source("train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{CONF}"), ("schema", "structured://")))
+    source = Source("train", (f"file://{CONF}",))
     line = read_command_line(["tracking=none", "name=test", "data=digits", *arguments])
-    return define(read_settings(settings), line, Composer(source), name="test", size_of=lambda cfg: size)
+    study = define(read_settings(settings), line, Composer(source), name="test", size_of=lambda cfg: size)
+    rounds.begin(study)
+    plan_fleets(study, TrialFiles(study, Path()).plain)
+    return study

@@ -11,3 +11,7 @@ class DataError(UserError):
 
 class Pruned(Exception):  # noqa: N818 - it says what happened to the trial, and is no error
     """Raised from an epoch callback: this trial is not worth finishing."""
+
+
+class MisnamedError(UserError):
+    """What is about to be trained is not what was named: code, data or weights changed after the trial was listed."""

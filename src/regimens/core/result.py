@@ -28,6 +28,8 @@ class Result:
     regimen: dict[str, Any]
     regimen_hash: str
     choices: dict[str, str] = field(default_factory=dict)
+    #: what the trial is: `content` (regimen, seed, data, weights, engine) and `code`; see regimens.trial.identity
+    trial: dict[str, str] | None = None
     study: dict[str, Any] | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     history: dict[str, list[float | None]] = field(default_factory=dict)

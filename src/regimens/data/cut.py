@@ -101,9 +101,12 @@ def cut_out(
         "train_size": train_size,
         "task": {"kind": kind, **kept, **({"b_train": b_train} if kind == "b" else {})},
     }
+    # The same examples are the same data, whatever their file is called and wherever it lies.
+    content = {key: value for key, value in named.items() if key not in ("dataset", "source")}
+    content |= {"classes": classes, "features": list(found.manifest.get("feature_names", ()))}
     told = {
         **named,
-        "hash": hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest(),
+        "hash": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
         "sizes": {part: sum(count) for part, count in counts.items()},
         "class_counts": {part: dict(zip(classes, count, strict=True)) for part, count in counts.items()},
     }

@@ -109,6 +109,14 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
     )
 
 
+def engine_named(config: Mapping[str, Any], spread: "Spread", split: "Split") -> str:
+    """The engine that a trial is to have: the one asked for; of "auto", what this trial on its own takes."""
+    if config["engine"] != "auto":
+        return str(config["engine"])
+    size = engine_choice.Size(len(split.y_train), split.n_inputs, split.n_outputs)
+    return "eager" if spread.devices > 1 else engine_choice.choose(config, size, trials=1)
+
+
 def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Engine":
     """The engine asked for; "auto" is this trial's own, as a study sets its trials' when it is defined."""
     from regimens.training.engine import Engine
@@ -116,8 +124,7 @@ def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", spli
 
     if spread.devices > 1:
         return Engine("" if settings.engine == "eager" else "a trial on several devices steps eagerly")
-    size = engine_choice.Size(len(split.y_train), split.n_inputs, split.n_outputs)
-    if engine_choice.choose(config, size, trials=1) == "compiled":
+    if engine_named(config, spread, split) == "compiled":
         return Compiled(cache=compiled_code(config))
     return Engine("a single trial is no fleet" if settings.engine == "fleet" else "")
 

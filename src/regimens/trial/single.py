@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from regimens.core.hashing import stream_seed
 from regimens.core.result import Result, write
-from regimens.trial.composition import compose, engine_of, load_data
+from regimens.trial.composition import compose, engine_named, engine_of, load_data
 from regimens.trial.fitting import fit
 from regimens.trial.record import conclude
 from regimens.trial.settings import Settings
@@ -20,13 +20,14 @@ def train(trial: Trial, note: str = "") -> Result:
     with sandbox(settings):
         with trial.clock("setup"):
             split = load_data(trial.config)
+            identity = trial.identify(split.manifest["hash"], engine_named(trial.config, trial.spread, split))
             module = compose(trial.config, settings, trial.spread, split)
             if note:
                 module.engine = Engine(note)
         with trial.clock("train"):
             status, best = fit(module, trial, split)
             module.group.end()
-        result = conclude(trial, module, split, status, best, engine_of(module))
+        result = conclude(trial, module, split, status, best, engine_of(module), identity)
     write(result, trial.directory)
     return result
 

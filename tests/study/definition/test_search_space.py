@@ -9,7 +9,7 @@ from regimens.study.definition.search_space import Range, draw, ranges_for
 LR = {"optimizer.lr": Range(0.001, 1.0, log=True)}
 
 
-@pytest.mark.parametrize("sampler", ["qmc", "random", "grid"])
+@pytest.mark.parametrize("sampler", ["qmc", "random"])
 def test_a_list_starts_with_the_default_and_repeats(sampler):
     points = draw(LR, {"optimizer.lr": 0.01}, sampler, 6, seed=1)
     assert points[0] == {"optimizer.lr": 0.01} and len(points) == 6
@@ -20,6 +20,23 @@ def test_a_list_starts_with_the_default_and_repeats(sampler):
 def test_a_longer_list_starts_with_the_shorter_one():
     default = {"optimizer.lr": 0.01}
     assert draw(LR, default, "qmc", 9, seed=1)[:5] == draw(LR, default, "qmc", 5, seed=1)
+
+
+def test_a_grid_is_even_on_the_scale_of_its_range_and_a_finer_one_holds_it():
+    assert Range(0.001, 1.0, log=True).grid(4) == [0.001, 0.01, 0.1, 1.0]
+    assert set(Range(0.001, 1.0, log=True).grid(4)) <= set(Range(0.001, 1.0, log=True).grid(7))
+    assert Range(0.0, 0.5).grid(3) == [0.0, 0.25, 0.5]
+    assert Range(16, 128, log=True).grid(4) == [16, 32, 64, 128]
+    assert Range(choices=("a", "b")).grid(9) == ["a", "b"]
+
+
+def test_a_range_is_extended_as_it_was_spaced_and_not_past_the_technique_s_limits():
+    rates = Range(0.001, 0.1, log=True)
+    assert rates.beyond(rates.grid(3), 1, 2) == [1.0, 10.0]
+    assert rates.beyond(rates.grid(3), -1, 1) == [0.0001]
+    assert Range(0.0, 0.4).beyond([0.0, 0.2, 0.4], 1, 2) == []
+    assert Range(0.0, 0.4, limits=(0.0, 0.9)).beyond([0.0, 0.2, 0.4], 1, 3) == [0.6, 0.8]
+    assert Range(0.0, 0.4, limits=(0.0, None)).beyond([0.0, 0.2, 0.4], -1, 2) == []
 
 
 def test_where_nothing_is_tuned_there_is_one_point():

@@ -12,23 +12,26 @@ from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
 from regimens.study.definition.settings import read_settings
+from regimens.study.queue import rounds
+from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.queue.trial_queue import TrialQueue
 
 CONF = Path(__file__).parents[1] / "fake" / "conf"
 
 
-def ledger_of(directory: Path, trials: int) -> TrialQueue:
-    source = Source("train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{CONF}"), ("schema", "structured://")))
-    composer = Composer(source)
+def queue_of(directory: Path, trials: int) -> TrialQueue:
+    composer = Composer(Source("train", (f"file://{CONF}",)))
     settings = read_settings({"tuned": ["optimizer.lr"], "trials": trials, "sampler": "random"})
     study = define(settings, read_command_line(["optimizer=adam"]), composer, name="flat")
-    return TrialQueue(study, directory, optuna.storages.InMemoryStorage(), composer, "here there")
+    rounds.begin(study)
+    study.save(directory)
+    return TrialQueue(TrialFiles(study, directory), optuna.storages.InMemoryStorage(), "here there")
 
 
 def take(queue: TrialQueue) -> int:
     claim = queue.claim()
     assert claim is not None
-    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=claim.about(queue.study))
+    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, claim.identity.to_json(), claim.about)
     result.metrics["val/accuracy"] = 0.5
     write(result, claim.directory)
     queue.finish(claim, result)
@@ -37,7 +40,7 @@ def take(queue: TrialQueue) -> int:
 
 def calls_for_the_next(directory: Path, done: int) -> int:
     """Function calls to hand out and take back one trial where `done` are done: a count, so no clock disturbs it."""
-    queue = ledger_of(directory, done + 2)
+    queue = queue_of(directory, done + 2)
     (cell,) = queue.study.cells
     phase = queue._phase(cell, "tuning")
     for number in range(done):
@@ -55,7 +58,7 @@ def test_a_claim_costs_the_same_after_ten_thousand_trials(tmp_path: Path) -> Non
 
 
 def test_slots_are_begun_when_their_turn_comes(tmp_path: Path) -> None:
-    queue = ledger_of(tmp_path, 100)
+    queue = queue_of(tmp_path, 100)
     assert [take(queue) for _ in range(3)] == [0, 1, 2]
     (cell,) = queue.study.cells
     assert len(queue._phase(cell, "tuning").optuna.trials) == 3
@@ -63,10 +66,10 @@ def test_slots_are_begun_when_their_turn_comes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lost", ["before", "after"])
 def test_telling_an_end_may_be_repeated(tmp_path: Path, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    queue = ledger_of(tmp_path, 2)
+    queue = queue_of(tmp_path, 2)
     claim = queue.claim()
     assert claim is not None
-    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, study=claim.about(queue.study))
+    result = Result("completed", "flat", claim.seed, {}, "0" * 64, {}, claim.identity.to_json(), claim.about)
     result.metrics["val/accuracy"] = 0.5
     tell = optuna.Study.tell
 

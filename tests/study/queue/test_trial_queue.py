@@ -6,24 +6,26 @@ import optuna
 import pytest
 
 from regimens.core.result import Result, read, write, write_together
-from regimens.study.definition.composer import Composer
 from regimens.study.definition.study import Study
 from regimens.study.queue.claim import Claim
+from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.queue.trial_queue import TrialQueue
 from tests.study.digits_study import study_of
 
 
-def ledger_of(directory: Path, study: Study) -> TrialQueue:
-    return TrialQueue(study, directory, optuna.storages.InMemoryStorage(), Composer(study.source), "here there")
+def queue_of(directory: Path, study: Study) -> TrialQueue:
+    study.save(directory)
+    return TrialQueue(TrialFiles(study, directory), optuna.storages.InMemoryStorage(), "here there")
 
 
 def result_of(study: Study, claim: Claim) -> Result:
-    return Result("completed", "fleet", claim.seed, {}, "0" * 64, {}, claim.about(study), {"val/accuracy": 0.5})
+    name = claim.identity.to_json()
+    return Result("completed", "fleet", claim.seed, {}, "0" * 64, {}, name, claim.about, {"val/accuracy": 0.5})
 
 
 def test_a_worker_takes_a_whole_fleet_and_nobody_else_a_part_of_it(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    queue = ledger_of(tmp_path, study)
+    queue = queue_of(tmp_path, study)
     batch = queue.claim_batch()
     assert batch is not None and [claim.number for claim in batch.claims] == [0, 1, 2, 3]
     assert queue.claim_batch() is None
@@ -38,7 +40,7 @@ def test_a_worker_takes_a_whole_fleet_and_nobody_else_a_part_of_it(tmp_path: Pat
 
 def test_what_is_left_of_a_fleet_is_claimed_in_the_company_of_all_of_it(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    queue = ledger_of(tmp_path, study)
+    queue = queue_of(tmp_path, study)
     for number in (0, 2):
         claim = queue._phase(study.cells[0], "final").claim_of(number, {})
         write(result_of(study, claim), claim.directory)
@@ -50,7 +52,7 @@ def test_what_is_left_of_a_fleet_is_claimed_in_the_company_of_all_of_it(tmp_path
 
 def test_a_fleet_whose_worker_died_while_it_wrote_the_results_is_not_trained_again(tmp_path: Path) -> None:
     study = study_of("optimizer=sgd", "engine=fleet", seeds=4)
-    queue = ledger_of(tmp_path, study)
+    queue = queue_of(tmp_path, study)
     batch = queue.claim_batch()
     assert batch is not None and batch.journal is not None
     places = {claim.directory: result_of(study, claim) for claim in batch.claims}

@@ -127,9 +127,9 @@ def test_two_commands_at_once_never_share_a_gpu(room, tmp_path_factory):
     """Each of two studies of the same machine's three GPUs, a worker of one of them killed on the way."""
     other = type(room)(tmp_path_factory.mktemp("other"))
     machine = {"CUDA_VISIBLE_DEVICES": "0,1,2", "TMPDIR": str(room.path)}
-    fault = f"probe.fault={{kind: kill once, phase: tuning, number: 1, mark: {room.path}/mark}}"
-    first = room.start("study=optimizers", "study.workers=2", "probe.pause=0.05", fault, **machine)
-    second = other.start("study=optimizers", "study.workers=1", "probe.pause=0.05", **machine)
+    fault = f"advice.fault={{kind: kill once, phase: tuning, number: 1, mark: {room.path}/mark}}"
+    first = room.start("study=optimizers", "study.workers=2", "advice.pause=0.05", fault, **machine)
+    second = other.start("study=optimizers", "study.workers=1", "advice.pause=0.05", **machine)
     for command in (first, second):
         output, _ = command.communicate(timeout=60)
         assert command.returncode == 0, output
@@ -142,14 +142,12 @@ def test_two_commands_at_once_never_share_a_gpu(room, tmp_path_factory):
 
 def test_a_study_without_a_free_gpu_says_so(room):
     machine = {"CUDA_VISIBLE_DEVICES": "0", "TMPDIR": str(room.path)}
-    first = room.start("study=optimizers", "study.trials=8", "probe.pause=0.3", **machine)
+    first = room.start("study=optimizers", "study.trials=8", "advice.pause=0.3", **machine)
     while not (room.path / f"regimens-{leases.os.getuid()}" / "gpu-0-0.lock").exists():
         assert first.poll() is None
     second = room.start("study=optimizers", "study.workers=auto", **machine)
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 2
-    assert re.fullmatch(
-        r"error: study.workers=auto: other commands hold the GPUs, 0 of 1 shares are free; .*\n", output
-    )
+    assert re.search(r"error: study.workers=auto: other commands hold the GPUs, 0 of 1 shares are free; .*\n", output)
     first.terminate()
     first.communicate()

@@ -31,7 +31,7 @@ class TrialQueue:
     """Where trials lie."""
 
     def __init__(self, root: Path) -> None:
-        self.study, self.root = self, root
+        self.study, self.files, self.root = self, self, root
 
     def cell(self, label: str) -> str:
         return label

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-import itertools
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -26,6 +25,9 @@ class Range:
     high: float | int | None = None
     log: bool = False
     choices: tuple[Any, ...] | None = None
+    #: the technique makes sense between these, beyond which tuning does not extend the range; null: no such bound.
+    #: Where they are not given, a range with `log` may be extended and another one may not.
+    limits: tuple[float | None, float | None] | None = None
 
     def __post_init__(self) -> None:
         if self.choices is not None:
@@ -56,6 +58,12 @@ class Range:
             return False
         return self.low <= value <= self.high
 
+    def including(self, value: Any) -> Range:
+        """This range, widened so that it holds a number."""
+        if self.choices is not None or not isinstance(value, int | float) or self.low is None or self.high is None:
+            return self
+        return replace(self, low=min(self.low, value), high=max(self.high, value))
+
     def edge(self, value: Any) -> str | None:
         """`low` or `high` if `value` lies at that end of the interval, else None."""
         if self.choices is not None or self.low is None or self.high is None or not self.contains(value):
@@ -66,14 +74,51 @@ class Range:
         return "low" if at - low <= margin else "high" if high - at <= margin else None
 
     def grid(self, points: int) -> list[Any]:
-        """At most `points` values spread evenly from end to end."""
+        """At most `points` values spread evenly from end to end, in the logarithm where `log`."""
         if self.choices is not None:
             return list(self.choices)
-        low, high = float(self.low or 0), float(self.high or 0)
+        low, high = self.coordinate(self.low), self.coordinate(self.high)
         shares = [i / (points - 1) for i in range(points)] if points > 1 else [0.5]
-        values = [low * (high / low) ** s if self.log else low + s * (high - low) for s in shares]
-        values = [min(max(value, low), high) for value in values]
-        return sorted({round(value) for value in values}) if self.whole else values
+        return self._values(low + share * (high - low) for share in shares)
+
+    def beyond(self, tried: Sequence[Any], end: int, points: int) -> list[Any]:
+        """`points` more values beyond the lowest (`end` -1) or highest (1) one tried, as far apart as those nearest.
+
+        None beyond the technique's limits.
+        """
+        at = sorted(self.coordinate(value) for value in tried)
+        step = (at[1] - at[0] if end < 0 else at[-1] - at[-2]) if len(at) > 1 else 1.0
+        last = at[0] if end < 0 else at[-1]
+        values = self._values(last + end * step * (number + 1) for number in range(points))
+        return [value for value in values if self._allowed(value) and value not in tried]
+
+    def coordinate(self, value: Any) -> float:
+        """Where a value lies on the axis along which it is searched: its decimal logarithm where `log`.
+
+        A choice lies at its place in the list.
+        """
+        if self.choices is not None:
+            return float(self.choices.index(value))
+        return math.log10(value) if self.log else float(value)
+
+    def value(self, coordinate: float) -> Any:
+        """The value at a coordinate, to four digits."""
+        if self.choices is not None:
+            return self.choices[round(coordinate)]
+        (found,) = self._values([coordinate])
+        return found
+
+    def _values(self, coordinates: Iterable[float]) -> list[Any]:
+        values = [float(f"{10**at if self.log else at:.4g}") for at in coordinates]
+        return (
+            sorted({max(1, round(value)) if self.log else round(value) for value in values}) if self.whole else values
+        )
+
+    def _allowed(self, value: float) -> bool:
+        if self.limits is None:
+            return self.log
+        low, high = self.limits
+        return (low is None or value >= low) and (high is None or value <= high)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -84,8 +129,8 @@ def make_range(raw: Mapping[str, Any], where: str) -> Range:
     """A Range from plain values; raises UserError that names `where` for anything else."""
     raw = dict(raw)
     try:
-        choices = raw.get("choices")
-        return Range(**{**raw, "choices": tuple(choices) if choices is not None else None})
+        lists = {key: tuple(raw[key]) for key in ("choices", "limits") if raw.get(key) is not None}
+        return Range(**{**raw, **lists})
     except (TypeError, UserError) as error:
         raise UserError(f"{where}: not a range: {error}") from None
 
@@ -99,8 +144,7 @@ def _declared(node: DictConfig, prefix: str) -> Iterator[tuple[str, Range]]:
     for key in node:
         if OmegaConf.is_missing(node, key):
             continue
-        child = node._get_node(key)
-        if not isinstance(child, DictConfig) or child._is_none() or child._is_interpolation():
+        if OmegaConf.is_interpolation(node, str(key)) or not isinstance(child := node[key], DictConfig):
             continue
         if key == "tune" and prefix:
             ranges: dict[str, Any] = OmegaConf.to_container(child, resolve=True)  # type: ignore[assignment]
@@ -145,8 +189,6 @@ def draw(ranges: Mapping[str, Range], default: Mapping[str, Any], sampler: str, 
     if not ranges:
         return [{}]
     first = [dict(default)]
-    if sampler == "grid":
-        return (first + [point for point in _grid(ranges, count) if point != first[0]])[:count]
     import optuna
 
     distributions = {path: one.distribution() for path, one in ranges.items()}
@@ -158,15 +200,3 @@ def draw(ranges: Mapping[str, Range], default: Mapping[str, Any], sampler: str, 
             study.tell(trial := study.ask(distributions), 0.0)
             first.append(dict(trial.params))
     return [first[0], *first[2:]]
-
-
-def _grid(ranges: Mapping[str, Range], count: int) -> list[dict[str, Any]]:
-    """The finest full grid with at most `count` points."""
-    points, finest = 1, [dict.fromkeys(ranges)]
-    while True:
-        axes = [one.grid(points) for one in ranges.values()]
-        size = math.prod(len(axis) for axis in axes)
-        if points > 1 and (size > count or size == len(finest)):
-            return finest
-        finest = [dict(zip(ranges, values, strict=True)) for values in itertools.product(*axes)]
-        points += 1

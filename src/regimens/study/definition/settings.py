@@ -30,11 +30,18 @@ class Settings:
     reference: str | None = None
     trials: int = 1
     seeds: Any = 1
+    #: further rounds of finals until every comparison is settled within this difference, with at most `most_seeds` each
+    settle: float | None = None
+    most_seeds: int | None = None
+    #: how often a tuned range may be extended where the best value lies at its end
+    extend: int = 2
+    #: `same`: results of other code are trained anew; `any`: they are taken over, and the tables say so
+    code: str = "same"
     metric: str = "val/accuracy"
     direction: str = "maximize"
     metrics: tuple[str, ...] | None = None
     mode: str = "compare"
-    sampler: str = "qmc"
+    sampler: str = "grid"
     pruner: str = "none"
     workers: Any = 1
     per_gpu: int = 1
@@ -51,7 +58,12 @@ class Settings:
             raise UserError(f"study.mode={self.mode}: it is one of {', '.join(MODES)}")
         if self.direction not in DIRECTIONS:
             raise UserError(f"study.direction={self.direction}: it is one of {', '.join(DIRECTIONS)}")
-        for key, least in (("trials", 1), ("retries", 0), ("per_gpu", 1)):
+        if self.code not in ("same", "any"):
+            raise UserError(f"study.code={self.code}: it is same or any")
+        if self.settle is not None and not (isinstance(self.settle, int | float) and self.settle > 0):
+            raise UserError(f"study.settle={self.settle}: it is a difference in the metric, above 0, or null")
+        most = [] if self.most_seeds is None else [("most_seeds", self.seeds if isinstance(self.seeds, int) else 1)]
+        for key, least in (("trials", 1), ("extend", 0), ("retries", 0), ("per_gpu", 1), *most):
             value = getattr(self, key)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise UserError(f"study.{key}={value}: it is a whole number, at least {least}")

@@ -14,8 +14,8 @@ from regimens.core.locks import held
 from regimens.core.result import Result
 from regimens.core.secrets import keep, redact
 from regimens.study.definition.study import Study
-from regimens.study.queue.finished import read_finished
 from regimens.study.queue.sessions import busy
+from regimens.study.queue.trial_files import read_finished
 from regimens.tracking.interface import Tracking
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Tracked:
             return
         self.open_once()
         if event["event"] == "finished":
-            place = queue.place(queue.study.cell(event["cell"]), event["phase"], event["number"])
+            place = queue.files.place(queue.study.cell(event["cell"]), event["phase"], event["number"])
             if (result := read_finished(place)) is not None:
                 self.tracker.log(result, place, self.parent)
 

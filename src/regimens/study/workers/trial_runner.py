@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from regimens.core.result import Result
     from regimens.trial.engine_choice import Size
+    from regimens.trial.identity import Identity
     from regimens.trial.task import Task
 
 
@@ -34,8 +35,9 @@ class TrialRunner(Protocol):
         study: Mapping[str, Any] | None = None,
         on_epoch: Callable[[int, dict[str, float]], None] = ...,
         note: str = "",
+        identity: Identity | None = None,
     ) -> Result:
-        """Train one regimen and write its result into `directory`."""
+        """Train one regimen and write its result into `directory`; raises MisnamedError where it is not `identity`."""
 
     def run_fleet(self, tasks: Sequence[Task], journal: Path | None = None) -> list[Result | Exception | None]:
         """Train many regimens together; each one's result, or what went wrong with it."""

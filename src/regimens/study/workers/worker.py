@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens.core.errors import UserError
+from regimens.core.errors import MisnamedError, UserError
 from regimens.core.process import die_with
 from regimens.core.result import Result
 from regimens.core.secrets import brief, redact, restore
@@ -57,7 +57,10 @@ def work(queue: TrialQueue, runner: TrialRunner, emit: Emit, show: Show) -> None
     while True:
         batch = None
         try:
+            before = queue.study.round
             batch = storage(queue.claim_batch)
+            if queue.study.round != before:
+                emit({"event": "round", "round": queue.study.round})
             if batch is None:
                 if queue.finished:
                     return
@@ -73,7 +76,7 @@ def work(queue: TrialQueue, runner: TrialRunner, emit: Emit, show: Show) -> None
                 storage(partial(queue.finish, claim, result))
                 emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
                       "error": (result.error or {}).get("message")})  # fmt: skip
-        except StorageAway as error:
+        except (StorageAway, MisnamedError) as error:
             raise StudyStopped(str(error)) from error
         except Exception as error:
             from regimens.core.files import is_disk_full
