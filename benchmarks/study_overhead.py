@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any) -> Any:
+def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any, note: str = "") -> Any:
     """A trial of zero steps: the record alone."""
     from datetime import UTC, datetime
 
@@ -48,6 +48,16 @@ def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any) -
     with Path(os.environ["STAMPS"]).open("a") as file:
         file.write(f"{time.time()} {time.process_time()}\n")
     return result
+
+
+def look_at_data(config: Any) -> tuple[None, None]:
+    """There are no data."""
+    return None, None
+
+
+def metrics(config: Any) -> None:
+    """It is not known what a trial measures."""
+    return None
 
 
 def main(trials: int) -> int:

@@ -23,8 +23,9 @@ ARROWS = {
     "tracking": ("core", "inference"),
     "trial": ("core", "data", "nets", "training"),
     "study": ("core", "tracking", "trial"),
+    "commands": ("core", "report", "study", "tracking", "trial"),
     # cli.py, catalogue.py, the scripts of src/ and Hydra's plugin
-    "entry points": ("core", "data", "inference", "report", "study", "tracking", "trial"),
+    "entry points": ("core", "commands", "data", "inference", "report", "study", "tracking", "trial"),
 }
 # The floors of study/, likewise; run_study.py is the door, and imports all of them.
 FLOORS = {
@@ -35,15 +36,15 @@ FLOORS = {
 }
 # Libraries that only these rooms know.
 ONLY = {
-    "hydra": {"study", "entry points"},
+    "hydra": {"study", "commands", "entry points"},
     "jinja2": {"report"},
     "matplotlib": {"report"},
     "mlflow": {"tracking", "inference"},
-    "omegaconf": {"inference", "trial", "study", "entry points"},
+    "omegaconf": {"inference", "trial", "study", "commands", "entry points"},
     "optuna": {"study"},
     "pytorch_lightning": {"training", "trial"},
 }
-LOOSE = {"__init__.py", "cli.py", "catalogue.py"}
+LOOSE = {"__init__.py", "catalogue.py", "cli.py"}
 
 
 def module_of(path: Path) -> str:
@@ -122,6 +123,12 @@ TESTED_IN = {
     "core/test_build.py": ("core/errors",),
     "data/test_prepare.py": ("prepare", "data/prepared"),
     "data/test_sources.py": ("data/arrays", "data/carve", "data/table"),
+    "data/test_cases.py": (
+        *("data/cells", "data/columns", "data/dates", "data/encoding", "data/labels", "data/leaks", "data/numerals"),
+        *("data/ranges", "data/text", "data/bundled"),
+    ),
+    "data/test_case_arrays.py": ("data/npz", "data/inputs"),
+    "data/test_folder.py": ("data/pictures",),
     "data/test_store.py": ("data/cut", "data/split"),
     "inference/test_predict.py": ("predict",),
     "report/test_answers.py": (
@@ -133,25 +140,36 @@ TESTED_IN = {
         *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
     ),
     # What a study's command does is seen from outside: commands, kills and tables, around a trial of microseconds.
-    "study/definition/test_search_space.py": ("study/definition/identity",),
-    "study/queue/test_rounds.py": ("study/queue/response_curve", "study/queue/settling"),
-    "study/queue/test_takeover.py": ("trial/identity",),
-    "study/queue/test_trial_queue.py": ("study/queue/trial_files",),
     "study/test_recovery.py": ("study/queue/open", "study/queue/sessions", "study/queue/storage"),
     "study/test_reliability.py": (
         *("study/workers/events", "study/workers/pool", "study/workers/start", "study/workers/worker"),
         *("study/queue/claim", "study/queue/finished", "study/queue/optuna_slots"),
+        "study/queue/trial_files",
     ),
     "study/test_run_study.py": (
         *("hydra_plugins/regimens_sweeper/sweeper", "study/definition/define", "study/definition/joint_search"),
         *("study/definition/pruners", "study/definition/samplers", "study/definition/settings"),
+        *("study/definition/checks", "study/definition/sweeps", "study/definition/technique_values"),
         *("study/definition/study", "study/results/export", "study/results/summary", "study/workers/progress"),
         "study/workers/trial_runner",
     ),
     "cluster/test_slurm.py": ("study/workers/cluster",),
-    "test_cli.py": ("train", "catalogue"),
+    "test_cli.py": (
+        *("train", "catalogue", "core/invocation", "core/streams", "trial/run_directory"),
+        *("commands/again", "commands/again_fleet", "commands/bits", "commands/one_run"),
+    ),
+    "study/queue/test_rounds.py": ("study/queue/response_curve",),
+    "study/definition/test_search_space.py": (
+        "study/definition/identity",
+        "study/definition/cell_ranges",
+        "study/definition/points",
+    ),
     "test_pages.py": ("tracking/runs_view",),
-    "tracking/test_delivery.py": ("tracking/interface",),
+    "tracking/test_delivery.py": ("tracking/interface", "tracking/endings", "tracking/marks"),
+    "tracking/test_mlflow.py": (
+        *("tracking/connection", "tracking/mlflow_runs", "tracking/mlflow_studies", "tracking/shared_views"),
+        "tracking/study_view",
+    ),
     "training/engines/test_compiled.py": (
         *("training/engine", "training/engines/compiler", "training/engines/inductor", "training/engines/inplace"),
         *("training/engines/trace_cache", "training/functional"),
@@ -184,6 +202,12 @@ TESTS_OF = {
     "test_layout.py": "the folders of src/ and of tests/",
     "test_pages.py": "tools/pages.py",
     "test_pipeline.py": "dvc.yaml, the Makefile and tools/study.py",
+    "data/test_cases.py": "tables that people bring, a case for each kind of mistake",
+    "data/test_case_arrays.py": "the same of arrays in files",
+    "data/test_fuzz.py": "any file at all, for every reader",
+    "test_served_inputs.py": "what the served model takes, in every type",
+    "tracking/test_trackers.py": "several trackers, one after the other",
+    "tracking/test_unusable.py": "trackers that cannot be opened",
     "test_share.py": "DVC remotes and queues",
     "test_shared_machine.py": "passwords, file modes and pickles, in every command",
     "cluster/test_slurm.py": "studies on SLURM",

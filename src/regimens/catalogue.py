@@ -2,10 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from regimens.core.errors import UserError
+from regimens.core.errors import UserError, nearest
 
 USAGE = """\
 Train one regimen:   python src/train.py optimizer=nadam scheduler=exp epochs=5
@@ -92,10 +92,3 @@ def _check_key(argument: str, conf: Path) -> None:
     known = groups | set(re.findall(r"^(\w+):", (conf / "train.yaml").read_text(), re.MULTILINE))
     if match[1] not in known and (close := difflib.get_close_matches(match[1], sorted(known), 1)):
         raise UserError(f"{argument}: no such key; did you mean {close[0]}?")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A suggestion to end a message with: the nearest known name, or all of them."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(names)}"

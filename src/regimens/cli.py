@@ -1,19 +1,20 @@
 """The command line of `src/train.py`: one trial, or a study with `-m`; a user's mistake costs one line."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from regimens import catalogue
 from regimens.core.errors import UserError
+from regimens.core.files import unwritable
 from regimens.core.secrets import redact
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-    from regimens.core.result import Result
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
@@ -21,23 +22,42 @@ FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 
 def main(argv: list[str]) -> int:
     """Run what `argv` asks for; the exit status: 0 done, 1 a trial failed, 2 a mistake of the user's, 130 Ctrl-C."""
-    from regimens import catalogue
+    from regimens.core.streams import outlive_readers
 
-    if {"--help", "-h"} & set(argv[1:]):
-        print(catalogue.help_text(CONF))
+    outlive_readers()
+    argv = [argument for argument in argv if argument]  # an empty one is a shell's variable that nobody set
+    arguments = argv[1:]
+    if {"--help", "-h"} & set(arguments):
+        print(catalogue.help_text(CONF), flush=True)
         return 0
-    if {"--list", "--info"} & set(argv[1:]):
-        print(catalogue.questions(CONF))
+    if {"--list", "--info"} & set(arguments):
+        print(catalogue.questions(CONF), flush=True)
         return 0
     try:
-        catalogue.check_options(argv[1:], CONF)
-        if argv[1:2] == ["sync"]:
-            return sync(argv[2:])
+        if any(one.partition("=")[0] == "--again" for one in arguments):
+            return _again(arguments)
+        catalogue.check_options(arguments, CONF)
+        if arguments[:1] == ["sync"]:
+            return sync(arguments[1:])
         return _hydra(argv)
     except KeyboardInterrupt:
         return INTERRUPTED
     except UserError as err:
         return _mistake(str(err))
+    finally:
+        sys.stdout.flush()
+
+
+def _again(arguments: Sequence[str]) -> int:
+    """Train the trial of a directory anew."""
+    from regimens.commands.again import again_from
+
+    try:
+        return again_from(arguments, CONF)
+    except UserError:
+        raise
+    except Exception:
+        return _failed()
 
 
 def _hydra(argv: list[str]) -> int:
@@ -46,6 +66,7 @@ def _hydra(argv: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    argv = _prepared(argv)
     wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Otherwise Hydra prints and exits by itself, and every mistake is status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -53,10 +74,14 @@ def _hydra(argv: list[str]) -> int:
 
     def task(cfg: "DictConfig") -> None:
         # Caught here, since Hydra would print the overrides above the message.
+        from regimens.commands.one_run import single
+
         try:
             status[0] = single(cfg)
         except UserError as err:
             status[0] = _mistake(str(err))
+        except OmegaConfBaseException as err:
+            status[0] = _mistake(_one_line(err))
         except Exception:
             status[0] = _failed()
 
@@ -65,13 +90,13 @@ def _hydra(argv: list[str]) -> int:
     before, sys.argv = sys.argv, argv
     try:
         run()
-    except (HydraException, OmegaConfBaseException) as err:
+    except Exception as err:
         if wanted:
             raise
         cause = err.__cause__ if isinstance(err.__cause__, UserError) else err
-        return _mistake(_one_line(cause))
-    except Exception:
-        return _failed()
+        if isinstance(err, HydraException | OmegaConfBaseException | UserError):
+            return _mistake(unquoted(argv[1:]) or _explained(argv) or _one_line(cause))
+        return _mistake(_foreign(err)) if _is_foreign(err) else _failed()
     finally:
         sys.argv = before
         if not wanted:
@@ -79,56 +104,81 @@ def _hydra(argv: list[str]) -> int:
     return status[0]
 
 
-def single(cfg: "DictConfig") -> int:
-    """Train one regimen in Hydra's run directory, show it, track it, and say where everything lies."""
-    from hydra.core.hydra_config import HydraConfig
+def _prepared(argv: list[str]) -> list[str]:
+    """The arguments as Hydra is to see them; raises UserError for what its parser would refuse at length."""
+    from hydra._internal.utils import get_args_parser
 
-    from regimens import trial
-    from regimens.core import terminal
-    from regimens.core.build import make
-    from regimens.core.result import write
-    from regimens.study.queue.sessions import busy
-    from regimens.tracking import delivery
-    from regimens.trial.record import described, unfinished
-    from regimens.trial.regimen import plain
-    from regimens.trial.settings import read_settings
-    from regimens.trial.task import given_advice
+    parser = get_args_parser()
 
-    context = HydraConfig.get().runtime
-    directory, choices = Path(context.output_dir), dict(context.choices)
-    config = plain(cfg)
-    tracking = make(config["tracking"])
-    for sentence in given_advice(read_settings(config), choices, config):
-        terminal.advise(sentence)
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}; python src/train.py --help shows what there is, and values are set as epochs=5")
 
-    def show(result: "Result") -> str | None:
-        run_id = tracking.log(result, directory)
-        if tracking.owes(directory):
-            delivery.leave(Path(cfg.paths.runs))
-        return run_id
+    parser.error = refuse  # type: ignore[method-assign]
+    asked = parser.parse_intermixed_args(argv[1:])
+    overrides, flags = list(asked.overrides), argv[1:]
+    for one in overrides:  # flags may stand among them, which Hydra's own reading of the command does not allow
+        flags.remove(one)
+    if asked.multirun or "hydra.mode=MULTIRUN" in overrides:
+        from regimens.study.definition.sweeps import held
 
+        inside = [group for group in catalogue.groups(CONF) if group not in ("study", "scale", "tracking")]
+        return [argv[0], *flags, *(held(one, inside) for one in overrides)]
+    if not (asked.cfg or asked.shell_completion or asked.hydra_help):
+        for one in overrides:
+            if re.match(r"\+{0,2}(study|tune)[.=]", one):
+                raise UserError(f"{one}: it is about a study; a study is asked for with -m")
+    if (asked.config_name or asked.config_path) and not any(one.startswith("hydra.run.dir=") for one in overrides):
+        # A run's own config.yaml says nothing of `hydra`; its files belong where all runs' are.
+        overrides += ["hydra.run.dir=${paths.runs}/${name}", "hydra.output_subdir=null"]
+    return [argv[0], *flags, *overrides]
+
+
+def _explained(argv: list[str]) -> str:
+    """What to type where a technique has no such value; empty where a complaint is about something else."""
+    from regimens.study.definition.composer import Composer, Source
+    from regimens.study.definition.technique_values import lacking_value
+
+    source = Source("train", (f"file://{CONF}",))
     try:
-        with terminal.progress(cfg.epochs) as on_epoch:
-            result = trial.run(cfg, directory, choices=choices, on_epoch=on_epoch)
+        return lacking_value([one for one in argv[1:] if "=" in one and not one.startswith("-")], Composer(source))
     except UserError:
-        raise
-    except KeyboardInterrupt:
-        tracking.log(unfinished(cfg, choices=choices, status="killed"), directory)
-        print("interrupted: no result was written; the same command starts again", file=sys.stderr)
-        raise
-    except Exception as err:
-        result = unfinished(cfg, choices=choices, status="failed", error=described(err))
-        write(result, directory)
-        show(result)
-        raise
-    run_id = show(result)
-    delivery.settle(tracking, Path(cfg.paths.runs), busy, print)
-    terminal.summary(result, directory, tracking.link(run_id))
-    if result.lr_range:
-        from regimens.report import lr_range
+        return ""
 
-        terminal.proposals(lr_range.of_run(result, directory)[0])
-    return 0 if result.status == "completed" else 1
+
+def unquoted(arguments: Sequence[str]) -> str:
+    """What is wrong with the first argument that Hydra cannot read, and how it is typed; "" where all can be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    from regimens.data.quoting import typed
+
+    parser, many = OverridesParser.create(), bool({"-m", "--multirun"} & set(arguments))
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or key.startswith("-"):
+            continue
+        try:
+            parsed = parser.parse_override(argument)
+            if many or not (parsed.is_choice_sweep() and key.startswith("data.")):
+                continue
+        except HydraException:
+            pass
+        return f"{argument} cannot be read: quote the value for Hydra and for the shell: {typed(key, value)}"
+    return ""
+
+
+def _is_foreign(error: BaseException) -> bool:
+    """Whether an error comes from Hydra's own doing, before anything of ours began."""
+    ours = Path(__file__).parent
+    frames = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return not any(frame.is_relative_to(ours) and frame != Path(__file__) for frame in frames)
+
+
+def _foreign(error: BaseException) -> str:
+    """The same in a line; where a directory cannot be written, with the way out."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return unwritable(Path(os.fsdecode(error.filename)), error)
+    return _one_line(error)
 
 
 def sync(overrides: Sequence[str]) -> int:
@@ -167,4 +217,7 @@ def _one_line(err: BaseException) -> str:
     """Hydra's and OmegaConf's messages without the lines that repeat the key and name classes."""
     lines = [line.strip() for line in str(err).splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=", "See http"))]
-    return " ".join(kept).replace("To append to your config use", "- to add it, use")
+    words = " ".join(kept).replace("To append to your config use", "- to add it, use")
+    if "NoneType is incompatible" in words:  # null inside choice(...)
+        words += "; write key=null,5 to compare, or 'study.tuned={key:{choices:[null,5]}}' to tune"
+    return words or type(err).__name__

@@ -96,7 +96,9 @@ def test_what_cannot_be_predicted_is_told_in_a_line(train: Train, tmp_path: Path
         with pytest.raises(UserError, match=message):
             model.probabilities(x)
     np.savez(tmp_path / "other.npz", features=np.zeros((3, 64)))
-    with pytest.raises(UserError, match="it holds features; choose with --key"):
+    assert predict.read_inputs(tmp_path / "other.npz", model)[0].shape == (3, 8, 8)
+    np.savez(tmp_path / "other.npz", X_train=np.zeros((3, 64)), X_test=np.zeros((2, 64)), y=np.zeros(3))
+    with pytest.raises(UserError, match="it holds X_test, X_train, y; choose with --key X_train"):
         predict.read_inputs(tmp_path / "other.npz", model)
     with pytest.raises(UserError, match="no such directory, and no run"):
         find_run("nowhere", tmp_path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 FAKE = Path(__file__).parent / "fake"
-SRC = Path(__file__).parents[2] / "src"
+SRC = Path(__file__).parents[2] / "src"  # whatever is installed
 
 
 @dataclass
@@ -26,8 +26,8 @@ class Room:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
             prepare()
 
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        environment |= {"PYTHONPATH": os.pathsep.join([str(FAKE), str(SRC)]), **variables}
+        environment = {**os.environ, "PYTHONPATH": f"{FAKE}:{SRC}", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        environment |= variables
         return subprocess.Popen(
             [sys.executable, str(FAKE / "app.py"), "-m", *arguments],
             cwd=self.path, env=environment, preexec_fn=before,

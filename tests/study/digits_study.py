@@ -18,9 +18,9 @@ DIGITS = Size(1000, 64, 10)
 
 
 def study_of(*arguments: str, size: Size = DIGITS, **settings: Any) -> Study:
-    source = Source("train", (f"file://{CONF}",))
-    line = read_command_line(["tracking=none", "name=test", "data=digits", *arguments])
-    study = define(read_settings(settings), line, Composer(source), name="test", size_of=lambda cfg: size)
+    line = read_command_line(["tracking=none", "data=digits", *arguments])
+    composer = Composer(Source("train", (f"file://{CONF}",)))
+    study = define(read_settings(settings), line, composer, name="test", size_of=lambda cfg: size)
     rounds.begin(study)
     plan_fleets(study, TrialFiles(study, Path()).plain)
     return study

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,10 @@ import pytest
 from regimens import cli
 from regimens.core.result import Result, write
 from regimens.tracking import delivery
-from regimens.tracking.delivery import Outage, delivered, marked
+from regimens.tracking.delivery import Outage
+from regimens.tracking.endings import Ending, keep
 from regimens.tracking.interface import Tracking
+from regimens.tracking.marks import MARK, Delivered, delivered, marked
 
 
 class Room(Tracking):
@@ -16,26 +19,27 @@ class Room(Tracking):
         self.away = False
         self.opened: list[str] = []
         self.shown: list[tuple[str, str | None]] = []
-        self.closed: list[str | None] = []
+        self.closed: list[tuple[str | None, list[str], object]] = []
 
     def open(self, study, *, live=True):
         assert not live
-        self.opened.append(study["question"])
+        self.opened.append(f"{study['id']}: {study['question']}")
         return None if self.away else study["id"]
 
     def log(self, result, directory, parent=None):
         if self.away or (result.study and parent is None):
             return None
         with marked(directory) as mark:
-            mark.write({"run_id": result.name})
+            mark.write(Delivered(runs={"room": result.name}))
         self.shown.append((result.name, parent))
         return result.name
 
     def owes(self, directory):
-        return delivered(directory) is None
+        return not delivered(directory).runs
 
-    def close(self, parent, status, files=(), best=None):
-        self.closed.append(parent)
+    def close(self, parent, status, files=(), best=None, answer=None):
+        self.closed.append((parent, [file.name for file in files], answer))
+        return not self.away
 
 
 def idle(study: Path) -> bool:
@@ -52,7 +56,7 @@ def runs(tmp_path: Path) -> Path:
         write(Result("completed", f"trial {number}", 1, {}, "0" * 64, {}, study={**study, "number": number}), place)
     (tmp_path / "s-abc" / "study.json").write_text('{"question": "Which?"}')
     with marked(place) as mark:
-        mark.write({"run_id": "before"})
+        mark.write(Delivered(runs={"room": "before"}))
     return tmp_path
 
 
@@ -60,7 +64,7 @@ def test_sync_delivers_what_is_owed_once_with_its_parent(runs: Path) -> None:
     room = Room()
     assert delivery.sync(room, runs, idle) == (2, 0)
     assert room.shown == [("alone", None), ("trial 0", "abc")]
-    assert room.opened == ["Which?"] and room.closed == []  # how the study ended is not for sync to say
+    assert room.opened == ["abc: Which?"] and room.closed == []  # it has not ended
     assert delivery.sync(room, runs, idle) == (0, 0)
 
 
@@ -99,7 +103,7 @@ def test_a_tracker_that_is_away_is_asked_for_one_study_only(runs: Path) -> None:
 def test_what_was_replaced_is_owed_to_nobody(runs: Path) -> None:
     trial = runs / "s-abc" / "default" / "final-0"
     trial.rename(trial.with_name("final-0.replaced-7"))
-    assert list(delivery.owed(runs)) == [runs / "alone"]
+    assert list(delivery.owed(Room(), runs)) == [runs / "alone"]
 
 
 def test_a_mark_cut_short_at_any_moment_still_says_that_delivery_had_begun(
@@ -112,24 +116,49 @@ def test_a_mark_cut_short_at_any_moment_still_says_that_delivery_had_begun(
         raise Killed
 
     with marked(tmp_path) as mark:
-        mark.write({"trial": "x" * 80})
+        mark.write(Delivered(trial="x" * 80))
         for function in ("ftruncate", "pwrite"):
             with monkeypatch.context() as dying:
-                dying.setattr(delivery.os, function, die)
+                dying.setattr(os, function, die)
                 with pytest.raises(Killed):
-                    mark.write({"run_id": "y", "trial": "x"})
-            assert mark.read()
+                    mark.write(Delivered("x", {"here": "y"}))
+            assert mark.read().begun
 
 
 def test_a_torn_mark_says_that_delivery_had_begun(tmp_path: Path) -> None:
     with marked(tmp_path) as mark:
-        assert mark.read() == {}
-        mark.write({"trial": "x"})
-    assert delivered(tmp_path) is None
-    (tmp_path / delivery.MARK).write_text('{"tri')
+        assert mark.read() == Delivered()
+        mark.write(Delivered(trial="x"))
+    assert delivered(tmp_path) == Delivered(trial="x", begun=True)
+    (tmp_path / MARK).write_text('{"tri')
     with marked(tmp_path) as mark:
-        assert mark.read()
-    assert delivered(tmp_path) is None
+        assert mark.read() == Delivered(begun=True)
+
+
+def test_a_study_that_has_ended_is_shown_with_how_it_did_once_its_trials_are(runs: Path) -> None:
+    study = runs / "s-abc"
+    (runs / "table.json").write_text("{}")
+    about = {"id": "abc", "name": "s", "question": "Which one?"}
+    keep(study, Ending(about, [runs / "table.json", runs / "gone.svg"], None, {"cells": []}))
+    room = Room()
+    room.away = True
+    delivery.leave(runs)
+    delivery.sync(room, runs, idle)
+    assert (runs / delivery.BACKLOG).exists()
+    room.away, room.closed = False, []
+    moved = runs.rename(runs.with_name("moved"))
+    delivery.sync(room, moved, idle)
+    assert room.closed == [("abc", ["table.json"], {"cells": []})]
+    assert room.opened[-1] == "abc: Which one?"
+    assert not (moved / delivery.BACKLOG).exists()
+
+
+def test_a_damaged_result_keeps_no_other_one_from_being_delivered(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "alone" / "result.json").write_text("{")
+    assert delivery.sync(Room(), runs, idle) == (1, 0)
+    assert "alone" in capsys.readouterr().err
 
 
 def test_an_outage_pauses_for_longer_the_more_a_failure_costs(monkeypatch: pytest.MonkeyPatch) -> None:

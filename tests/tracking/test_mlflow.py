@@ -1,18 +1,19 @@
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from regimens.tracking.marks import run_ids
 from regimens.tracking.mlflow import Mlflow
 from regimens.tracking.sqlite_file import absolute, beside
 from tests.conftest import Train
 
 
 @pytest.fixture
-def mlflow(tmp_path: Path) -> Mlflow:
-    return Mlflow(f"sqlite:///{tmp_path}/mlflow.db", "regimens", str(tmp_path / "artifacts"))
+def mlflow(tracker: Callable[..., Mlflow]) -> Mlflow:
+    return tracker()
 
 
 def test_a_trial_becomes_one_run_with_its_history_its_choices_and_its_files(
@@ -55,7 +56,10 @@ def test_a_study_is_the_parent_of_its_trials_and_is_found_again(train: Train, ml
     assert child.data.tags["mlflow.parentRunId"] == parent
     assert child.info.run_name == "optimizer=adam final 3"
     mlflow.close(parent, "FINISHED")
-    assert MlflowClient(mlflow.uri).get_run(str(parent)).info.status == "FINISHED"
+    study = MlflowClient(mlflow.uri).get_run(str(parent))
+    assert study.info.status == "FINISHED"
+    assert MlflowClient(mlflow.uri).get_experiment(study.info.experiment_id).name == "regimens studies"
+    assert MlflowClient(mlflow.uri).get_experiment(child.info.experiment_id).name == "optimizers-abc"
 
 
 def test_a_server_that_fails_costs_a_warning_and_delivers_later(
@@ -65,8 +69,8 @@ def test_a_server_that_fails_costs_a_warning_and_delivers_later(
     broken = Mlflow("http://127.0.0.1:9", "regimens", str(tmp_path / "artifacts"))
     assert broken.log(result, tmp_path / "trial") is None
     assert "safe on disk" in capsys.readouterr().err
-    assert mlflow.log(result, tmp_path / "trial") is not None
-    assert json.loads((tmp_path / "trial" / "tracking.json").read_text())["run_id"]
+    run_id = mlflow.log(result, tmp_path / "trial")
+    assert run_ids(tmp_path / "trial") == {run_id}
 
 
 def test_a_trial_that_the_tracker_refuses_does_not_keep_the_next_one_out(
@@ -90,19 +94,20 @@ def test_what_a_killed_process_had_begun_is_finished_or_written_again(
     train: Train, mlflow: Mlflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = mlflow.open({"id": "abc", "name": "optimizers", "question": "Which?"})
-    context = {"name": "optimizers", "cell": {"optimizer": "adam"}, "phase": "final", "number": 3}
     places = [tmp_path / "optimizer=adam" / name for name in ("whole", "torn")]
-    for place, dies_in in zip(places, ("set_terminated", "log_artifact"), strict=True):
-        result = train(study=context, into=str(place))
+    results = []
+    for number, (place, dies_in) in enumerate(zip(places, ("set_terminated", "log_artifact"), strict=True)):
+        context = {"name": "optimizers", "cell": {"optimizer": "adam"}, "phase": "final", "number": number}
+        results.append(result := train(study=context, into=str(place)))
         with monkeypatch.context() as killed:
             killed.setattr(MlflowClient, dies_in, lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 mlflow.log(result, place, parent)
     mlflow.mend(parent)
-    for place in places:
+    for result, place in zip(results, places, strict=True):
         mlflow.log(result, place, parent)
     client = MlflowClient(mlflow.uri)
-    experiment = client.get_experiment_by_name("regimens")
+    experiment = client.get_experiment_by_name("optimizers-abc")
     runs = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'")
     assert sorted(run.data.tags["regimens.directory"] for run in runs) == [
         "optimizer=adam/torn",

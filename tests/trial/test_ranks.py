@@ -123,7 +123,7 @@ def test_a_mistake_found_in_a_rank_is_a_mistake_here(train: Train, tmp_path: Pat
 
 
 def test_ranks_of_a_study_are_no_studies(command: Callable[..., Any], tmp_path: Path) -> None:
-    process = command("-m", "optimizer=sgd,nadam", "study.workers=2", "name=spread")
+    process = command("-m", "optimizer=sgd,nadam", "study.workers=2", "study.name=spread")
     output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     assert "2 trials: 2 completed" in output

@@ -11,9 +11,8 @@ from regimens.core.errors import UserError
 
 # `_target_` runs code, so a configuration may name these packages alone.
 ALLOWED = ("torch.", "pytorch_lightning.", "regimens.")
-# Said about a technique rather than to it: its name, its range for tuning, which other option it contains as a limit,
-# and how a schedule is driven.
-METADATA = frozenset({"name", "tune", "contains", "interval", "warmup"})
+# Said about a technique rather than to it: its name, its range for tuning, and how a schedule is driven.
+METADATA = frozenset({"name", "tune", "interval", "warmup"})
 
 
 def build(node: Mapping[str, Any]) -> Any:

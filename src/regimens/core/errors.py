@@ -1,4 +1,7 @@
-"""The exceptions that carry meaning across rooms."""
+"""The exceptions that carry meaning across rooms, and how they end: with what was perhaps meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -15,3 +18,10 @@ class Pruned(Exception):  # noqa: N818 - it says what happened to the trial, and
 
 class MisnamedError(UserError):
     """What is about to be trained is not what was named: code, data or weights changed after the trial was listed."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion to end a message with: the nearest known name, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(names)}"

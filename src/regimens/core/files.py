@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from regimens.core.errors import DataError
+from regimens.core.errors import DataError, UserError
 from regimens.core.secrets import redact
 
 CHUNK = 1 << 20
@@ -30,6 +30,24 @@ def writing(path: Path) -> Iterator[None]:
         raise DataError(message) from error
 
 
+def check_writable(folder: Path) -> None:
+    """Make `folder`, and raise UserError where it cannot be written: now, and not when a result is to go there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise UserError(unwritable(folder, error)) from error
+
+
+def unwritable(path: Path, error: OSError) -> str:
+    """What to do where a path of the project cannot be written."""
+    return (
+        f"{path} cannot be written ({error.strerror or error}): name a folder that can be, with "
+        "REGIMENS_ROOT=/some/folder before the command or paths.root=/some/folder in it"
+    )
+
+
 def write(path: Path, content: bytes) -> None:
     """Write `content` to `path` and onto the disk (fsync)."""
     with path.open("wb") as file:
@@ -46,8 +64,8 @@ def sha256(path: Path) -> str:
     try:
         stat = path.stat()
         return _sha256(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a ValueError: a name with a zero byte
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @functools.lru_cache(maxsize=64)

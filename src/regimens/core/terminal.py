@@ -22,6 +22,11 @@ def advise(sentence: str) -> None:
     print(f"advice: {sentence}", file=sys.stderr)
 
 
+def note(sentence: str) -> None:
+    """What of a command has no effect, or another one than one might think, on a line of its own."""
+    print(f"note: {sentence}", file=sys.stderr)
+
+
 def numbers_line(numbers: dict[str, float]) -> str:
     """An epoch's numbers in a few words."""
     return (

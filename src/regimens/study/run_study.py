@@ -13,11 +13,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from regimens.core.errors import UserError
+from regimens.core.files import check_writable
 from regimens.core.hashing import digest
 from regimens.core.provenance import code, code_root, training_code, training_sources
 from regimens.core.result import BROKEN, STATUSES, Result
 from regimens.core.secrets import keep, redact
-from regimens.core.terminal import counted, proposals
+from regimens.core.terminal import counted, note, proposals
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
@@ -75,6 +76,8 @@ def conduct(
     node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
     settings = read_settings(node)  # type: ignore[arg-type]
     keep([*arguments, node])
+    for place in (config.paths.runs, config.paths.results):
+        check_writable(Path(place))
     study = ask(hydra_context, config, settings, arguments, run_trial)
     runs = Path(config.paths.runs).absolute()
     known = KnownTrials.below(runs)
@@ -101,7 +104,7 @@ def conduct(
         shown.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))
         figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
         best = best_final(queue.files, table)
-        link = shown.finish([*paths, *figures], best)
+        link = shown.finish([*paths, *figures], best, table)
     _report(study, table, results, [*paths, directory], told, best, link)
     return results
 
@@ -116,15 +119,18 @@ def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: S
         search_path=(main, *(path for provider, path in places.items() if provider not in ("hydra", "schema"))),
         hydra_overrides=tuple(config.hydra.overrides.hydra),
     )
-    look = look_once(locate(run_trial))
+    runner = locate(run_trial)
+    look = look_once(runner)
     return define(
         settings,
-        read_command_line(arguments),
+        read_command_line(arguments, hydra_context.config_loader),
         Composer(source),
         name=str(config.hydra.runtime.choices.get("study") or "adhoc"),
         tune=config.get("tune"),
         data_hash=lambda cfg: look(cfg)[0],
         size_of=lambda cfg: look(cfg)[1],
+        metrics_of=runner.metrics,
+        note=note,
         code_hash=training_code(),
         revision=str(code(code_root())["revision"] or ""),
         sources=training_sources(),

@@ -1,10 +1,11 @@
 """One regimen trained once: a composed configuration in; weights, `config.yaml` and `result.json` in a directory out.
 
-`api.py` is the door: `run` trains one trial, `run_fleet` many of one shape as one batched network, `look_at_data` tells
-a study what it needs to plan. A trial goes api -> task (what is asked, checked) -> single or fleet (`ranks` where it
-takes several devices) -> composition (configuration to objects) -> fitting -> evaluation -> record (the result).
+`api.py` is the door: `run` trains one trial, `run_fleet` many of one shape as one batched network, `look_at_data` and
+`metrics` tell a study what it needs to plan. A trial goes api -> task (what is asked, checked) -> single or fleet
+(`ranks` where it takes several devices) -> composition (configuration to objects) -> fitting -> evaluation -> record
+(the result).
 """
 
-from regimens.trial.api import look_at_data, run, run_fleet
+from regimens.trial.api import look_at_data, metrics, run, run_fleet
 
-__all__ = ["look_at_data", "run", "run_fleet"]
+__all__ = ["look_at_data", "metrics", "run", "run_fleet"]

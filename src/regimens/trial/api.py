@@ -8,7 +8,9 @@ from regimens.core.errors import UserError
 from regimens.core.imports import import_packages
 from regimens.core.result import Result
 from regimens.trial.composition import look_at_data as look_at_data
+from regimens.trial.evaluation import metric_names
 from regimens.trial.identity import Identity
+from regimens.trial.settings import check_groups, read_settings
 from regimens.trial.task import PACKAGES, OnEpoch, Task, begin
 
 if TYPE_CHECKING:
@@ -42,6 +44,15 @@ def run(
     from regimens.trial.single import train
 
     return train(trial, note)
+
+
+def metrics(config: Mapping[str, Any]) -> dict[str, str]:
+    """What a trial of this plain configuration will measure: name -> "maximize", "minimize" or "none".
+
+    Raises UserError where the configuration makes no sense.
+    """
+    check_groups(config)
+    return metric_names(config, read_settings(config))
 
 
 def run_fleet(tasks: Sequence[Task], journal: Path | None = None) -> list[Result | Exception | None]:

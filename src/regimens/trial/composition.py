@@ -1,6 +1,7 @@
 """The composition root: from a composed configuration to the data and the LightningModule that it describes."""
 
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,14 @@ def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
 def look_at_data(config: Mapping[str, Any]) -> tuple[str, engine_choice.Size]:
     """The hash of the configured task's data, and what they make of a network.
 
-    They are prepared and looked at for it, though not made into tensors.
+    They are prepared and looked at for it, though not made into tensors; what there is to say about them is said here,
+    once, before anything is trained.
     """
     from regimens.data import cut
 
     found = cut(**_task(config, {}))
+    for sentence in found.said:
+        print(sentence, file=sys.stderr)
     size = engine_choice.Size(found.manifest["sizes"]["train"], found.n_inputs, found.n_outputs)
     return str(found.manifest["hash"]), size
 

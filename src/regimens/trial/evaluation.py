@@ -40,6 +40,24 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
     return metrics
 
 
+def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str]:
+    """What `evaluate` measures of a completed trial, and `time/train`: name -> whether to maximize or minimize it.
+
+    "none" where neither is better.
+    """
+    if settings.probe == "lr_range":
+        found = dict.fromkeys(("lr/proposed", "lr/turning", "lr/blow_up"), "none")
+        return {**found, "parameters": "minimize", "time/train": "minimize"}
+    found = {}
+    for part in ("train", "val", *(("test",) if settings.test else ())):
+        found |= {f"{part}/loss": "minimize", f"{part}/accuracy": "maximize"}
+        if part != "train" and config["regularization"].get("mc_samples"):
+            found |= {f"{part}/mc_accuracy": "maximize", f"{part}/mc_spread": "none"}
+    if str(config["norm"]["layer"].get("_target_")) == "regimens.nets.norm.BatchNorm":
+        found |= dict.fromkeys(("time/predict", "time/predict_fused"), "minimize")
+    return {**found, "parameters": "minimize", "epochs": "none", "time/train": "minimize"}
+
+
 def fusion(net: Any, x: Any) -> dict[str, float | None]:
     """Seconds that one prediction of x (N, D) takes as trained, and with batch normalisation folded away, if any."""
     from regimens.nets.fuse import seconds_saved

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from regimens.core.errors import UserError
+from regimens.trial.regimen import GROUPS
 
 ENGINES = ("auto", "eager", "compiled", "fleet")
 LEAST = {"seed": 0, "epochs": 1, "batch_size": 1, "threads": 1}
@@ -44,5 +45,17 @@ class Settings:
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
-    """The settings in a plain configuration; keys of other rooms are left alone."""
+    """The settings in a plain configuration; keys of other rooms are left alone. Raises UserError."""
+    for field in fields(Settings):
+        if field.name not in config:
+            raise UserError(f"{field.name}: missing from the configuration, and every trial has it")
     return Settings(**{field.name: config[field.name] for field in fields(Settings)})
+
+
+def check_groups(config: Mapping[str, Any]) -> None:
+    """Raise UserError where a group of options is missing, or holds something else than one of them."""
+    for group in (*GROUPS, "tracking", "paths"):
+        node = config.get(group)
+        if not isinstance(node, Mapping):
+            said = "missing" if node is None else f"{node!r} is no option of it"
+            raise UserError(f"{group}: {said}; a trial has one of the options in conf/{group}/, as {group}=NAME")

@@ -52,6 +52,11 @@ def look_at_data(config):
     return None, None
 
 
+def metrics(config):
+    found = {"val/accuracy": "maximize", "time/train": "minimize", "parameters": "minimize"}
+    return found | ({"test/accuracy": "maximize"} if config["test"] else {})
+
+
 def run_fleet(tasks, journal=None):
     raise AssertionError("a trial without an engine is in no fleet")
 

@@ -202,11 +202,17 @@ def key_of(override: str) -> str:
 
 
 def merge(*layers: Iterable[str]) -> tuple[str, ...]:
-    """Overrides of several layers as one list in which a later layer replaces an earlier one's key."""
+    """Overrides of several layers as one list in which a later layer replaces an earlier one's key.
+
+    What an earlier one adds (`+key=1`) is there to be set, so the later one adds it in its place.
+    """
     merged: dict[str, str] = {}
     for layer in layers:
         for override in layer:
-            merged[key_of(override)] = override
+            key = key_of(override)
+            earlier = merged.pop(key, "")
+            adds = earlier.startswith("+") and not override.startswith(("+", "~"))
+            merged[key] = earlier[: len(earlier) - len(earlier.lstrip("+"))] + override if adds else override
     return tuple(merged.values())
 
 

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from regimens.core.errors import UserError
 from regimens.core.hashing import digest
-from regimens.study.definition.command_line import CommandLine, options, tuned_of
+from regimens.study.definition.cell_ranges import defaults_for, ranges_for
+from regimens.study.definition.checks import (
+    MetricsOf,
+    Note,
+    check_axes,
+    check_line,
+    check_tunable,
+    check_tuned,
+    seed_of,
+    settle_metrics,
+    tell_budget,
+)
+from regimens.study.definition.command_line import CommandLine, axes_of, tuned_of
 from regimens.study.definition.composer import Composer, key_of, merge
 from regimens.study.definition.engine_plan import SizeOf, plan_engines
 from regimens.study.definition.identity import DataHash, identify
 from regimens.study.definition.pruners import check_pruner
 from regimens.study.definition.samplers import check_sampler
-from regimens.study.definition.search_space import defaults_for, ranges_for
 from regimens.study.definition.settings import MEASURE, SEARCH, Settings
 from regimens.study.definition.study import Cell, Study
+from regimens.study.definition.sweeps import DECLARED
+from regimens.study.definition.technique_values import base_of, compose_cells
 
 DEFAULT = "default"
+MOST = 10_000  # cells
 
 
 def define(
@@ -34,25 +49,31 @@ def define(
     revision: str = "",
     sources: Mapping[str, str] = MappingProxyType({}),
     size_of: SizeOf = lambda cfg: None,
+    metrics_of: MetricsOf = lambda config: None,
+    note: Note = lambda sentence: None,
 ) -> Study:
-    """The study that these settings and this command line ask for.
+    """The study that these settings and this command line ask for; `note` is told what of them has no effect.
 
     Raises:
-        UserError: something in it cannot be composed, or nothing has the range that is to be tuned.
+        UserError: something in it cannot be composed, is contradicted or ignored, or nothing has the range or the
+            metric that is named.
     """
     check_sampler(settings.sampler)
     check_pruner(settings.pruner)
-    axes = {axis: options(axis, values) for axis, values in {**settings.compared, **line.compared}.items()}
+    check_line(line, settings, note)
+    axes = axes_of(line, settings.compared)
     # where the storage is says nothing about a regimen, and its password has no place in a file
-    shared = merge(settings.fixed, (one for one in line.fixed if key_of(one) != "study.storage"))
-    for override in line.fixed:
-        axes.pop(override.split("=", 1)[0], None)  # `optimizer=adam` narrows a declared axis to one value
-    tuned = tuned_of(line.tuned, settings.tuned, tune)
-    base = composer.compose(shared)
-    base_seed = int(base.cfg.get("seed", 0))
-    cells = _search(axes, shared, tuned, composer) if settings.mode == SEARCH else _grid(axes, shared, tuned, composer)
-    if settings.mode != SEARCH and tuned and not any(cell.ranges for cell in cells):
-        raise UserError(f"{', '.join(tuned)}: no technique of this study declares a range of this name (key `tune`)")
+    shared = merge(settings.fixed, (one for one in line.fixed if key_of(one) not in ("study.storage", *DECLARED)))
+    tuned = tuned_of(line, settings.tuned, tune)
+    check_tunable(tuned, axes)
+    search = settings.mode == SEARCH
+    base = composer.compose(shared) if search else base_of(shared, composer)
+    base_seed = seed_of(base.cfg)
+    cells = _search(axes, shared, tuned, composer) if search else _grid(axes, shared, tuned, composer)
+    if not search:
+        check_axes(axes, cells, line.compared)
+        check_tuned(tuned, cells, line, composer.source, note)
+    settings = settle_metrics(settings, cells, composer, metrics_of, note)
     if settings.direction == MEASURE and any(cell.tuned for cell in cells):
         raise UserError("study.direction=none: what is only measured cannot be tuned for; say maximize or minimize")
     seeds = line.seeds or settings.seeds
@@ -92,6 +113,7 @@ def define(
         setting={group: base.choices[group] for group in ("data", "scale") if group in base.choices}
         | {"seed": str(base_seed)},
     )
+    tell_budget(settings, line, cells, note)
     plan_engines(study, settings, composer, size_of)
     return study
 
@@ -99,16 +121,21 @@ def define(
 def _grid(
     axes: Mapping[str, dict[str, tuple[str, ...]]], shared: tuple[str, ...], tuned: dict[str, Any], composer: Composer
 ) -> list[Cell]:
-    cells = []
+    if (count := math.prod(len(labels) for labels in axes.values())) > MOST:
+        raise UserError(f"{' x '.join(axes)}: {count} cells, and {MOST} are the most")
+    values, layers = {}, {}
     for labels in itertools.product(*axes.values()):
-        overrides = merge(shared, *(axes[axis][label] for axis, label in zip(axes, labels, strict=True)))
-        composed = composer.compose(overrides)
+        chosen = dict(zip(axes, labels, strict=True))
+        label = ",".join(f"{axis}={one}" for axis, one in chosen.items()) or DEFAULT
+        values[label], layers[label] = chosen, merge(shared, *(axes[axis][one] for axis, one in chosen.items()))
+    cells = []
+    for label, composed in compose_cells(layers, composer).items():
         ranges = ranges_for(composed.cfg, tuned)
         cells.append(
             Cell(
-                label=",".join(f"{axis}={label}" for axis, label in zip(axes, labels, strict=True)) or DEFAULT,
-                values=dict(zip(axes, labels, strict=True)),
-                overrides=overrides,
+                label=label,
+                values=values[label],
+                overrides=layers[label],
                 ranges=ranges,
                 default=defaults_for(composed.cfg, ranges),
                 regimen_hash=digest(composed.regimen),

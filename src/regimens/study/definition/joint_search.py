@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.hashing import derive_seed
+from regimens.study.definition.cell_ranges import ranges_for
 from regimens.study.definition.composer import Composed, Composer, merge
+from regimens.study.definition.points import text_of
 from regimens.study.definition.samplers import make_sampler
-from regimens.study.definition.search_space import Range, ranges_for
+from regimens.study.definition.search_space import Range
 from regimens.study.definition.study import Cell, Study
 
 if TYPE_CHECKING:
@@ -53,14 +55,15 @@ def space_of(
         ranges = {path: one.including(values.get(path)) for path, one in ranges.items()}
     if set(values) != set(ranges) or not all(one.contains(values[path]) for path, one in ranges.items()):
         return None
-    return {optuna_name(cell, values, path): (values[path], one) for path, one in ranges.items()}
+    return {optuna_name(cell, values, path): (one.encode(values[path]), one.known) for path, one in ranges.items()}
 
 
-def _one(trial: Trial, name: str, one: Any) -> Any:
+def _one(trial: Trial, name: str, one: Range) -> Any:
     if one.choices is not None:
-        return trial.suggest_categorical(name, list(one.choices))
+        return one.decode(trial.suggest_categorical(name, list(one.known.choices or ())))
+    assert one.low is not None and one.high is not None
     if one.whole:
-        return trial.suggest_int(name, one.low, one.high, log=one.log)
+        return trial.suggest_int(name, int(one.low), int(one.high), log=one.log)
     return trial.suggest_float(name, float(one.low), float(one.high), log=one.log)
 
 
@@ -81,11 +84,14 @@ def draw_search(study: Study, cell: Cell) -> list[dict[str, Any] | None]:
     composer = Composer(study.source)
     name = "qmc" if study.sampler == "grid" else study.sampler  # there is no grid of combinations of this size
     drawing = optuna.create_study(sampler=make_sampler(name, derive_seed(study.base_seed, cell.label)))
-    points: list[dict[str, Any] | None] = [dict(cell.default)]
+    points: dict[str, dict[str, Any] | None] = {text_of(cell.default): dict(cell.default)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for _ in range(study.trials - 1):
+        for _ in range(20 * study.trials + 100):  # a small space is soon exhausted
+            if len(points) >= study.trials:
+                break
             trial = drawing.ask()
-            points.append(suggest(trial, cell, study.tuned, composer.compose))
+            point = suggest(trial, cell, study.tuned, composer.compose)
+            points.setdefault(text_of(point), point)
             drawing.tell(trial, 0.0)
-    return points
+    return list(points.values())

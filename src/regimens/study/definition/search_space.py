@@ -1,18 +1,14 @@
-"""What is tuned: the ranges that techniques declare, and the lists of values drawn from them."""
+"""Where one value may be looked for: an interval, or a list of choices."""
 
 from __future__ import annotations
 
-import fnmatch
 import math
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from regimens.core.errors import UserError
-from regimens.study.definition.samplers import make_sampler
+from regimens.study.definition.composer import override_text
 
 EDGE = 0.02  # a best value within this share of its range's length from an end is flagged
 
@@ -31,8 +27,12 @@ class Range:
 
     def __post_init__(self) -> None:
         if self.choices is not None:
+            if not self.choices or self.low is not None or self.high is not None or self.log:
+                raise UserError("choices: a list of at least one value, and no low, high or log beside it")
             return
-        if self.low is None or self.high is None or self.low >= self.high or (self.log and self.low <= 0):
+        if not (_is_number(self.low) and _is_number(self.high) and isinstance(self.log, bool)):
+            raise UserError(f"range {self.low}..{self.high}: low and high are numbers, and log is true or false")
+        if self.low >= self.high or (self.log and self.low <= 0):  # type: ignore[operator]
             raise UserError(f"range {self.low}..{self.high}: low must be below high, and above 0 where log is true")
 
     @property
@@ -40,12 +40,36 @@ class Range:
         """Whether it holds whole numbers only."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
+    @property
+    def size(self) -> float:
+        """How many points it has; infinity for an interval of fractions."""
+        if self.choices is not None:
+            return len(self.choices)
+        return self.high - self.low + 1 if self.whole else math.inf  # type: ignore[operator]
+
+    @property
+    def known(self) -> Range:
+        """Itself as Optuna can keep it: choices that are lists or mappings go by their text (see `encode`)."""
+        if self.choices is None or all(isinstance(one, bool | int | float | str | None) for one in self.choices):
+            return self
+        return Range(choices=tuple(override_text(one) for one in self.choices))
+
+    def encode(self, value: Any) -> Any:
+        """A value as `known` has it."""
+        return value if self.known is self else override_text(value)
+
+    def decode(self, value: Any) -> Any:
+        """What `encode` made this of; a value that it never saw stays what it is."""
+        if self.choices is None or self.known is self:
+            return value
+        return next((one for one in self.choices if override_text(one) == value), value)
+
     def distribution(self) -> Any:
-        """Optuna's word for it."""
+        """Optuna's word for it; that of `known`, where they differ."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         if self.choices is not None:
-            return CategoricalDistribution(self.choices)
+            return CategoricalDistribution(self.known.choices or ())
         if self.whole:
             return IntDistribution(self.low, self.high, log=self.log)
         return FloatDistribution(float(self.low or 0), float(self.high or 0), log=self.log)
@@ -74,9 +98,11 @@ class Range:
         return "low" if at - low <= margin else "high" if high - at <= margin else None
 
     def grid(self, points: int) -> list[Any]:
-        """At most `points` values spread evenly from end to end, in the logarithm where `log`."""
+        """At most `points` values spread evenly from end to end, in the logarithm where `log`; all of the choices."""
         if self.choices is not None:
             return list(self.choices)
+        if self.size <= points:
+            return list(range(int(self.low or 0), int(self.high or 0) + 1))
         low, high = self.coordinate(self.low), self.coordinate(self.high)
         shares = [i / (points - 1) for i in range(points)] if points > 1 else [0.5]
         return self._values(low + share * (high - low) for share in shares)
@@ -127,76 +153,19 @@ class Range:
 
 def make_range(raw: Mapping[str, Any], where: str) -> Range:
     """A Range from plain values; raises UserError that names `where` for anything else."""
-    raw = dict(raw)
+    if not isinstance(raw, Mapping):
+        raise UserError(f"{where}={override_text(raw)}: not a range; write {{low: 0.001, high: 1.0, log: true}}")
     try:
-        lists = {key: tuple(raw[key]) for key in ("choices", "limits") if raw.get(key) is not None}
-        return Range(**{**raw, **lists})
+        limits = {"limits": tuple(raw["limits"])} if raw.get("limits") is not None else {}
+        choices = raw.get("choices")
+        if choices is None:
+            return Range(**{**raw, **limits})
+        if not isinstance(choices, list | tuple):
+            raise UserError("choices are a list")
+        return Range(**{**raw, "choices": tuple({override_text(one): one for one in choices}.values())})
     except (TypeError, UserError) as error:
         raise UserError(f"{where}: not a range: {error}") from None
 
 
-def declared(cfg: DictConfig) -> dict[str, Range]:
-    """Path -> range of everything that the techniques in a configuration say can be tuned (their `tune:` keys)."""
-    return dict(_declared(cfg, ""))
-
-
-def _declared(node: DictConfig, prefix: str) -> Iterator[tuple[str, Range]]:
-    for key in node:
-        if OmegaConf.is_missing(node, key):
-            continue
-        if OmegaConf.is_interpolation(node, str(key)) or not isinstance(child := node[key], DictConfig):
-            continue
-        if key == "tune" and prefix:
-            ranges: dict[str, Any] = OmegaConf.to_container(child, resolve=True)  # type: ignore[assignment]
-            for name, raw in ranges.items():
-                yield f"{prefix}.{name}", make_range(raw, f"{prefix}.tune.{name}")
-        elif key != "study":
-            yield from _declared(child, f"{prefix}.{key!s}" if prefix else str(key))
-
-
-def ranges_for(cfg: DictConfig, tuned: Iterable[str] | Mapping[str, Any]) -> dict[str, Range]:
-    """The ranges of `tuned` in one cell.
-
-    `tuned` holds paths (`optimizer.lr`), patterns (`optimizer.*`), last parts (`lr`) of what the cell's techniques
-    declare, or maps a path to a range of its own. What the cell's techniques do not have is not tuned there.
-    """
-    if isinstance(tuned, Mapping):
-        explicit = {path: make_range(raw, f"study.tuned.{path}") for path, raw in tuned.items() if raw is not None}
-        wanted = [path for path, raw in tuned.items() if raw is None]
-    else:
-        explicit, wanted = {}, list(tuned)
-    found = {}
-    if wanted:
-        for path, one in declared(cfg).items():
-            last = path.rsplit(".", 1)[1]
-            if any(pattern == last or fnmatch.fnmatchcase(path, pattern) for pattern in wanted):
-                found[path] = one
-    return found | explicit
-
-
-def defaults_for(cfg: DictConfig, ranges: Mapping[str, Range]) -> dict[str, Any]:
-    """The values that the configuration itself has at the tuned paths."""
-    missing = object()
-    values = {path: OmegaConf.select(cfg, path, default=missing) for path in ranges}
-    for path, value in values.items():
-        if value is missing:
-            raise UserError(f"{path}: tuned, but the configuration has no such key")
-    return values
-
-
-def draw(ranges: Mapping[str, Range], default: Mapping[str, Any], sampler: str, count: int, seed: int) -> list[Any]:
-    """`count` points of a space, the default first; the same list for the same arguments, whoever asks and when."""
-    if not ranges:
-        return [{}]
-    first = [dict(default)]
-    import optuna
-
-    distributions = {path: one.distribution() for path, one in ranges.items()}
-    study = optuna.create_study(sampler=make_sampler(sampler, seed))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # the sampler spends its first draw on a point of no structure; the default takes that place
-        for _ in range(count):
-            study.tell(trial := study.ask(distributions), 0.0)
-            first.append(dict(trial.params))
-    return [first[0], *first[2:]]
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from regimens.core.errors import UserError
+from regimens.core.errors import UserError, nearest
+from regimens.study.definition.composer import override_text
 
 SEARCH = "search"
 MODES = ("compare", SEARCH)
 MEASURE = "none"
 DIRECTIONS = ("maximize", "minimize", MEASURE)
+MOST = 100_000  # trials of a phase
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Settings:
     #: `same`: results of other code are trained anew; `any`: they are taken over, and the tables say so
     code: str = "same"
     metric: str = "val/accuracy"
-    direction: str = "maximize"
+    #: null: what the metric is says it
+    direction: str | None = None
     metrics: tuple[str, ...] | None = None
     mode: str = "compare"
     sampler: str = "grid"
@@ -54,40 +59,88 @@ class Settings:
     retry_failed: bool = False
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise UserError(f"study.mode={self.mode}: it is one of {', '.join(MODES)}")
-        if self.direction not in DIRECTIONS:
-            raise UserError(f"study.direction={self.direction}: it is one of {', '.join(DIRECTIONS)}")
-        if self.code not in ("same", "any"):
-            raise UserError(f"study.code={self.code}: it is same or any")
-        if self.settle is not None and not (isinstance(self.settle, int | float) and self.settle > 0):
-            raise UserError(f"study.settle={self.settle}: it is a difference in the metric, above 0, or null")
-        most = [] if self.most_seeds is None else [("most_seeds", self.seeds if isinstance(self.seeds, int) else 1)]
-        for key, least in (("trials", 1), ("extend", 0), ("retries", 0), ("per_gpu", 1), *most):
-            value = getattr(self, key)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise UserError(f"study.{key}={value}: it is a whole number, at least {least}")
-        if self.workers != "auto" and (not isinstance(self.workers, int) or self.workers < 1):
-            raise UserError(f"study.workers={self.workers}: it is a whole number, at least 1, or auto")
-        if isinstance(self.seeds, int) and self.seeds < 1:
-            raise UserError(f"study.seeds={self.seeds}: it is at least 1, or a list of seeds")
-        if self.timeout is not None and self.timeout <= 0:
-            raise UserError(f"study.timeout={self.timeout}: it is a number of seconds, or null")
-        if (
-            isinstance(self.storage_wait, bool)
-            or not isinstance(self.storage_wait, int | float)
-            or self.storage_wait < 0
-        ):
-            raise UserError(f"study.storage_wait={self.storage_wait}: it is a number of seconds")
+        _check_words(self)
+        _check_numbers(self)
+        _check_seeds(self.seeds)
+        if not isinstance(self.compared, Mapping):
+            raise UserError("study.compared: a mapping from axes to their values: {optimizer: [adam, nadam]}")
+        if not isinstance(self.tuned, str | Mapping | list | tuple):
+            raise UserError("study.tuned: names of values, or a mapping from paths to ranges")
         if self.metrics is not None and self.pruner != "none":
             raise UserError("study.metrics and study.pruner exclude each other: pruning needs a single metric")
 
     @property
     def objectives(self) -> tuple[tuple[str, str], ...]:
-        """(metric, direction) of each objective; accuracy is maximised, everything else in `metrics` minimised."""
+        """(metric, direction) of each objective; what nobody says of `metrics` follows from their names."""
         if not self.metrics:
-            return ((self.metric, self.direction),)
-        return tuple((name, "maximize" if name.endswith("accuracy") else "minimize") for name in self.metrics)
+            return ((self.metric, self.direction or natural_direction(self.metric)),)
+        return tuple((name, natural_direction(name)) for name in self.metrics)
+
+
+def natural_direction(metric: str) -> str:
+    """More accuracy is better, and less of everything else: a loss, a time, a number of parameters."""
+    return "maximize" if metric.endswith("accuracy") else "minimize"
+
+
+def _check_words(settings: Settings) -> None:
+    for key, known in (("mode", MODES), ("direction", (None, *DIRECTIONS)), ("code", ("same", "any"))):
+        if getattr(settings, key) not in known:
+            options = ", ".join("null" if one is None else one for one in known)
+            raise UserError(f"study.{key}={getattr(settings, key)}: it is one of {options}")
+    for key in ("metric", "sampler", "pruner"):
+        if not isinstance(getattr(settings, key), str):
+            raise UserError(f"study.{key}={getattr(settings, key)}: it is a name")
+    for key in ("question", "storage", "name", "reference"):
+        if not isinstance(getattr(settings, key), str | int | float | None):
+            raise UserError(f"study.{key}: it is a text, or null")
+    for key in ("recover", "retry_failed"):
+        if not isinstance(getattr(settings, key), bool):
+            raise UserError(f"study.{key}={getattr(settings, key)}: it is true or false")
+    if settings.name is not None and not re.fullmatch(r"[\w][\w .,+=-]*", settings.name):
+        raise UserError(f"study.name={settings.name}: letters, digits, spaces and .,+=_- (it names files)")
+    if settings.metrics is not None and not all(isinstance(one, str) for one in settings.metrics):
+        raise UserError("study.metrics: a list of names, such as [val/accuracy,time/train]")
+
+
+def _check_numbers(settings: Settings) -> None:
+    most = (
+        []
+        if settings.most_seeds is None
+        else [("most_seeds", settings.seeds if isinstance(settings.seeds, int) else 1)]
+    )
+    for key, least in (("trials", 1), ("extend", 0), ("retries", 0), ("per_gpu", 1), *most):
+        value = getattr(settings, key)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
+            raise UserError(f"study.{key}={value}: it is a whole number, at least {least} and at most {MOST}")
+    if settings.settle is not None and not (_is_number(settings.settle) and settings.settle > 0):
+        raise UserError(f"study.settle={settings.settle}: it is a difference in the metric, above 0, or null")
+    workers = settings.workers
+    if workers != "auto" and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
+        raise UserError(f"study.workers={workers}: it is a whole number, at least 1, or auto")
+    if settings.timeout is not None and (not _is_number(settings.timeout) or settings.timeout <= 0):
+        raise UserError(f"study.timeout={settings.timeout}: it is a number of seconds, or null")
+    if not _is_number(settings.storage_wait) or settings.storage_wait < 0:
+        raise UserError(f"study.storage_wait={settings.storage_wait}: it is a number of seconds")
+
+
+def _check_seeds(seeds: Any) -> None:
+    wrong = f"study.seeds={override_text(seeds)}"
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if not 1 <= seeds <= MOST:
+            raise UserError(f"{wrong}: it is at least 1 and at most {MOST}, or a list of seeds")
+        return
+    if not isinstance(seeds, list | tuple) or not seeds or not all(_is_seed(seed) for seed in seeds):
+        raise UserError(f"{wrong}: it is a whole number, or a list of seeds, which are whole numbers from 0")
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"{wrong}: a seed is given twice, and would train the same bits again")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def read_settings(node: Mapping[str, Any] | None) -> Settings:
@@ -96,14 +149,24 @@ def read_settings(node: Mapping[str, Any] | None) -> Settings:
     Raises:
         UserError: an unknown key, or a value outside its domain.
     """
+    if node is not None and not isinstance(node, Mapping):
+        raise UserError(f"study={node}: no such study; python src/train.py --info lists them")
     node = dict(node or {})
     known = {one.name for one in dataclasses.fields(Settings)}
-    if unknown := sorted(set(node) - known):
-        raise UserError(f"study.{unknown[0]}: no such key; the keys are {', '.join(sorted(known))}")
+    if unknown := sorted(str(key) for key in set(node) - known):
+        close = nearest(unknown[0], known)
+        raise UserError(f"study.{unknown[0]}: no such key{close}")
     for key in ("compared", "tuned", "fixed"):
         node[key] = node.get(key) or ({} if key == "compared" else ())
+    if not isinstance(node["fixed"], list | tuple) or not all(isinstance(one, str) for one in node["fixed"]):
+        raise UserError("study.fixed: a list of overrides, such as [epochs=3]")
     node["fixed"] = tuple(node["fixed"])
+    for key in ("name", "reference"):
+        if isinstance(node.get(key), int | float):
+            node[key] = override_text(node[key])
     if node.get("metrics"):
+        if not isinstance(node["metrics"], list | tuple):
+            raise UserError("study.metrics: a list of names, such as [val/accuracy,time/train]")
         node["metrics"] = tuple(node["metrics"])
         node["metric"] = node["metrics"][0]
     settings = Settings(**node)

@@ -63,8 +63,6 @@ class Cell:
     size: list[int] = field(default_factory=list)
     #: from which the seeds of its trials follow
     seed: int = 0
-    #: the label of the cell that this one contains as a limit: it cannot be worse, unless it is tuned too little
-    contains: str = ""
     #: the axes that have been searched so far, one after the other
     sweeps: list[Sweep] = field(default_factory=list)
     #: what the finals are trained with; None before the tuning is done

@@ -14,8 +14,8 @@ from typing import Any
 from regimens.core.hashing import derive_seed
 from regimens.core.result import Result
 from regimens.study.definition.joint_search import draw_search
+from regimens.study.definition.points import draw
 from regimens.study.definition.samplers import FIXED
-from regimens.study.definition.search_space import draw
 from regimens.study.definition.study import Cell, Study, Sweep
 from regimens.study.queue.finished import best_result
 from regimens.study.queue.response_curve import Curve, fit
@@ -41,7 +41,7 @@ def begin(study: Study) -> None:
             start_sweep(study, cell, next(iter(cell.ranges)), dict(cell.default))
         else:
             seed = derive_seed(cell.seed, cell.label)
-            cell.points = draw(cell.ranges, cell.default, study.sampler, study.trials, seed)
+            cell.points = list(draw(cell.ranges, cell.default, study.sampler, study.trials, seed))
     if not tuned:
         for cell in study.cells:
             cell.finals = final_seeds(study, cell, study.seeds)

@@ -45,6 +45,11 @@ class TrialRunner(Protocol):
     def look_at_data(self, config: Mapping[str, Any]) -> tuple[str | None, Size | None]:
         """The hash of a configuration's data, and what they make of a network; (None, None) where there are none."""
 
+    def metrics(self, config: Mapping[str, Any]) -> Mapping[str, str] | None:
+        """What a trial of this configuration will measure: name -> "maximize", "minimize", or "none" where neither is
+        better; None where that is not known. Raises UserError where the configuration makes no sense.
+        """
+
 
 def locate(path: str) -> TrialRunner:
     """The runner that a dotted path names; raises UserError where there is none."""
