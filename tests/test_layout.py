@@ -1,6 +1,7 @@
 """The folders of `src/regimens` are its rooms: each imports only rooms below it, lazy imports counted, in no circle."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -115,6 +116,25 @@ def test_there_is_no_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def private(path: Path) -> Iterator[str]:
+    """Names with a leading underscore, of something other than `self` or its class, that a file uses or imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                before, dot, hidden = name.partition("._")
+                if dot:
+                    yield f"{before}._{hidden.partition('.')[0]}"
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            yield from re.findall("^_(?!exit)[a-z][a-z_]*[a-z]$", node.attr)
+
+
+def test_private_names_of_other_libraries_are_listed_with_their_reasons() -> None:
+    text = (CONF.parent / "docs" / "decisions" / "0010-rooms.md").read_text()
+    listed = set(re.findall(r"^\| (\S+\.py) \| (\S+) \| \S", text, re.MULTILINE))
+    used = {(path.relative_to(PACKAGE).as_posix(), name) for path in PACKAGE.rglob("*.py") for name in private(path)}
+    assert used == listed
 
 
 # A test file mirrors a module: tests/trial/test_ranks.py is of src/regimens/trial/ranks.py. What follows are the

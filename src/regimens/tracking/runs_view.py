@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from regimens.core.result import Result, finite
+from regimens.core.result import Result, finite, flatten
 from regimens.core.secrets import redact
 
 # Accuracies and losses are pure numbers; what has a unit says so in its name.
 UNITS = {"time": "time/elapsed_s", "time/train": "time/train_s"}
+UNSHOWN = ("name", "tune", "trainer")  # keys of a regimen that are no number of its own
 
 
 def identities(result: Result, directory: Path) -> list[str]:
@@ -25,11 +26,6 @@ def identities(result: Result, directory: Path) -> list[str]:
 
 def _short(named: Any) -> str:
     return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def never_acted(result: Result) -> list[str]:
-    """The techniques of a trial that did nothing."""
-    return [str(entry["technique"]) for entry in result.acted.values() if not entry["acted"]]
 
 
 def cell_name(cell: Mapping[str, Any]) -> str:
@@ -59,8 +55,8 @@ def tags(result: Result, directory: Path) -> dict[str, str]:
         "regimens.regimen": result.regimen_hash[:12],
         "regimens.directory": f"{directory.parent.name}/{directory.name}",
     }
-    if idle := never_acted(result):
-        told["regimens.never_acted"] = ", ".join(idle)
+    if result.never_acted:
+        told["regimens.never_acted"] = ", ".join(result.never_acted)
     if result.study:
         told["regimens.phase"] = str(result.study["phase"])
         told["regimens.cell"] = cell_name(result.study.get("cell", {})) or str(result.study["name"])
@@ -71,18 +67,12 @@ def tags(result: Result, directory: Path) -> dict[str, str]:
 
 def params(result: Result) -> dict[str, str]:
     """The regimen's options and numbers, flat, groups first; nothing but what was composed."""
-    flat = {**result.choices, "seed": str(result.seed)}
-
-    def walk(prefix: str, node: Any) -> None:
-        if isinstance(node, Mapping):
-            for key, value in node.items():
-                if not key.startswith("_") and key not in ("name", "tune", "trainer"):
-                    walk(f"{prefix}.{key}" if prefix else key, value)
-        else:
-            flat[prefix] = redact(str(node))
-
-    walk("", result.regimen)
-    return flat
+    numbers = {
+        path: redact(str(value))
+        for path, value in flatten(result.regimen).items()
+        if value != {} and not any(key.startswith("_") or key in UNSHOWN for key in path.split("."))
+    }
+    return {**result.choices, "seed": str(result.seed), **numbers}
 
 
 def metrics(result: Result) -> list[Any]:

@@ -1,6 +1,7 @@
 """Rewrites a traced step so that it makes fewer passes over memory: the same values, to rounding.
 
 What the mapping over trials writes as two operations, torch has as one, for which the mapping knows no rule.
+Torch's private names here are pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
 """
 
 from collections.abc import Callable, Sequence

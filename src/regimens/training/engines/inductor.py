@@ -1,4 +1,7 @@
-"""torch's compiler for processors: from a traced graph to C++ code, which is kept on disk and shared."""
+"""torch's compiler for processors: from a traced graph to C++ code, which is stored on disk and shared.
+
+Its private names here are pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
+"""
 
 import os
 from collections.abc import Callable, Sequence
