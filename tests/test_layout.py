@@ -159,7 +159,11 @@ TESTED_IN = {
         *("commands/again", "commands/again_fleet", "commands/bits", "commands/one_run"),
     ),
     "study/queue/test_rounds.py": ("study/queue/response_curve",),
-    "study/definition/test_search_space.py": ("study/definition/cell_ranges", "study/definition/points"),
+    "study/definition/test_search_space.py": (
+        "study/definition/identity",
+        "study/definition/cell_ranges",
+        "study/definition/points",
+    ),
     "test_pages.py": ("tracking/runs_view",),
     "tracking/test_delivery.py": ("tracking/interface", "tracking/endings", "tracking/marks"),
     "tracking/test_mlflow.py": (
