@@ -62,7 +62,8 @@ def test_a_mistake_is_named(composer: Composer, typo: str) -> None:
 def test_what_workers_get_needs_no_hydra_to_be_resolved(composer: Composer) -> None:
     text = composer.compose(("data=digits",)).to_text()
     program = (
-        "import sys; from regimens.study.definition.composer import Composed; from regimens.trial.regimen import plain\n"
+        "import sys; from regimens.study.definition.composer import Composed\n"
+        "from regimens.trial.regimen import plain\n"
         "print(plain(Composed.from_text(sys.stdin.read(), {}).cfg)['epochs']); assert 'hydra' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], input=text, capture_output=True, text=True)
