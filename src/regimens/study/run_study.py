@@ -92,7 +92,7 @@ def conduct(
     use_storage(settings.storage)
     if settings.recover:
         recover(study, directory)
-    from regimens.study.results.export import export
+    from regimens.study.results.export import export, keep_earlier
 
     with open_session(directory) as session, tracked(config, study, directory, session) as shown:
         queue = open_queue(directory, session=session, study=study, storage_wait=settings.storage_wait)
@@ -102,6 +102,8 @@ def conduct(
             print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
         train(queue, settings, config, hydra_context, run_trial, shown)
         shown.open_once()
+        if moved := keep_earlier(study, Path(config.paths.results)):
+            print(moved)
         results, table, paths = export(queue.files, Path(config.paths.results))
         shown.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))
         figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
