@@ -33,8 +33,9 @@ from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results.summary import print_summary
 from regimens.study.workers.start import train
 from regimens.study.workers.tracked import tracked
-from regimens.study.workers.trial_runner import locate, look_once
+from regimens.study.workers.trial_runner import data_hash_of, locate, look_once
 from regimens.study.workers.worker import StudyStopped
+from regimens.trial.regimen import plain
 
 #: draws a study's table, and whatever belongs into the study's directory: (figures written, sentences to print)
 Draw = Callable[[Path, Path], tuple[list[Path], list[str]]]
@@ -82,7 +83,7 @@ def conduct(
     runs = Path(config.paths.runs).absolute()
     known = KnownTrials.below(runs)
     rounds.begin(study)
-    keep_engines(TrialFiles(study, runs / "unnamed"), known)
+    keep_engines(TrialFiles(study, runs / "unnamed", data_hash_of(locate(run_trial))), known)
     study.id = digest(study.identity)[:8]
     directory = runs / study.key
     for line in compared_with_earlier(study, directory):
@@ -91,15 +92,18 @@ def conduct(
     use_storage(settings.storage)
     if settings.recover:
         recover(study, directory)
-    from regimens.study.results.export import export
+    from regimens.study.results.export import export, keep_earlier
 
     with open_session(directory) as session, tracked(config, study, directory, session) as shown:
         queue = open_queue(directory, session=session, study=study, storage_wait=settings.storage_wait)
+        queue.files.hash_of = data_hash_of(locate(run_trial))
         taken = queue.catch_up(known, broken=settings.retry_failed)
         for origin, count in taken.items():
             print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
         train(queue, settings, config, hydra_context, run_trial, shown)
         shown.open_once()
+        if moved := keep_earlier(study, Path(config.paths.results)):
+            print(moved)
         results, table, paths = export(queue.files, Path(config.paths.results))
         shown.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))
         figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
@@ -127,8 +131,8 @@ def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: S
         Composer(source),
         name=str(config.hydra.runtime.choices.get("study") or "adhoc"),
         tune=config.get("tune"),
-        data_hash=lambda cfg: look(cfg)[0],
-        size_of=lambda cfg: look(cfg)[1],
+        data_hash=lambda cfg: look(plain(cfg))[0],
+        size_of=lambda cfg: look(plain(cfg))[1],
         metrics_of=runner.metrics,
         note=note,
         code_hash=training_code(),

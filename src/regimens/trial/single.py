@@ -20,8 +20,8 @@ def train(trial: Trial, note: str = "") -> Result:
     with sandbox(settings):
         with trial.clock("setup"):
             split = load_data(trial.config)
-            identity = trial.identify(split.manifest["hash"], engine_named(trial.config, trial.spread, split))
             module = compose(trial.config, settings, trial.spread, split)
+            identity = trial.identify(split.manifest["hash"], engine_named(trial.config, trial.spread, split))
             if note:
                 module.engine = Engine(note)
         with trial.clock("train"):

@@ -76,8 +76,12 @@ class Composed:
         return Composed(cfg, self.choices)
 
     def to_text(self) -> str:
-        """The configuration as JSON with its interpolations unresolved; Infinity and NaN as Python writes them."""
-        return json.dumps(OmegaConf.to_container(self.cfg, resolve=False))
+        """The configuration as JSON with its interpolations unresolved; Infinity and NaN as Python writes them.
+
+        But for the name, which has the time of day in it: only Hydra can tell that, and workers do without Hydra.
+        """
+        told: Any = OmegaConf.to_container(self.cfg, resolve=False)
+        return json.dumps({**told, "name": str(self.cfg.name)} if "name" in told else told)
 
     @classmethod
     def from_text(cls, text: str, choices: Mapping[str, str]) -> Composed:
