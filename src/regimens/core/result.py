@@ -1,4 +1,4 @@
-"""What a trial leaves behind: one `result.json` a directory, the only thing that the report reads."""
+"""A trial's result: one `result.json` per directory, from which tables, trackers and reports are made."""
 
 import json
 import math
@@ -108,7 +108,7 @@ def finish_together(journal: Path) -> None:
 
 
 def read(path: Path) -> Result:
-    """Read one result, given its file or its directory; raises UserError where it is missing or damaged."""
+    """Read a result from its file or directory; raises UserError where it is missing or damaged."""
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
     try:

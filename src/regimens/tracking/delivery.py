@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import UserError
 from regimens.core.result import FILE_NAME, SET_ASIDE, read
-from regimens.tracking.endings import ended, kept
+from regimens.tracking.endings import ended, read_ending
 from regimens.tracking.marks import MARK, run_ids
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def sync(room: "Tracking", runs: Path, busy: Busy) -> tuple[int, int]:
         owes = room.owes(directory)
         done, left = done + (not owes), left + owes
     for directory in ended(runs):
-        ending = kept(directory)
+        ending = read_ending(directory)
         if ending and not busy(directory):
             entry = studies.open(ending.about)
             complete &= room.close(entry, "FINISHED", ending.files, ending.best, ending.answer)
@@ -110,7 +110,7 @@ def sync(room: "Tracking", runs: Path, busy: Busy) -> tuple[int, int]:
 
 def _about(directory: Path) -> dict[str, Any]:
     """What is written down of a study in its directory: how it ended, or at least what it asks."""
-    if ending := kept(directory):
+    if ending := read_ending(directory):
         return ending.about
     try:
         return {"question": json.loads((directory / "study.json").read_text())["question"]}

@@ -31,7 +31,7 @@ class Diverged(Exception):  # noqa: N818 - it says what happened to the trial
     """The training loss is no longer a finite number."""
 
 
-class Regimen(pl.LightningModule):
+class RegimenModule(pl.LightningModule):
     """Trains `net` on `train` (x (N, D), y (N,)), watches `valid`; `history` holds one number an epoch for each metric.
 
     `make_optimizer(params, lr)` (lr None: the optimiser's own) and `make_schedule(optimizer, epochs)` are called anew

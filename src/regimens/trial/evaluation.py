@@ -1,4 +1,4 @@
-"""What a trained regimen came to: its metrics, what its techniques did, what its probe saw."""
+"""Evaluate a trained regimen: its metrics, what its techniques did, what its probe recorded."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -7,10 +7,10 @@ from regimens.trial.settings import Settings
 
 if TYPE_CHECKING:
     from regimens.data.split import Split
-    from regimens.training.module import Regimen
+    from regimens.training.module import RegimenModule
 
 
-def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str) -> dict[str, float | None]:
+def evaluate(module: "RegimenModule", split: "Split", settings: Settings, status: str) -> dict[str, float | None]:
     """The trial's metrics, from the weights that it ends with; the test set is read only where `test` asks for it."""
     import torch
 
@@ -69,7 +69,7 @@ def fusion(net: Any, x: Any) -> dict[str, float | None]:
     return {"time/predict": plain, "time/predict_fused": fused}
 
 
-def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:
+def monte_carlo(module: "RegimenModule", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:
     """Accuracy and mean spread of Monte Carlo dropout, where the regimen asks for samples."""
     from regimens.core.hashing import stream_seed
     from regimens.nets.monte_carlo import mc_predict
@@ -83,9 +83,9 @@ def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings
 
 
 def acted(
-    module: "Regimen", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
+    module: "RegimenModule", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
 ) -> dict[str, dict[str, Any]]:
-    """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined."""
+    """What each technique of the regimen did; empty for a range test, whose network is ruined on purpose."""
     from regimens.training.probes.acted import Techniques, dead_units, report
 
     if settings.probe == "lr_range":
@@ -97,6 +97,6 @@ def acted(
     return {**entries, **dead_units(module.net, split.x_valid)}
 
 
-def probed(module: "Regimen") -> dict[str, Any]:
-    """What the probe saw, under the result's field for it."""
+def probed(module: "RegimenModule") -> dict[str, Any]:
+    """What the probe recorded, under its field of the result."""
     return {module.probe.field: module.probe.report()}

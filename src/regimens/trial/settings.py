@@ -45,7 +45,7 @@ class Settings:
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
-    """The settings in a plain configuration; keys of other rooms are left alone. Raises UserError."""
+    """The settings in a plain configuration; other keys are ignored. Raises UserError."""
     for field in fields(Settings):
         if field.name not in config:
             raise UserError(f"{field.name}: missing from the configuration, and every trial has it")

@@ -17,7 +17,7 @@ import numpy as np
 from regimens.core.errors import UserError
 from regimens.core.files import write_json, write_text
 from regimens.core.hashing import derive_seed
-from regimens.core.result import BROKEN, Result, finite
+from regimens.core.result import BROKEN, Result, finite, flatten
 from regimens.core.secrets import redact
 from regimens.study.definition.study import Cell, Study
 from regimens.study.queue.trial_files import TrialFiles
@@ -52,7 +52,7 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
     paths = [results / f"{study.title}{ending}" for ending in (".json", ".csv", ".cells.csv")]
     write_json(table, paths[0])
     write_text(as_csv([trial_row(study, result) for result in everything]), paths[1])
-    write_text(as_csv([flatten({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), paths[2])
+    write_text(as_csv([as_cells({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), paths[2])
     return everything, table, paths
 
 
@@ -197,20 +197,16 @@ def trial_row(study: Study, result: Result) -> dict[str, Any]:
         "seed": result.seed,
         "status": result.status,
         **result.metrics,
-        **{f"regimen.{key}": value for key, value in flatten(result.regimen).items()},
+        **{f"regimen.{key}": value for key, value in as_cells(result.regimen).items()},
     }
 
 
-def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dots; lists as JSON."""
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        path = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(item, Mapping) and item:
-            flat.update(flatten(item, path))
-        else:
-            flat[path] = json.dumps(item) if isinstance(item, list | tuple | Mapping) else item
-    return flat
+def as_cells(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as one row of a table: a dotted path is a column; lists as JSON."""
+    return {
+        path: json.dumps(item) if isinstance(item, list | tuple | Mapping) else item
+        for path, item in flatten(value).items()
+    }
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:

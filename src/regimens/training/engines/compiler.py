@@ -1,6 +1,6 @@
 """The C++ compiler behind the compiled engine, and when it is worth calling.
 
-Light: a study's parent asks before anything is trained.
+Must not import torch: the parent process calls this while it plans a study.
 """
 
 import os
