@@ -58,7 +58,7 @@ def optuna(journal: str, port: int) -> list[str]:
 
 
 def taken(port: int) -> bool:
-    """Whether something listens on this port already."""
+    """Whether a process already listens on this port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 

@@ -1,4 +1,4 @@
-"""What there is to choose from, read off `conf/` by text alone, so that `--help` costs no import."""
+"""The config groups and their options, read from the text of `conf/`, so that `--help` needs no slow import."""
 
 import difflib
 import re
@@ -72,7 +72,7 @@ def header(path: Path) -> list[str]:
 
 
 def check_options(arguments: Sequence[str], conf: Path) -> None:
-    """Raise UserError for a key or an option that does not exist but is near one that does, and names that."""
+    """Raise UserError for an unknown key or option that resembles a known one, and suggest that."""
     for argument in arguments:
         _check_key(argument, conf)
         match = re.fullmatch(r"\+{0,2}([\w/]+)=([\w,./-]+)", argument)

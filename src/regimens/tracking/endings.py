@@ -15,7 +15,7 @@ ENDING = "ending.json"
 
 @dataclass
 class Ending:
-    """What there is to show of a finished study."""
+    """What a tracker shows of a finished study."""
 
     #: the study's name, id and question, and the command that ran it
     about: dict[str, Any]
@@ -28,7 +28,7 @@ class Ending:
 
 
 def write_ending(directory: Path, ending: Ending) -> None:
-    """Write an ending into the study's directory; paths count from there, so that they hold where it moves."""
+    """Write an ending into the study's directory; paths are relative to it, so that it can be moved."""
 
     def relative(path: Path) -> str:
         return os.path.relpath(path.absolute(), directory.absolute())

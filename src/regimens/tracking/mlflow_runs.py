@@ -27,7 +27,7 @@ def write_run(
 ) -> str:
     """Write a trial as a new run, or as `run_id`, which an earlier attempt had begun; the run's id.
 
-    `trial` is its name, by which it is found again. The run's status is written last: what is not RUNNING is complete.
+    `trial` is its id, by which it is found again. The run's status is written last: what is not RUNNING is complete.
     """
     from mlflow.entities import Param
 

@@ -65,7 +65,7 @@ class Studies:
         best: Path | None,
         answer: Mapping[str, Any] | None,
     ) -> None:
-        """End a study's run; what it shows already is not shown again."""
+        """End a study's run; what was logged before is not logged again."""
         run = client.get_run(parent)
         shown = digest([answer, str(best), [(path.name, sha256(path)) for path in files]])
         if status == "FINISHED" and run.data.tags.get("regimens.ending") == shown and run.info.status == status:
@@ -81,7 +81,7 @@ class Studies:
             client.set_tag(parent, "regimens.ending", shown)
 
     def first_page(self, client: "MlflowClient") -> str:
-        """The page to look at first: the studies, or the single runs (and older studies) where there are none."""
+        """The first page: the studies, or the single runs (and older studies) where there are none."""
         index, singles = self._index(client), self._singles(client)
         some = client.search_runs([index], max_results=1)
         return shared_views.link(index, "studies") if some else shared_views.link(singles, "regimens")

@@ -10,15 +10,15 @@ from typing import Any
 from regimens.core.result import Result, finite, flatten
 from regimens.core.secrets import redact
 
-# Accuracies and losses are pure numbers; what has a unit says so in its name.
+# Accuracies and losses have no unit; other metrics have theirs in their name.
 UNITS = {"time": "time/elapsed_s", "time/train": "time/train_s"}
-UNSHOWN = ("name", "tune", "trainer")  # keys of a regimen that are no number of its own
+UNSHOWN = ("name", "tune", "trainer")  # keys of a regimen that are not logged
 
 
 def identities(result: Result, directory: Path) -> list[str]:
-    """A name for a result that no other result has, whoever delivers it and wherever it lies; then what older ones are.
+    """A unique id of a result, independent of its path; then the id that earlier versions gave it.
 
-    Earlier versions had the directory's name in it, which people change.
+    The earlier id contained the directory's name, which may change.
     """
     named = [result.study, result.name, result.seed, result.regimen_hash, result.provenance.get("started")]
     return [_short(named), _short([f"{directory.parent.name}/{directory.name}", *named])]
@@ -49,7 +49,7 @@ def started(result: Result) -> int:
 
 
 def tags(result: Result, directory: Path) -> dict[str, str]:
-    """What is said about the run: where it lies, what became of it, and its place in its study."""
+    """The run's tags: its directory, its status, and its place in its study."""
     told = {
         "regimens.status": result.status,
         "regimens.regimen": result.regimen_hash[:12],
@@ -66,7 +66,7 @@ def tags(result: Result, directory: Path) -> dict[str, str]:
 
 
 def params(result: Result) -> dict[str, str]:
-    """The regimen's options and numbers, flat, groups first; nothing but what was composed."""
+    """The regimen's options and numbers, flat, groups first; nothing else."""
     numbers = {
         path: redact(str(value))
         for path, value in flatten(result.regimen).items()

@@ -1,6 +1,6 @@
-"""Views of MLflow's run table that its page offers under *Views*: columns, filter, order, groups and charts.
+"""Shared views of MLflow's run table (*Views* on its page): columns, filter, order, groups and charts.
 
-MLflow's page keeps them as tags of the experiment, in the form in which it sends them to itself (3.17).
+MLflow stores them as tags of the experiment, in the format of its own page (3.17).
 """
 
 import json

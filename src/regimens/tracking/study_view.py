@@ -30,7 +30,7 @@ def ranked(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def headline(answer: Mapping[str, Any]) -> str:
-    """The answer in a line: the best cell, its mean and interval, and what is not known to be worse."""
+    """The answer in one line: the best cell, its mean and interval, and cells not detectably worse."""
     rows = [row for row in ranked(answer) if row["mean"] is not None]
     if not rows:
         return "no final completed"
@@ -125,5 +125,5 @@ def _cell(value: Any) -> str:
 
 
 def _key(name: str) -> str:
-    """As much of a name as a metric may be called."""
+    """A name with only the characters that MLflow allows in a metric's name."""
     return "".join(c if c.isalnum() or c in "_-. " else " " for c in name).strip()

@@ -1,4 +1,6 @@
-"""Losses on logits, and how many predictions are right, for many classes and for two."""
+"""Losses on logits, and the number of correct predictions, for many classes and for two.
+
+As tf.keras computes them (docs/reference/parity.md, section 8)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +23,11 @@ def multiclass() -> Objective:
 
 
 def binary() -> Objective:
-    """Sigmoid cross-entropy on logits (N, 1), labels float 0/1 (N,); positive where p > .5, strictly (PARITY.md, 8)."""
+    """Sigmoid cross-entropy on logits (N, 1), labels float 0/1 (N,); positive where p > .5, strictly."""
     return BINARY
 
 
-# Two objects for good, so that what is made for one objective is known to fit the next trial's.
+# Singletons, so that compiled code is reused for the next trial of the same objective.
 MULTICLASS = Objective(F.cross_entropy, lambda logits, y: (logits.argmax(1) == y).sum())
 BINARY = Objective(
     lambda logits, y: F.binary_cross_entropy_with_logits(logits.squeeze(1), y),
