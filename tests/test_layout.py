@@ -97,6 +97,18 @@ def test_arrows_point_one_way(name: str) -> None:
                 assert name in ONLY.get(target.partition(".")[0], {name}), where
 
 
+def test_the_map_draws_these_arrows() -> None:
+    text = (CONF.parent / "docs" / "architecture.md").read_text()
+    drawn = {
+        ("entry points" if one == "entry" else one, other)
+        for line in re.findall(r"^    (\w+(?: & \w+)* --> .*)$", text, re.MULTILINE)
+        for one in line.split(" --> ")[0].split(" & ")
+        for other in line.split(" --> ")[1].split(" & ")
+    }
+    wanted = {(name, other) for name, others in ARROWS.items() for other in others if other != "core"}
+    assert {(one, other) for one, other in drawn if other != "core"} == wanted
+
+
 @pytest.mark.parametrize("name", FLOORS)
 def test_the_floors_of_a_study_are_climbed_one_way(name: str) -> None:
     for module, path in MODULES.items():
