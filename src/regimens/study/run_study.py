@@ -79,7 +79,9 @@ def conduct(
     )
     composer = Composer(source)
     name = str(config.hydra.runtime.choices.get("study") or "adhoc")
-    for place in (config.paths.runs, config.paths.results):
+    for key in ("paths.runs", "paths.results"):
+        if not isinstance(place := OmegaConf.select(config, key), str) or not place:
+            raise UserError(f"{key}={place}: must be a folder")
         check_writable(Path(place))
     runner = locate(run_trial)
     look = look_once(runner)

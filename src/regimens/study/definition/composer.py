@@ -72,6 +72,7 @@ class Composer:
 
     def _compose(self, overrides: tuple[str, ...]) -> Composed:
         from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
 
         try:
             groups, values = self._apart(overrides)
@@ -80,7 +81,7 @@ class Composer:
             base = self.compose(groups)
             cfg = copy.deepcopy(base.cfg)
             self._load()._apply_overrides_to_config(values, cfg)
-        except HydraException as error:
+        except (HydraException, OmegaConfBaseException, ValueError, AssertionError) as error:
             raise UserError(f"{' '.join(overrides)}: {_story(error)}") from error
         return Composed(cfg, base.choices)
 

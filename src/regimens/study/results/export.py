@@ -22,6 +22,7 @@ from regimens.core.secrets import redact
 from regimens.study.definition.study import Cell, Study
 from regimens.study.queue.finished import best_result, phase_results
 from regimens.study.results import statistics
+from regimens.study.results.earlier import set_aside
 
 
 def export(study: Study, directory: Path, results: Path) -> tuple[list[Result], dict[str, Any], list[Path]]:
@@ -48,6 +49,7 @@ def export(study: Study, directory: Path, results: Path) -> tuple[list[Result], 
         table["pareto"] = pareto_rows(study, everything)
     table = finite(table)
     files = [results / f"{study.title}{ending}" for ending in (".json", ".csv", ".cells.csv")]
+    set_aside(study, results)
     write_json(table, files[0])
     write_text(as_csv([trial_row(study, result) for result in everything]), files[1])
     write_text(as_csv([flatten({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), files[2])
