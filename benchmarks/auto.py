@@ -40,7 +40,7 @@ def cases() -> list[Case]:
     from regimens.training.engines import compiler
     from regimens.trial import engine_choice
 
-    cores, digits, fashion = engine_choice.cores(), ("data=digits",), ("data.train_size=10000",)
+    cores, digits, fashion = engine_choice.machine_cores(), ("data=digits",), ("data.train_size=10000",)
     few, many = 2 * cores, engine_choice.COMPANY["cpu"] * cores
     compiled = compiler.REPAID * 3 * cores
     return [

@@ -11,7 +11,7 @@ def main() -> int:
     """Return the exit status: 0, or 2 for the user's mistakes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="a run's directory, or its MLflow run id")
-    parser.add_argument("data", type=Path, help="an .npz or .csv of inputs")
+    parser.add_argument("data", type=Path, help="inputs: a table (.csv, .tsv, .parquet), an .npz, or pictures")
     parser.add_argument("--out", type=Path, default=Path("predictions.csv"), help="default: predictions.csv")
     parser.add_argument("--weights", choices=("final", "best"), default="final", help="best: at the lowest val/loss")
     parser.add_argument("--key", default="X", help="the array of an .npz (default: X)")
@@ -22,12 +22,14 @@ def main() -> int:
 
     try:
         model = predict.load(find_run(args.run, args.runs), args.weights)
-        x = predict.read_inputs(args.data, model, args.key)
-        predict.write(model.classes, model.probabilities(x), args.out)
+        raw = predict.read_inputs(args.data, model, args.key)
+        predict.write(model.classes, model.probabilities(raw.x), args.out, raw.files)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{args.out}: {len(x)} predictions")
+    for sentence in (*raw.warnings, *model.warnings(raw.x)):
+        print(f"warning: {sentence}", file=sys.stderr)
+    print(f"{args.out}: {len(raw.x)} predictions")
     return 0
 
 

@@ -24,7 +24,7 @@ def main(overrides: list[str]) -> int:
         OmegaConf.resolve(cfg.data)
         node = {str(key): cfg.data[key] for key in cfg.data}  # raises for a value that the user must still give
         source = build({"_partial_": True} | {key: value for key, value in node.items() if key not in SPLIT_KEYS})
-        how = {key: node[key] for key in ("n_valid", "n_test", "shuffle")}
+        how = {key: node[key] for key in ("n_valid", "n_test", "shuffle", "stratify") if key in node}
         print(prepare(source, dataset=node["name"], directory=cfg.paths.data, **how))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

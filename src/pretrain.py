@@ -32,17 +32,18 @@ def publish(table: Path, folder: Path) -> None:
     import json
 
     from regimens.study.definition.study import Study
-    from regimens.study.queue.finished import place
+    from regimens.study.queue.trial_files import TrialFiles
 
     about = json.loads(table.read_text())["study"]
     directory = RUNS / f"{about['name']}-{about['id']}"
     study = Study.load(directory / "study.json")
+    files = TrialFiles(study, directory)
     for cell in study.cells:
-        for number, seed in enumerate(study.final_seeds):
+        for number, seed in enumerate(cell.finals):
             name = "-".join(str(value) for value in cell.values.values()) or str(seed)
             (folder / f"a-{name}").mkdir(parents=True, exist_ok=True)
             for kind in ("final.safetensors", "config.yaml", "result.json"):
-                shutil.copy2(place(directory, cell, "final", number) / kind, folder / f"a-{name}" / kind)
+                shutil.copy2(files.place(cell, "final", number) / kind, folder / f"a-{name}" / kind)
 
 
 if __name__ == "__main__":

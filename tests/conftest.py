@@ -1,6 +1,10 @@
 """Fixtures for tests that run the real thing small: the real conf/, the digits, a folder of their own."""
 
+import contextlib
+import itertools
 import os
+import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,5 +127,36 @@ def ask(
         told = capsys.readouterr().err
         assert "Traceback" not in told, told
         return Asked(status, [line for line in told.splitlines() if line], found[0] if found else None)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database as it is made, which takes seconds; tests copy it."""
+    from regimens.tracking.connection import prepare
+    from regimens.tracking.sqlite_file import make
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    prepare(f"sqlite:///{path}")
+    make(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def tracker(new_database: Path, tmp_path: Path) -> Callable[..., Any]:
+    """`tracker("a")`: MLflow with a database of its own, `tmp_path/a/mlflow.db`, which is made if it is not there."""
+    from regimens.tracking.mlflow import Mlflow
+
+    count = itertools.count(1)
+
+    def make(folder: str = ".") -> Any:
+        path = tmp_path / folder / "mlflow.db"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(new_database, path)
+            with contextlib.closing(sqlite3.connect(path)) as connection, connection:  # no two are made at once
+                connection.execute("UPDATE experiments SET creation_time = creation_time + ?", [next(count)])
+        return Mlflow(f"sqlite:///{path}", "regimens", "mlartifacts")
 
     return make

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from regimens import catalogue
-
-from .conftest import CONF, SMALL
+from tests.conftest import CONF, SMALL
 
 TRAIN = CONF.parent / "src" / "train.py"
 

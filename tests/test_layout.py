@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CONF
+from tests.conftest import CONF
 
 SRC = CONF.parent / "src"
+TESTS = CONF.parent / "tests"
 PACKAGE = SRC / "regimens"
 # The rooms in the order of the arrows: a room imports itself and, of the rooms before it, only those that it names.
 ARROWS = {
@@ -22,8 +23,9 @@ ARROWS = {
     "tracking": ("core", "inference"),
     "trial": ("core", "data", "nets", "training"),
     "study": ("core", "tracking", "trial"),
-    # cli.py and what it is made of, catalogue.py, the scripts of src/ and Hydra's plugin
-    "entry points": ("core", "data", "inference", "report", "study", "tracking", "trial"),
+    "commands": ("core", "report", "study", "tracking", "trial"),
+    # cli.py, catalogue.py, the scripts of src/ and Hydra's plugin
+    "entry points": ("core", "commands", "data", "inference", "report", "study", "tracking", "trial"),
 }
 # The floors of study/, likewise; run_study.py is the door, and imports all of them.
 FLOORS = {
@@ -34,15 +36,15 @@ FLOORS = {
 }
 # Libraries that only these rooms know.
 ONLY = {
-    "hydra": {"study", "entry points"},
+    "hydra": {"study", "commands", "entry points"},
     "jinja2": {"report"},
     "matplotlib": {"report"},
     "mlflow": {"tracking", "inference"},
-    "omegaconf": {"inference", "trial", "study", "entry points"},
+    "omegaconf": {"inference", "trial", "study", "commands", "entry points"},
     "optuna": {"study"},
     "pytorch_lightning": {"training", "trial"},
 }
-LOOSE = {"__init__.py", "again.py", "again_company.py", "bits.py", "catalogue.py", "cli.py", "one_run.py"}
+LOOSE = {"__init__.py", "catalogue.py", "cli.py"}
 
 
 def module_of(path: Path) -> str:
@@ -113,3 +115,127 @@ def test_there_is_no_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+# A test file mirrors a module: tests/trial/test_ranks.py is of src/regimens/trial/ranks.py. What follows are the
+# exceptions. First, modules without a test file of their own, by the file that tests them.
+TESTED_IN = {
+    "core/test_build.py": ("core/errors",),
+    "data/test_prepare.py": ("prepare", "data/prepared"),
+    "data/test_sources.py": ("data/arrays", "data/carve", "data/table"),
+    "data/test_cases.py": (
+        *("data/cells", "data/columns", "data/dates", "data/encoding", "data/labels", "data/leaks", "data/numerals"),
+        *("data/ranges", "data/text", "data/bundled"),
+    ),
+    "data/test_case_arrays.py": ("data/npz", "data/inputs"),
+    "data/test_folder.py": ("data/pictures",),
+    "data/test_store.py": ("data/cut", "data/split"),
+    "inference/test_predict.py": ("predict",),
+    "report/test_answers.py": (
+        *("report/cells", "report/evidence", "report/numbers", "report/page", "report/palette", "report/provenance"),
+        *("report/sections", "report/stars", "report/tables"),
+    ),
+    "report/test_build.py": ("report", "report/curves", "report/parity", "report/study_end"),
+    "report/test_figures.py": (
+        *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
+    ),
+    # What a study's command does is seen from outside: commands, kills and tables, around a trial of microseconds.
+    "study/test_asked.py": ("study/definition/checks", "study/definition/sweeps", "study/definition/technique_values"),
+    "study/test_recovery.py": ("study/queue/open", "study/queue/sessions", "study/queue/storage"),
+    "study/test_reliability.py": (
+        *("study/workers/events", "study/workers/pool", "study/workers/start", "study/workers/worker"),
+        *("study/queue/claim", "study/queue/finished", "study/queue/optuna_slots"),
+        "study/queue/trial_files",
+    ),
+    "study/test_run_study.py": (
+        *("hydra_plugins/regimens_sweeper/sweeper", "study/definition/define", "study/definition/joint_search"),
+        *("study/definition/pruners", "study/definition/samplers", "study/definition/settings"),
+        *("study/definition/study", "study/results/export", "study/results/summary", "study/workers/progress"),
+        "study/workers/trial_runner",
+    ),
+    "cluster/test_slurm.py": ("study/workers/cluster",),
+    "commands/test_again.py": ("commands/again_fleet", "commands/bits"),
+    "commands/test_one_run.py": ("core/streams", "trial/run_directory"),
+    "test_cli.py": (
+        "train",
+        "catalogue",
+        "core/invocation",
+    ),
+    "study/queue/test_rounds.py": ("study/queue/response_curve",),
+    "study/definition/test_search_space.py": (
+        "study/definition/identity",
+        "study/definition/cell_ranges",
+        "study/definition/points",
+    ),
+    "test_pages.py": ("tracking/runs_view",),
+    "tracking/test_delivery.py": ("tracking/interface", "tracking/endings", "tracking/marks"),
+    "tracking/test_mlflow.py": (
+        *("tracking/connection", "tracking/mlflow_runs", "tracking/mlflow_studies", "tracking/shared_views"),
+        "tracking/study_view",
+    ),
+    "training/engines/test_compiled.py": (
+        *("training/engine", "training/engines/compiler", "training/engines/inductor", "training/engines/inplace"),
+        *("training/engines/trace_cache", "training/functional"),
+    ),
+    "training/engines/test_stacked.py": ("training/engines/coefficients",),
+    "training/probes/test_lr_range.py": ("report/lr_range",),
+    "training/test_ddp.py": ("training/group",),
+    "training/test_optimizers.py": ("training/checks", "training/updates"),
+    "training/test_penalties.py": ("training/regularization",),
+    "training/test_transfer.py": ("training/phases",),
+    "trial/test_api.py": (
+        *("trial/composition", "trial/evaluation", "trial/fitting", "trial/record", "trial/regimen", "trial/settings"),
+        *("trial/single", "trial/task", "training/losses"),
+    ),
+}
+# Second, test files of something other than one module, by what they test.
+TESTS_OF = {
+    "cluster/test_postgres.py": "studies shared through a database",
+    "report/test_browser.py": "the page in a browser",
+    "report/test_figures.py": "the figures, which share their data",
+    "study/test_fleet_studies.py": "whole studies of fleets",
+    "study/test_real_command.py": "src/train.py -m with real trials",
+    "study/test_recovery.py": "what the same command mends",
+    "study/test_reliability.py": "what a study survives",
+    "study/test_asked.py": "what is asked, checked before anything is trained",
+    "test_benchmarks.py": "benchmarks/",
+    "test_command_lines.py": "any command line at all",
+    "test_conf.py": "conf/",
+    "test_docs.py": "README.md and docs/",
+    "test_docs_add_technique.py": "docs/how-to/add-a-technique.md",
+    "test_experiments.py": "conf/experiment/",
+    "test_layout.py": "the folders of src/ and of tests/",
+    "test_pages.py": "tools/pages.py",
+    "test_pipeline.py": "dvc.yaml, the Makefile and tools/study.py",
+    "data/test_cases.py": "tables that people bring, a case for each kind of mistake",
+    "data/test_case_arrays.py": "the same of arrays in files",
+    "data/test_fuzz.py": "any file at all, for every reader",
+    "test_served_inputs.py": "what the served model takes, in every type",
+    "tracking/test_trackers.py": "several trackers, one after the other",
+    "tracking/test_unusable.py": "trackers that cannot be opened",
+    "test_share.py": "DVC remotes and queues",
+    "test_shared_machine.py": "passwords, file modes and pickles, in every command",
+    "cluster/test_slurm.py": "studies on SLURM",
+    "data/test_prepare.py": "src/prepare.py",
+}
+
+
+def mirrored(module: str) -> list[str]:
+    """The test files of a module (`trial/ranks`): its namesake, or several that begin with its name."""
+    folder, _, name = module.rpartition("/")
+    found = {*(TESTS / folder).glob(f"test_{name}.py"), *(TESTS / folder).glob(f"test_{name}_*.py")}
+    return [path.relative_to(TESTS).as_posix() for path in sorted(found)]
+
+
+def test_tests_mirror_the_source() -> None:
+    modules = {
+        path.relative_to(SRC).with_suffix("").as_posix().removeprefix("regimens/")
+        for path in MODULES.values()
+        if path.name != "__init__.py"
+    }
+    elsewhere = {module for names in TESTED_IN.values() for module in names}
+    assert elsewhere <= modules, "modules that are gone"
+    assert {module for module in modules if not mirrored(module)} == elsewhere
+    files = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    assert TESTED_IN.keys() | TESTS_OF.keys() <= files, "test files that are gone"
+    assert files - TESTS_OF.keys() == {name for module in modules for name in mirrored(module)}

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .conftest import CONF, SMALL
-from .webdriver import DRIVER, browser
+from tests.conftest import CONF, SMALL
+from tests.webdriver import DRIVER, browser
 
 PAGES = CONF.parent / "tools" / "pages.py"
 

@@ -7,10 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from regimens.core.errors import UserError
-from regimens.study.definition.command_line import options
-from tests.conftest import Compose
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -31,19 +27,3 @@ def test_the_weights_of_every_final_are_published(monkeypatch: pytest.MonkeyPatc
     assert pretrain.main(["task_a", "models", *small, "study.seeds=[1,2]"]) == 0
     for seed in (1, 2):
         assert (tmp_path / "models" / f"a-{seed}" / "final.safetensors").stat().st_size > 1000
-
-
-@pytest.mark.parametrize(("study", "images", "epochs"), [("optimizers", 10_000, 4), ("transfer_ab", None, 20)])
-def test_a_scale_is_its_own_for_a_data_set_and_a_study(
-    study: str, images: int | None, epochs: int, composed: Compose
-) -> None:
-    cfg, _ = composed(f"study={study}", "scale=desk", small=())
-    assert (cfg.data.train_size, cfg.epochs) == (images, epochs)
-    cfg, _ = composed(f"study={study}", "scale=desk", "data=digits", small=())
-    assert (cfg.data.train_size, cfg.epochs) == (None, epochs)
-
-
-def test_null_takes_a_value_off_an_axis() -> None:
-    assert options("layers", {"2": ["model=mlp"], "100": None, "plain": []}) == {"2": ("model=mlp",), "plain": ()}
-    with pytest.raises(UserError):
-        options("layers", [])

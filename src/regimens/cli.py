@@ -25,6 +25,7 @@ def main(argv: list[str]) -> int:
     from regimens.core.streams import outlive_readers
 
     outlive_readers()
+    argv = [argument for argument in argv if argument]  # an empty one is a shell's variable that nobody set
     arguments = argv[1:]
     if {"--help", "-h"} & set(arguments):
         print(catalogue.help_text(CONF), flush=True)
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
 
 def _again(arguments: Sequence[str]) -> int:
     """Train the trial of a directory anew."""
-    from regimens.again import again_from
+    from regimens.commands.again import again_from
 
     try:
         return again_from(arguments, CONF)
@@ -75,12 +76,14 @@ def _hydra(argv: list[str]) -> int:
 
     def task(cfg: "DictConfig") -> None:
         # Caught here, since Hydra would print the overrides above the message.
-        from regimens.one_run import single
+        from regimens.commands.one_run import single
 
         try:
             status[0] = single(cfg)
         except UserError as err:
             status[0] = _mistake(f"{err}{hint}")
+        except OmegaConfBaseException as err:
+            status[0] = _mistake(_one_line(err))
         except Exception:
             status[0] = _failed()
 
@@ -94,7 +97,7 @@ def _hydra(argv: list[str]) -> int:
             raise
         cause = err.__cause__ if isinstance(err.__cause__, UserError) else err
         if isinstance(err, HydraException | OmegaConfBaseException | UserError):
-            return _mistake(_explained(argv) or _one_line(cause))
+            return _mistake(unquoted(argv[1:]) or _explained(argv) or _one_line(cause))
         return _mistake(_foreign(err)) if _is_foreign(err) else _failed()
     finally:
         sys.argv = before
@@ -137,11 +140,33 @@ def _explained(argv: list[str]) -> str:
     from regimens.study.definition.composer import Composer, Source
     from regimens.study.definition.technique_values import lacking_value
 
-    source = Source("train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{CONF}"), ("schema", "structured://")))
+    source = Source("train", (f"file://{CONF}",))
     try:
         return lacking_value([one for one in argv[1:] if "=" in one and not one.startswith("-")], Composer(source))
     except UserError:
         return ""
+
+
+def unquoted(arguments: Sequence[str]) -> str:
+    """What is wrong with the first argument that Hydra cannot read, and how it is typed; "" where all can be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    from regimens.data.quoting import typed
+
+    parser, many = OverridesParser.create(), bool({"-m", "--multirun"} & set(arguments))
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or key.startswith("-"):
+            continue
+        try:
+            parsed = parser.parse_override(argument)
+            if many or not (parsed.is_choice_sweep() and key.startswith("data.")):
+                continue
+        except HydraException:
+            pass
+        return f"{argument} cannot be read: quote the value for Hydra and for the shell: {typed(key, value)}"
+    return ""
 
 
 def _is_foreign(error: BaseException) -> bool:

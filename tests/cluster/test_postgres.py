@@ -13,7 +13,7 @@ from tests.cluster.conftest import ROOT, Room, wait_for
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(1800)]
 
 LR = "optimizer.lr=tag(log,interval(0.0001,0.1))"
-HUNDRED = ("-m", "optimizer=adam,sgd", LR, "study.trials=20", "study.seeds=30", "probe.pause=0.2")
+HUNDRED = ("-m", "optimizer=adam,sgd", LR, "study.trials=20", "study.seeds=30", "advice.pause=0.2")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_a_hundred_trials_survive_the_death_of_both_servers(
     fake: Room, server: postgres.Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     peace = Room(tmp_path_factory.mktemp("peace"), script=fake.script)
-    peace.run(*HUNDRED, "probe.pause=0", "study.workers=2")
+    peace.run(*HUNDRED, "advice.pause=0", "study.workers=2")
     database = server.create("mlflow")
     with postgres.mlflow_server(database, fake.path / "artifacts") as (mlflow, uri):
         postgres.wait_for_mlflow(uri)
@@ -103,7 +103,7 @@ def test_the_next_run_delivers_what_an_earlier_one_had_to_leave(fake: Room, serv
 def test_a_database_that_stays_away_costs_one_line_and_the_command_resumes(
     fake: Room, server: postgres.Postgres
 ) -> None:
-    study = ("-m", "optimizer=adam,sgd", "study.seeds=10", "probe.pause=0.3", "study.workers=3",
+    study = ("-m", "optimizer=adam,sgd", "study.seeds=10", "advice.pause=0.3", "study.workers=3",
              f"study.storage={server.create('away')}", "study.storage_wait=2")  # fmt: skip
     process = fake.start(*study)
     wait_for(lambda: len(fake.trained) >= 3)

@@ -46,7 +46,7 @@ def test_a_study_on_two_nodes_survives_the_end_of_a_worker(room: Room, cluster: 
 def test_a_requeued_worker_comes_back_and_its_trial_is_not_blamed(fake: Room, cluster: dict[str, str]) -> None:
     fake.environment = cluster
     process = fake.start("-m", "optimizer=adam,sgd", "study.seeds=6", "study.workers=2", "study.retries=0",
-                         "probe.pause=1", "hydra/launcher=submitit_slurm")  # fmt: skip
+                         "advice.pause=1", "hydra/launcher=submitit_slurm")  # fmt: skip
     wait_for(lambda: len(fake.trained) >= 2 or process.poll() is not None)
     subprocess.run(["scontrol", "requeue", min(slurm.jobs(cluster))], env=cluster, check=True)
     output, _ = process.communicate(timeout=600)
@@ -57,7 +57,7 @@ def test_a_requeued_worker_comes_back_and_its_trial_is_not_blamed(fake: Room, cl
 
 def test_jobs_end_with_ctrl_c_but_outlive_a_killed_command(fake: Room, cluster: dict[str, str]) -> None:
     fake.environment = cluster
-    study = ("-m", "optimizer=adam,sgd", "study.seeds=20", "study.workers=2", "probe.pause=0.5")
+    study = ("-m", "optimizer=adam,sgd", "study.seeds=20", "study.workers=2", "advice.pause=0.5")
     process = fake.start(*study, "hydra/launcher=submitit_slurm")
     wait_for(lambda: len(fake.trained) >= 1)
     process.send_signal(signal.SIGINT)
@@ -76,7 +76,7 @@ def test_jobs_end_with_ctrl_c_but_outlive_a_killed_command(fake: Room, cluster: 
     assert len(set(fake.trained)) == len(fake.trained) == 40
 
 
-LONELY = ("-m", "optimizer=adam,sgd", "study.seeds=20", "study.workers=1", "probe.pause=1",
+LONELY = ("-m", "optimizer=adam,sgd", "study.seeds=20", "study.workers=1", "advice.pause=1",
           "hydra/launcher=submitit_slurm")  # fmt: skip
 
 

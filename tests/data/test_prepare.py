@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Npz
+from tests.data.conftest import Npz
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 import prepare

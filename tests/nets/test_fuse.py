@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.conftest import Train
 from torch import nn
 
 from regimens.core import terminal
@@ -14,6 +13,7 @@ from regimens.nets.fuse import fuse, seconds_saved
 from regimens.nets.mlp import MLP
 from regimens.nets.norm import BatchNorm, Norm
 from regimens.training.regularization import Regularization
+from tests.conftest import Train
 
 
 def trained(norm: Norm, dropout: float = 0.0) -> MLP:

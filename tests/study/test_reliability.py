@@ -44,7 +44,7 @@ def kill_repeatedly(room, kills, seed):
     moments = random.Random(seed)
     struck = 0
     for number in range(kills):
-        struck += killed(room, moments, "study=optimizers", f"study.workers={1 + number % 2}", "probe.pause=0.03")
+        struck += killed(room, moments, "study=optimizers", f"study.workers={1 + number % 2}", "advice.pause=0.03")
     room.run("study=optimizers")
     return struck
 
@@ -65,7 +65,7 @@ def killed(room, moments, *arguments):
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
 def test_an_adaptive_sampler_does_not_notice_that_its_command_was_killed(room, another_room, sampler):
     arguments = ("optimizer=sgd,adam", "scheduler=constant,exp", "tune=lr", f"study.sampler={sampler}",
-                 "study.trials=14", "study.seeds=1", "probe.pause=0.03")  # fmt: skip
+                 "study.trials=14", "study.seeds=1", "advice.pause=0.03")  # fmt: skip
     another_room.run(*arguments)
     moments = random.Random(1)
     assert sum(killed(room, moments, *arguments) for _ in range(8)) > 4
@@ -75,7 +75,7 @@ def test_an_adaptive_sampler_does_not_notice_that_its_command_was_killed(room, a
 
 
 def test_one_worker_killed_the_others_finish_and_its_trial_is_tried_again(room, tmp_path):
-    fault = f"probe.fault={{kind: kill once, phase: final, number: 1, mark: {tmp_path}/mark}}"
+    fault = f"advice.fault={{kind: kill once, phase: final, number: 1, mark: {tmp_path}/mark}}"
     output = room.run("study=optimizers", "study.workers=3", "study.trials=2", fault)
     assert "15 completed" in output and "worker" in output and "died" in output
     assert len(set(room.trained)) == len(room.trained) == 15
@@ -83,7 +83,7 @@ def test_one_worker_killed_the_others_finish_and_its_trial_is_tried_again(room, 
 
 def test_a_trial_that_kills_its_workers_is_given_up(room):
     output = room.run("optimizer=adam,sgd", "study.seeds=2", "study.workers=2",
-                      "probe.fault={kind: kill, phase: final, number: 1}", status=1)  # fmt: skip
+                      "advice.fault={kind: kill, phase: final, number: 1}", status=1)  # fmt: skip
     assert "2 completed, 2 killed" in output.splitlines()[-1]
     assert output.count("died") == 2 * 3
     errors = [trial["error"] for trial in room.table("adhoc")["trials"] if trial["status"] == "killed"]
@@ -91,7 +91,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(room):
 
 
 def test_two_commands_at_once_join_one_study(room, uninterrupted):
-    commands = [room.start("study=optimizers", f"study.workers={n}", "probe.pause=0.01") for n in (1, 2)]
+    commands = [room.start("study=optimizers", f"study.workers={n}", "advice.pause=0.01") for n in (1, 2)]
     for command in commands:
         assert command.wait(60) == 0, command.stdout.read()
     for command in commands:
@@ -106,7 +106,7 @@ def test_two_commands_at_once_join_one_study(room, uninterrupted):
     ("hang", "timeout", ("study.timeout=1.5",)),
 ])  # fmt: skip
 def test_a_bad_trial_is_recorded_as_what_it_was_and_the_study_goes_on(room, kind, status, options):
-    fault = f"probe.fault={{kind: {kind}, phase: final, number: 0}}"
+    fault = f"advice.fault={{kind: {kind}, phase: final, number: 0}}"
     output = room.run("optimizer=adam,sgd", "study.seeds=3", fault, *options, status=1)
     assert f"4 completed, 2 {status}" in output.splitlines()[-1]
     cells = room.table("adhoc")["cells"]
@@ -127,7 +127,7 @@ def test_a_diverged_trial_counts_in_the_budget_and_stops_nothing(room):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_ctrl_c_stops_within_five_seconds_and_says_how_to_resume(room, uninterrupted, workers):
-    process = room.start("study=optimizers", f"study.workers={workers}", "probe.pause=0.1")
+    process = room.start("study=optimizers", f"study.workers={workers}", "advice.pause=0.1")
     wait_for(lambda: len(room.trained) > 1)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -141,7 +141,7 @@ def test_ctrl_c_stops_within_five_seconds_and_says_how_to_resume(room, uninterru
 
 
 def test_workers_die_with_their_command(room):
-    process = room.start("study=optimizers", "study.workers=2", "probe.pause=5")
+    process = room.start("study=optimizers", "study.workers=2", "advice.pause=5")
     wait_for(lambda: len(list((room.path / "runs").glob("*/workers/*.log"))) == 2)
     time.sleep(1)
     workers = children(process.pid)

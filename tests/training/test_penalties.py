@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from regimens.core.errors import UserError
-from regimens.training.penalties import kernels, penalty, penalty_gradient_
 from regimens.training.regularization import Regularization
 
 
@@ -30,18 +29,6 @@ def test_value_and_gradient_on_all_kernels_and_nothing_else(l1: float, l2: float
         np.testing.assert_allclose(w.grad, l1 * np.sign(a) + 2 * l2 * a, rtol=1e-12)
     assert model[0].bias.grad is None
     assert model[1].weight.grad is None
-
-
-@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.01), (0.1, 0.01)])
-def test_gradient_in_closed_form_is_the_same(l1: float, l2: float) -> None:
-    model, x = net(), torch.randn(6, 4, dtype=torch.float64)
-    (model(x).square().sum() + penalty(kernels(model), l1, l2)).backward()
-    expected = [w.grad for w in kernels(model)]
-    model.zero_grad()
-    model(x).square().sum().backward()
-    penalty_gradient_(kernels(model), l1, l2)
-    for w, e in zip(kernels(model), expected, strict=True):
-        assert torch.allclose(w.grad, e, rtol=1e-12)
 
 
 def test_off_is_a_plain_zero() -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.conftest import Train
 from torch import Tensor, nn
 
 from regimens.core.errors import UserError
 from regimens.training import transfer
 from regimens.training.transfer import Autoencoder, FromA, NoTransfer, load_weights
+from tests.conftest import Train
 
 B = ("task=b", "transfer=from_a", "transfer.reuse=2", "test=true")
 TRAINED = "linear.weight"

@@ -16,6 +16,10 @@ class Pruned(Exception):  # noqa: N818 - it says what happened to the trial, and
     """Raised from an epoch callback: this trial is not worth finishing."""
 
 
+class MisnamedError(UserError):
+    """What is about to be trained is not what was named: code, data or weights changed after the trial was listed."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A suggestion to end a message with: the nearest known name, or all of them."""
     names = sorted(known)

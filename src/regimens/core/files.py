@@ -64,8 +64,8 @@ def sha256(path: Path) -> str:
     try:
         stat = path.stat()
         return _sha256(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a ValueError: a name with a zero byte
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @functools.lru_cache(maxsize=64)

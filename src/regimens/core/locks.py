@@ -47,12 +47,13 @@ class Lock:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the lock on `path` for the length of a `with` block."""
+def held(path: Path) -> Iterator[int]:
+    """Hold the lock on `path` for the length of a `with` block, which is given the open file's descriptor."""
     lock = Lock(path)
     lock.acquire()
     try:
-        yield
+        assert lock.descriptor is not None
+        yield lock.descriptor
     finally:
         lock.release()
 

@@ -15,25 +15,39 @@ PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "dvc
 @functools.cache
 def provenance() -> dict[str, Any]:
     """`code` (revision, dirty; None where there is no git repository), `versions` and `hardware`."""
-    # A copy of the tree, which `make study` runs another data set in, has no history: it is told where that lies.
-    root = Path(os.environ.get("REGIMENS_CODE_ROOT", Path(__file__).resolve().parents[3]))
-    return {"code": code(root), "versions": versions(), "hardware": hardware()}
+    return {"code": code(code_root()), "versions": versions(), "hardware": hardware()}
+
+
+def code_root() -> Path:
+    """The root of the repository that this code belongs to.
+
+    A copy of the tree, which `make study` runs another data set in, has no history: it is told where that lies.
+    """
+    return Path(os.environ.get("REGIMENS_CODE_ROOT", Path(__file__).resolve().parents[3]))
 
 
 # What a trial's numbers follow from, below src/regimens: the one list, which dvc.yaml names too (core as a whole).
 NUMBERS = ("data", "nets", "training", "trial", "core/build.py", "core/hashing.py", "core/result.py")
 
 
+@functools.cache
 def training_code() -> str:
-    """The SHA-256 of the code that a trial's numbers follow from, torch included: a change makes every study new."""
+    """The SHA-256 of the code that a trial's numbers follow from, torch included; a process that trains asks first."""
+    digest = hashlib.sha256(metadata.version("torch").encode())
+    for name, content in training_sources().items():
+        digest.update(f"{name}\0{content}\0".encode())
+    return digest.hexdigest()
+
+
+def training_sources() -> dict[str, str]:
+    """File below src/regimens -> SHA-256, for every file that a trial's numbers follow from."""
     package = Path(__file__).parents[1]
     files = [
-        path for name in NUMBERS for path in ((package / name).rglob("*.py") if "." not in name else [package / name])
+        path for name in NUMBERS for path in (package.glob(name) if "." in name else (package / name).rglob("*.py"))
     ]
-    digest = hashlib.sha256(metadata.version("torch").encode())
-    for path in sorted(files):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    return {
+        path.relative_to(package).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
+    }
 
 
 def code(root: Path) -> dict[str, Any]:
@@ -74,13 +88,13 @@ def hardware() -> dict[str, Any]:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "processor": processor(),
-        "cores": cores(),
+        "cores": usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "gpus": gpus,
     }
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

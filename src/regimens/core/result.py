@@ -28,6 +28,8 @@ class Result:
     regimen: dict[str, Any]
     regimen_hash: str
     choices: dict[str, str] = field(default_factory=dict)
+    #: what the trial is: `content` (regimen, seed, data, weights, engine) and `code`; see regimens.trial.identity
+    trial: dict[str, str] | None = None
     study: dict[str, Any] | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     history: dict[str, list[float | None]] = field(default_factory=dict)
@@ -44,6 +46,11 @@ class Result:
         """Plain JSON values; NaN and infinities become null, which is all that JSON can say of them."""
         return finite(vars(self))
 
+    @property
+    def never_acted(self) -> list[str]:
+        """The techniques that did nothing in this trial."""
+        return [str(entry["technique"]) for entry in self.acted.values() if not entry["acted"]]
+
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Result":
         """Raises ValueError where keys are missing or the schema is another one."""
@@ -55,6 +62,15 @@ class Result:
             return cls(**{key: value for key, value in raw.items() if key in known})
         except TypeError as err:
             raise ValueError(str(err)) from err
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one whose keys are dotted paths; what is in lists, and an empty mapping, stays as it is."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        path = f"{prefix}{key}"
+        flat |= flatten(item, f"{path}.") if isinstance(item, Mapping) and item else {path: item}
+    return flat
 
 
 def finite(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Raw examples as numpy arrays, and the checks that every data set passes before anything is trained on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +11,20 @@ from regimens.core.errors import DataError
 
 Array = npt.NDArray[Any]
 PARTS = ("train", "valid", "test")
+#: rounding of less than this part of a feature's spread is harmless
+HARMLESS = 1e-4
 
 
 @dataclass(frozen=True)
 class Arrays:
     """A data set as its source gives it.
 
-    `x_*` are (N, ...) arrays, uint8 for images and float32 otherwise; `y_*` are (N,) int64 class numbers from 0.
-    A part that the source does not have is None. `hashes` name what was read (file name -> sha256), `source` says in
-    words where it comes from (never a path of this machine), `maximum` is the largest value an input can take,
-    `feature_names` are the columns of a table (empty for others).
+    `x_*` are (N, ...) arrays, uint8 for images, otherwise float32 or, where that loses meaning, float64; `y_*` are (N,)
+    int64 class numbers from 0. A part that the source does not have is None. `hashes` name what was read (file name ->
+    sha256), `source` says in words where it comes from (never a path of this machine), `maximum` is the largest value
+    an input can take. `feature_names` are the columns of a table (empty for others), whose codes `x_*` hold where
+    `columns` (a tuple of `columns.Column`) says so. `groups` and `times`, (N,), are what a split must not divide, or
+    has to follow. `told` are sentences about what was found, `notes` warnings; both are said before training.
     """
 
     x_train: Array
@@ -35,6 +39,11 @@ class Arrays:
     hashes: Mapping[str, str] = field(default_factory=dict)
     maximum: float | None = None
     feature_names: tuple[str, ...] = ()
+    columns: tuple[Any, ...] = ()
+    groups: Array | None = None
+    times: Array | None = None
+    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def parts(self) -> dict[str, tuple[Array, Array]]:
         """The parts that exist, by name: train, valid, test."""
@@ -43,7 +52,7 @@ class Arrays:
 
 
 def inputs(values: Array, name: str) -> Array:
-    """`values` as uint8 (kept) or finite float32, at least two-dimensional.
+    """`values` as uint8 (kept), float32 (kept), or float64: finite, at least two-dimensional, and none beyond float32.
 
     Raises DataError for text, objects, complex numbers, dates, a vector, no features, NaN and infinity.
     """
@@ -53,30 +62,70 @@ def inputs(values: Array, name: str) -> Array:
         raise DataError(f"{name} has shape {values.shape}: give (examples, features) or (examples, height, width, ...)")
     if values.dtype == np.uint8:
         return values
+    small = values.dtype.kind == "b" or values.dtype.itemsize <= (2 if values.dtype.kind in "iu" else 4)
+    found = np.ascontiguousarray(values, dtype=np.float32 if small else np.float64)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
+        flat = values.reshape(len(values), -1)
+        off = (flat - flat[0]).astype(np.float64)
+        if (np.spacing(np.abs(flat.astype(np.float64))).max(axis=0) > HARMLESS * off.std(axis=0))[
+            off.any(axis=0)
+        ].any():
+            raise DataError(f"{name} holds whole numbers of more than 53 bits: take an offset off, or leave them out")
     with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(values, dtype=np.float32)
-    finite = np.isfinite(cast)
+        finite = np.isfinite(found.astype(np.float32, copy=False))
     if not finite.all():
-        row = int(np.argwhere(~finite)[0, 0])
+        place = np.argwhere(~finite)[0].tolist()
         count = int(finite.size - finite.sum())
-        raise DataError(f"{name} has {count} values that are NaN, infinite or beyond float32, the first in row {row}")
-    return cast
+        told = f"{count} values that are" if count > 1 else "a value that is"
+        raise DataError(
+            f"{name} has {told} NaN, infinite or beyond float32, the first in row {place[0] + 1} "
+            f"(at {place}, counted from 0): leave such examples out, or fill them in"
+        )
+    return found
+
+
+def narrowed(parts: Sequence[Array]) -> list[Array]:
+    """The parts of one data set, float64 turned into float32 where its rounding is no part of a feature's spread."""
+    if parts[0].dtype == np.uint8 or not len(parts[0]) or all(part.dtype != np.float64 for part in parts):
+        return list(parts)
+    flat = parts[0].reshape(len(parts[0]), -1)
+    chunks = np.array_split(flat, 1 + flat.shape[1] // 256, axis=1)
+    keep = any(_loses(rows, np.abs(rows - rows.astype(np.float32))) for rows in chunks)
+    wanted = np.float64 if keep else np.float32
+    return [part if part.dtype == np.uint8 else part.astype(wanted) for part in parts]
+
+
+def _loses(rows: Array, error: Array) -> bool:
+    """Whether rounding by `error` is more than HARMLESS of the standard deviation of some of (N, features) `rows`.
+
+    Rounding a constant loses nothing, and NaN stands for nothing.
+    """
+    known = ~np.isnan(rows)
+    first = np.take_along_axis(rows, known.argmax(axis=0)[None], axis=0)
+    off = np.where(known, rows - first, 0.0)
+    return bool(((np.where(known, error, 0.0).max(axis=0) > HARMLESS * off.std(axis=0)) & off.any(axis=0)).any())
 
 
 def labels(values: Array, name: str) -> Array:
     """`values` as (N,) int64 class numbers. Raises DataError for one-hot rows, fractions, NaN and negative numbers."""
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise DataError(f"{name} has shape {values.shape}: give one class number per example (one-hot: use argmax(1))")
+    values = column(values, name)
     if values.dtype.kind not in "buif":
-        raise DataError(f"{name} holds {values.dtype} values: give class numbers 0, 1, 2, ...")
+        raise DataError(f"{name} holds {values.dtype} values: give class numbers 0, 1, 2, ..., or words")
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.floor(values))).all():
         raise DataError(f"{name} holds NaN or fractions: give class numbers 0, 1, 2, ...")
     if values.size and (values.min() < 0 or values.max() >= 2**53):
         worst = values.min() if values.min() < 0 else values.max()
         raise DataError(f"{name} holds the label {worst:.0f}: class numbers start at 0 and have no gaps")
     return values.astype(np.int64)
+
+
+def column(values: Array, name: str) -> Array:
+    """`values` as one value for each example: (N,), or (N, 1) of these. Raises DataError for another shape."""
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"{name} has shape {values.shape}: give one class number per example (one-hot: use argmax(1))")
+    return values
 
 
 def check(arrays: Arrays, where: str) -> Arrays:
@@ -99,7 +148,10 @@ def check(arrays: Arrays, where: str) -> Arrays:
     for part, (_, y) in arrays.parts().items():
         unseen = np.setdiff1d(y, seen)
         if unseen.size:
-            raise DataError(f"{where}: the {part} set has label {unseen[0]}, which no training example has")
+            number = int(unseen[0])
+            name = arrays.class_names[number] if number < len(arrays.class_names) else number
+            told = f"{where}: the {part} set has label {name!r}, which no training example has"
+            raise DataError(f"{told}: give it training examples, or leave the class out")
     if len(seen) < arrays.n_classes:
         empty = int(np.setdiff1d(np.arange(min(arrays.n_classes, len(seen) + 1)), seen)[0])
         raise DataError(

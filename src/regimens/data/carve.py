@@ -5,14 +5,19 @@ from dataclasses import replace
 import numpy as np
 
 from regimens.core.errors import DataError
+from regimens.data import splitting
 from regimens.data.arrays import Arrays, check
+from regimens.data.quoting import one_line
 
 
-def carve(arrays: Arrays, n_valid: int | float, n_test: int | float, shuffle: int | None) -> Arrays:
+def carve(
+    arrays: Arrays, n_valid: int | float, n_test: int | float, shuffle: int | None, stratify: bool = False
+) -> Arrays:
     """`arrays` with all three parts: the first `n_valid` training examples validate, the last `n_test` test.
 
     A part that the source brings is kept as it is. Sizes are counts, or fractions of the training examples below 1.
-    `shuffle` seeds one shuffle before the cut (for files sorted by class), None keeps the order.
+    `shuffle` seeds one shuffle before the cut (for files sorted by class), None keeps the order. With `stratify`, each
+    part gets every class's share of the shuffled examples. `groups` and `times` of the arrays come before both.
     Raises DataError where a size is out of range, validation outnumbers training, or a class loses every example.
     """
     n = len(arrays.x_train)
@@ -24,24 +29,8 @@ def carve(arrays: Arrays, n_valid: int | float, n_test: int | float, shuffle: in
             if test
             else f"data.n_valid={n_valid} leaves nothing of the {n} training examples: give less"
         )
-    order = np.arange(n)
-    if shuffle is not None and valid + test:
-        # RandomState is frozen (NEP 19): the same order with every numpy
-        order = np.random.RandomState(shuffle).permutation(n)
-    x, y = arrays.x_train, arrays.y_train
-
-    def take(part: slice) -> tuple[np.ndarray, np.ndarray]:
-        return (x[part], y[part]) if shuffle is None else (x[order[part]], y[order[part]])
-
-    if valid:
-        x_valid, y_valid = take(slice(0, valid))
-        arrays = replace(arrays, x_valid=x_valid, y_valid=y_valid)
-    if test:
-        x_test, y_test = take(slice(n - test, n))
-        arrays = replace(arrays, x_test=x_test, y_test=y_test)
     if valid or test:
-        x_train, y_train = take(slice(valid, n - test))
-        arrays = replace(arrays, x_train=x_train, y_train=y_train)
+        arrays = _divided(arrays, valid, test, shuffle, stratify)
     assert arrays.x_valid is not None
     if len(arrays.x_valid) > len(arrays.x_train):
         raise DataError(
@@ -49,6 +38,55 @@ def carve(arrays: Arrays, n_valid: int | float, n_test: int | float, shuffle: in
             + (": give a smaller data.n_valid" if valid else ": give more training examples")
         )
     return check(arrays, "after the split")
+
+
+def _divided(arrays: Arrays, valid: int, test: int, shuffle: int | None, stratify: bool) -> Arrays:
+    x, y = arrays.x_train, arrays.y_train
+    parts = _rows(arrays, valid, test, shuffle, stratify)
+    _refuse_lost(arrays, parts, shuffle, stratify)
+    notes = (*arrays.notes, *splitting.rare(y, parts, arrays.class_names)) if stratify else arrays.notes
+    train, validation, testing = parts
+    arrays = replace(arrays, x_train=x[train], y_train=y[train], groups=None, times=None, notes=notes)
+    if valid:
+        arrays = replace(arrays, x_valid=x[validation], y_valid=y[validation])
+    return replace(arrays, x_test=x[testing], y_test=y[testing]) if test else arrays
+
+
+def _rows(arrays: Arrays, valid: int, test: int, shuffle: int | None, stratify: bool) -> splitting.Rows:
+    """The rows of each part."""
+    if arrays.groups is not None and arrays.times is not None:
+        raise DataError("data.group and data.time: give one of them, since each says how to split")
+    if arrays.times is not None:
+        return splitting.in_time(arrays.times, valid, test)
+    if arrays.groups is not None:
+        return splitting.grouped(arrays.groups, arrays.y_train, valid, test, shuffle or 0)
+    n = len(arrays.y_train)
+    # RandomState is frozen (NEP 19): the same order with every numpy
+    order = np.arange(n) if shuffle is None else np.random.RandomState(shuffle).permutation(n)
+    if stratify and shuffle is not None:
+        return splitting.stratified(order, arrays.y_train, valid, test)
+    return splitting.plain(order, valid, test)
+
+
+def _refuse_lost(arrays: Arrays, parts: splitting.Rows, shuffle: int | None, stratify: bool) -> None:
+    """Raise DataError where the split leaves no training example of a class, with all such classes and a way out."""
+    y = arrays.y_train
+    counts, kept = (np.bincount(labels, minlength=arrays.n_classes) for labels in (y, y[parts[0]]))
+    lost = [
+        f"{one_line(arrays.class_names[number])} ({counts[number]} {'example' if counts[number] == 1 else 'examples'})"
+        for number in np.flatnonzero((counts > 0) & (kept == 0))
+    ]
+    if not lost:
+        return
+    if arrays.times is not None or arrays.groups is not None:
+        out = "give a smaller data.n_valid and data.n_test"
+    else:
+        out = "shuffle with data.shuffle=0" if shuffle is None else "keep each class's share with ++data.stratify=true"
+    which = "class" if len(lost) == 1 else "classes"
+    raise DataError(
+        f"after the split no training example is left of {which} {', '.join(lost)}: {out}, or leave out or merge "
+        "what is too rare"
+    )
 
 
 def _count(size: int | float, n: int, key: str) -> int:

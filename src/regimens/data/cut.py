@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import DataError
-from regimens.data import scaling, task
+from regimens.data import encoding, inputs, task
 from regimens.data.arrays import PARTS, Array
+from regimens.data.columns import NUMBER, Column, restored
 from regimens.data.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -33,18 +34,26 @@ class Cut:
     scale: str
     #: the largest value that the source can hold, for `scale`
     maximum: Any
+    columns: tuple[Column, ...]
+    #: sentences to be said before training: what the source found, and warnings
+    said: tuple[str, ...]
     #: source, files, sizes, counts of each class, and the hash of all that names the examples
     manifest: dict[str, Any]
 
     @property
     def n_inputs(self) -> int:
         """Numbers of one example."""
-        return math.prod(self.examples["train"].shape[1:])
+        return self.encoder.width
 
     @property
     def n_outputs(self) -> int:
         """Logits of a network for the task."""
         return 1 if self.goal.binary else len(self.classes)
+
+    @cached_property
+    def encoder(self) -> encoding.Encoder | encoding.AsIs:
+        """What turns examples into features, fitted on the training set."""
+        return encoding.fit(self.columns, self.examples["train"])
 
     def split(self) -> "Split":
         """The tensors; the scaling is fitted on the training set for every task alike, so that what A learnt fits B."""
@@ -53,11 +62,11 @@ class Cut:
 
         from regimens.data.split import Split
 
-        scaled = scaling.fit(self.scale, self.examples["train"], self.maximum)
+        found = inputs.fit(self.scale, self.encoder, self.columns, self.examples["train"], self.maximum)
         tensors: dict[str, torch.Tensor] = {}
         for part in PARTS:
             x, (rows, labels) = self.examples[part], self.picked[part]
-            tensors[f"x_{part}"] = torch.from_numpy(scaled(x if len(rows) == len(x) else x[rows]))
+            tensors[f"x_{part}"] = torch.from_numpy(found.features(x if len(rows) == len(x) else x[rows]))
             tensors[f"y_{part}"] = torch.from_numpy(labels.astype(np.float32) if self.goal.binary else labels)
         return Split(
             **tensors,
@@ -67,7 +76,7 @@ class Cut:
             n_classes=len(self.classes),
             class_names=self.classes,
             manifest=self.manifest,
-            scaling=scaled,
+            inputs=found,
             feature_names=self.feature_names,
         )
 
@@ -96,19 +105,27 @@ def cut_out(
     kept: dict[str, Any] = {} if kind == "all" else {"b_classes": list(b_classes)}
     named = {
         "dataset": dataset,
-        **{key: found.manifest[key] for key in ("source", "files", "split")},
+        **{key: found.manifest[key] for key in ("source", "files", "split", "columns") if key in found.manifest},
         "scale": scale,
         "train_size": train_size,
         "task": {"kind": kind, **kept, **({"b_train": b_train} if kind == "b" else {})},
     }
+    # The same examples are the same data, whatever their file is called and wherever it lies.
+    content = {key: value for key, value in named.items() if key not in ("dataset", "source")}
+    content |= {"classes": classes, "features": list(found.manifest.get("feature_names", ()))}
     told = {
         **named,
-        "hash": hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest(),
+        "hash": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
         "sizes": {part: sum(count) for part, count in counts.items()},
         "class_counts": {part: dict(zip(classes, count, strict=True)) for part, count in counts.items()},
     }
     features = tuple(found.manifest.get("feature_names", ()))
-    return Cut(goal, examples, picked, classes, features, scale, found.manifest["maximum"], told)
+    columns = tuple(map(restored, found.manifest.get("columns", ()))) or tuple(
+        Column(name, NUMBER) for name in features
+    )
+    said = (*found.manifest.get("told", ()), *(f"warning: {note}" for note in found.manifest.get("notes", ())))
+    maximum = found.manifest["maximum"]
+    return Cut(goal, examples, picked, classes, features, scale, maximum, columns, said, told)
 
 
 def _pick(found: Prepared, goal: task.Task, train_size: int | None, b_train: int | None) -> tuple[Examples, Picked]:

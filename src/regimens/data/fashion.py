@@ -15,6 +15,7 @@ import numpy as np
 
 from regimens.core.errors import DataError
 from regimens.core.files import writing
+from regimens.core.locks import Lock
 from regimens.data.arrays import Array
 from regimens.data.download import Progress, fetch, gunzip
 
@@ -114,11 +115,9 @@ def _read(folder: Path, name: str, digest: str) -> bytes:
 
 def _download(folder: Path, mirrors: Sequence[str]) -> dict[str, bytes]:
     """The four files, fetched into `folder` by one process at a time. Raises Unavailable with a line per mirror."""
-    from filelock import FileLock
-
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        lock = Lock(folder / ".lock")
         lock.acquire()
     try:
         found: dict[str, bytes] = {}

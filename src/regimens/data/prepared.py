@@ -55,6 +55,10 @@ def describe(arrays: Arrays, dataset: str, key: str, split: Mapping[str, Any]) -
     }
     if arrays.feature_names:
         manifest["feature_names"] = list(arrays.feature_names)
+    if arrays.columns:
+        manifest["columns"] = [column.plain() for column in arrays.columns]
+    said = {"told": list(arrays.told), "notes": list(arrays.notes)}
+    manifest |= {key: sentences for key, sentences in said.items() if sentences}
     files["manifest.json"] = (json.dumps(manifest, indent=2) + "\n").encode()
     return files, Prepared(parts, manifest)
 

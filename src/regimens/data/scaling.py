@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regimens.core.errors import DataError
-from regimens.data.arrays import Array
+from regimens.data.arrays import Array, narrowed
 
 SCALES = ("unit", "standardize", "none")
 ROWS = 4096  # rows turned at a time: float64 in the middle never holds more than this
@@ -53,6 +53,8 @@ def fit(scale: str, x_train: Array, maximum: float | None) -> Scale:
     (PARITY.md section 9). none: cast only. Raises DataError for another name, and for unit without a maximum.
     """
     if scale == "none":
+        if x_train.dtype == np.float64 and narrowed([x_train])[0].dtype == np.float64:
+            raise DataError("data.scale=none rounds to float32, which loses what tells values apart: use standardize")
         return Scale(scale)
     if scale == "unit":
         if maximum is None and x_train.dtype == np.uint8:

@@ -2,10 +2,7 @@
 
 import functools
 import json
-import logging
-import zipfile
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +10,10 @@ import numpy as np
 
 from regimens.core.errors import DataError
 from regimens.core.files import sha256
-from regimens.data import fashion, table
-from regimens.data.arrays import Array, Arrays, check, inputs, labels
-
-log = logging.getLogger(__name__)
+from regimens.data import cells, fashion, folder, npz, table
+from regimens.data.arrays import Arrays, check
+from regimens.data.kinds import Reading
+from regimens.data.quoting import listed, mapped, typed
 
 _WHERE_NOT_WHAT = frozenset({"dir", "cache", "mirrors"})
 
@@ -54,48 +51,49 @@ def digits() -> Arrays:
     return Arrays(images, targets, None, None, None, None, 10, names, "scikit-learn's digits (UCI)", {}, 16.0)
 
 
-def arrays(path: str) -> Arrays:
+def arrays(path: str, names: Mapping[str, str] | str | None = None, group: str | None = None) -> Arrays:
     """The user's own .npz: X_train (N, ...), y_train (N,), and X_valid/y_valid, X_test/y_test, class_names if present.
 
+    `names` says under which other names they lie, `group` names an array of groups that no split divides.
     Raises DataError for a file that cannot be read, pickled objects, and whatever `arrays.check` finds.
     """
-    found = read_npz(Path(path))
-    values: dict[str, Any] = {}
-    for part in ("train", "valid", "test"):
-        x, y = f"X_{part}", f"y_{part}"
-        if (x in found) != (y in found) or (part == "train" and x not in found):
-            missing = y if x in found else x
-            raise DataError(f"{path} has no {missing}: it holds {', '.join(sorted(found)) or 'nothing'}")
-        values[f"x_{part}"] = inputs(found[x], f"{path}: {x}") if x in found else None
-        values[f"y_{part}"] = labels(found[y], f"{path}: {y}") if y in found else None
-    y_train = values["y_train"]
-    n_classes = int(y_train.max()) + 1 if y_train.size else 0
-    names = tuple(str(name) for name in found["class_names"]) if "class_names" in found else None
-    names = names or tuple(str(number) for number in range(min(n_classes, 1 + len(np.unique(y_train)))))
-    n_classes = max(n_classes, len(names))
-    digest = {Path(path).name: sha256(Path(path))}
-    return check(Arrays(**values, n_classes=n_classes, class_names=names, source=Path(path).name, hashes=digest), path)
+    return npz.load(_given(path, "data.path", "a file"), mapped(names, "data.names"), group)
 
 
-def csv(path: str, target: str, drop: Sequence[str] = (), separator: str = ",") -> Arrays:
-    """A table with a header: column `target` holds the labels, every other column but `drop` is a numeric feature.
+def csv(
+    path: str,
+    target: str,
+    drop: Sequence[str] | str = (),
+    separator: str = "auto",
+    decimal: str = "auto",
+    encoding: str = "auto",
+    types: Mapping[str, str] | str | None = None,
+    missing: Sequence[str] | str = (),
+    group: str | None = None,
+    time: str | None = None,
+) -> Arrays:
+    """A table with a header: column `target` holds the labels, every other column but `drop` is a feature.
 
-    Labels are numbers or words; each value is a class. Raises DataError for a missing file or column, a feature that
-    is empty or no number, labels that are quantities, and whatever `arrays.check` finds.
+    How cells are read is found, unless it is said: `types` of columns (number, boolean, word, date, or a date's
+    format), words that are `missing`. `group` and `time` name columns to split by. Raises DataError for a missing file
+    or column, columns that cannot be used, labels that are quantities, and whatever `arrays.check` finds.
     """
-    rows = table.read(path, separator)
-    y, names = table.classes(table.column(rows, str(target), path), path)
-    for name in drop:
-        table.column(rows, str(name), path)
-    features = rows.drop(columns=[str(target), *map(str, drop)])
-    for name in table.counters(features):
-        log.warning("%s: column %r only numbers the rows; leave it out with data.drop=[%s]", path, name, name)
-    x = table.features(features, path)
-    found = Arrays(
-        x, y, None, None, None, None, len(names), names, Path(path).name, {Path(path).name: sha256(Path(path))},
-        feature_names=tuple(features.columns),
-    )  # fmt: skip
-    return check(found, path)
+    place = _given(path, "data.path", "a file")
+    found = cells.read(place, str(separator), str(encoding))
+    if target is None or str(target) == "???":
+        names = [str(name) for name in found.table.columns]
+        raise DataError(f"data.target is missing: say which column holds the labels of {path}, as in "
+                        f"{typed('data.target', names[-1])}; its columns are {table.some(names)}")  # fmt: skip
+    reading = Reading(mapped(types, "data.types"), str(decimal), listed(missing, "data.missing"))
+    columns = (None if name is None else str(name) for name in (group, time))
+    return check(table.load(found, place, str(target), listed(drop, "data.drop"), reading, *columns), path)
+
+
+def _given(path: object, key: str, what: str) -> Path:
+    """`path` as a path. Raises DataError where the user has yet to give it."""
+    if path is None or str(path) in ("", "???"):
+        raise DataError(f"{key} is missing: give {what}, as in {key}=my.csv")
+    return Path(str(path))
 
 
 def identity(source: Callable[[], Arrays]) -> str | None:
@@ -113,23 +111,7 @@ def identity(source: Callable[[], Arrays]) -> str | None:
     if "<" in name:
         return None
     told: dict[str, Any] = {key: value for key, value in sorted(keywords.items()) if key not in _WHERE_NOT_WHAT}
-    if told.get("path"):
-        told["path"] = sha256(Path(told["path"]))
+    if told.get("path") is not None:
+        place = _given(told["path"], "data.path", "a file")
+        told["path"] = folder.digest(place) if place.is_dir() else sha256(place)
     return json.dumps([name, told], default=repr)
-
-
-def read_npz(path: Path) -> dict[str, Array]:
-    """Every array of an .npz, none of it unpickled."""
-    try:
-        if not path.is_file():
-            raise FileNotFoundError(2, "no such file")
-        if not zipfile.is_zipfile(path):
-            raise ValueError
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
-        pickled = "allow_pickle" in str(error)
-        reason = "it holds pickled objects, which are never loaded" if pickled else "it is damaged, or not an .npz"
-        raise DataError(f"cannot read {path}: {reason}: write it again with numpy.savez") from error

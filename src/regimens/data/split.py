@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from regimens.data.scaling import Scale
+    from regimens.data.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Split:
     """Inputs are (N, n_inputs) float32; labels (N,) int64, or (N,) float32 of 0 and 1 where `binary`.
 
     `n_outputs` is the number of logits (1 where binary), `class_names` the task's classes in the order of their labels.
-    `scaling` is what turned raw inputs into these, where anything did; `feature_names` are the columns of a table.
+    `inputs` is what turned raw inputs into these, where anything did; `feature_names` are the columns of a table.
     `manifest` is plain data for a result's provenance: its "hash" identifies data, split, scaling and task.
     """
 
@@ -31,5 +31,5 @@ class Split:
     n_classes: int
     class_names: tuple[str, ...]
     manifest: Mapping[str, Any]
-    scaling: "Scale | None" = None
+    inputs: "Inputs | None" = None
     feature_names: tuple[str, ...] = ()

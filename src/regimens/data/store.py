@@ -4,10 +4,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import DataError
+from regimens.core.locks import held
 from regimens.data import prepared
 from regimens.data.arrays import Arrays, check
 from regimens.data.carve import carve
@@ -19,10 +21,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPLIT_KEYS = ("scale", "n_valid", "n_test", "shuffle", "train_size")
+SPLIT_KEYS = ("scale", "n_valid", "n_test", "shuffle", "stratify", "train_size")
 """Keys of a conf/data node that say how to split and scale; the others are the source's own."""
 
 Source = Callable[[], Arrays]
+
+
+@dataclass(frozen=True)
+class How:
+    """How examples are split, see `carve.carve`."""
+
+    n_valid: int | float
+    n_test: int | float
+    shuffle: int | None
+    stratify: bool
+
+    def told(self) -> dict[str, Any]:
+        """It in plain data; what is not stratified is named as before there was a choice."""
+        return {key: value for key, value in asdict(self).items() if key != "stratify" or value}
 
 
 def prepare(
@@ -33,13 +49,15 @@ def prepare(
     n_valid: int | float,
     n_test: int | float = 0.2,
     shuffle: int | None = None,
+    stratify: bool = False,
 ) -> Path:
     """Split what `source` gives and write it to `directory`/`dataset` with its manifest; returns that folder.
 
     See `carve.carve` for the sizes. Raises DataError where the data cannot be had, is not sound, or cannot be written.
     """
     folder = Path(directory) / dataset
-    files, _ = _make(source, dataset, _key(source, n_valid, n_test, shuffle), n_valid, n_test, shuffle)
+    how = How(n_valid, n_test, shuffle, stratify)
+    files, _ = _make(source, dataset, _key(source, how), how)
     prepared.save(files, folder)
     return folder
 
@@ -58,6 +76,7 @@ def cut(
     n_valid: int | float,
     n_test: int | float = 0.2,
     shuffle: int | None = None,
+    stratify: bool = False,
     train_size: int | None = None,
     kind: str = "all",
     b_classes: Sequence[int] = (5, 6),
@@ -69,32 +88,28 @@ def cut(
     prepared beside them, by one process at a time, or in memory where `directory` cannot be written. See `cut.cut_out`.
     Raises DataError where the data cannot be had, is not sound, or the cut leaves a class without examples.
     """
-    found = _find(source, dataset, Path(directory), n_valid, n_test, shuffle)
+    found = _find(source, dataset, Path(directory), How(n_valid, n_test, shuffle, stratify))
     return cut_out(found, dataset, scale, train_size, kind, b_classes, b_train)
 
 
-def _find(
-    source: Source, dataset: str, directory: Path, n_valid: int | float, n_test: int | float, shuffle: int | None
-) -> prepared.Prepared:
+def _find(source: Source, dataset: str, directory: Path, how: How) -> prepared.Prepared:
     """The prepared split: as the prepare stage left it, else from a folder of its own, made here if need be.
 
     The prepare stage's folder is an output of DVC's, so only that stage writes it.
     """
-    from filelock import FileLock
-
-    key = _key(source, n_valid, n_test, shuffle)
+    key = _key(source, how)
     if key is None:
-        return _make(source, dataset, None, n_valid, n_test, shuffle)[1]
+        return _make(source, dataset, None, how)[1]
     own = directory / f"{dataset}-{key[:12]}"
     if (found := _sound(directory / dataset, key) or _sound(own, key)) is not None:
         return found
     if not prepared.writable(directory):
         log.warning("%s cannot be written: the data is prepared in memory, again for every trial", directory)
-        return _make(source, dataset, key, n_valid, n_test, shuffle)[1]
-    with FileLock(directory / f".{own.name}.lock"):
+        return _make(source, dataset, key, how)[1]
+    with held(directory / f".{own.name}.lock"):
         if (found := _sound(own, key)) is not None:  # made while this process waited
             return found
-        files, made = _make(source, dataset, key, n_valid, n_test, shuffle)
+        files, made = _make(source, dataset, key, how)
         prepared.save(files, own)
     return made
 
@@ -107,17 +122,15 @@ def _sound(folder: Path, key: str) -> prepared.Prepared | None:
         return None
 
 
-def _make(
-    source: Source, dataset: str, key: str | None, n_valid: int | float, n_test: int | float, shuffle: int | None
-) -> tuple[dict[str, bytes], prepared.Prepared]:
-    arrays = carve(check(source(), dataset), n_valid, n_test, shuffle)
-    split = {"n_valid": n_valid, "n_test": n_test, "shuffle": shuffle}
-    return prepared.describe(arrays, dataset, key or "", split)
+def _make(source: Source, dataset: str, key: str | None, how: How) -> tuple[dict[str, bytes], prepared.Prepared]:
+    arrays = carve(check(source(), dataset), **asdict(how))
+    return prepared.describe(arrays, dataset, key or "", how.told())
 
 
-def _key(source: Source, n_valid: int | float, n_test: int | float, shuffle: int | None) -> str | None:
+def _key(source: Source, how: How) -> str | None:
     """A SHA-256 that names the source and the split; None where the source cannot be named."""
     told = identity(source)
     if told is None:
         return None
-    return hashlib.sha256(json.dumps([prepared.SCHEMA, told, n_valid, n_test, shuffle]).encode()).hexdigest()
+    named = [prepared.SCHEMA, told, *how.told().values()]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()

@@ -1,119 +1,187 @@
-"""Tables: a .csv with a header as numeric features with names, and a column of labels as numbered classes."""
+"""Tables: a file with a header as columns of features, a column of labels, and what is to be said about them."""
 
-import warnings
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from regimens.core.errors import DataError
-from regimens.data.arrays import Array, inputs
+from regimens.core.files import sha256
+from regimens.data import cells, encoding, kinds, labels, leaks, numerals
+from regimens.data.arrays import Array, Arrays, narrowed
+from regimens.data.columns import BOOLEAN, DATE, NUMBER, WORD, Column, code
+from regimens.data.kinds import Reading
+from regimens.data.quoting import one_line, typed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = {";": "data.separator=';'", "\t": "data.separator='\\t'", "|": "data.separator='|'"}
+SHOWN = 8  # names in a line before "and more"
 
 
-def read(path: str | Path, separator: str = ",") -> "pd.DataFrame":
-    """The rows of a .csv whose first line names the columns, the names as text.
+def load(found: cells.Cells, path: Path, target: str, drop: Sequence[str], reading: Reading,
+         group: str | None, time: str | None) -> Arrays:  # fmt: skip
+    """The table as Arrays without a split: codes of its features, classes, and what was found.
 
-    Raises DataError for a file that cannot be read, has no rows, another separator, or more cells than names.
+    Raises DataError for a column that is not there, labels that are none, and, all in one line, for every column that
+    cannot be used.
     """
-    import pandas as pd
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            tab = separator.replace("\\t", "\t")
-            table = pd.read_csv(path, sep=tab, index_col=False, skipinitialspace=True, low_memory=False)
-    except UnicodeDecodeError as error:
-        raise DataError(f"cannot read {path}: it is not UTF-8 text: save it as UTF-8") from error
-    except pd.errors.ParserWarning as error:
-        raise DataError(f"{path}: its rows have more cells than its first line has names: name every column") from error
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"cannot read {path}: {str(error).strip().splitlines()[0]}") from error
-    table.columns = table.columns.map(str)
-    if table.shape[1] == 1 and (other := next((one for one in SEPARATORS if one in table.columns[0]), None)):
-        raise DataError(f"{path} has one column, {table.columns[0][:40]!r}: try {SEPARATORS[other]}")
-    if table.empty:
-        raise DataError(f"{path} has no rows below its header")
-    return table
-
-
-def column(table: "pd.DataFrame", name: str, path: str | Path) -> "pd.Series":
-    """One column. Raises DataError with the names that there are."""
-    if name in table.columns:
-        return table[name]
-    known = ", ".join(table.columns[:20]) + (", ..." if table.shape[1] > 20 else "")
-    headless = "" if any(map(_is_word, table.columns)) else " (the first line has to name the columns)"
-    raise DataError(f"{path} has no column {name!r}: its columns are {known}{headless}")
-
-
-def features(table: "pd.DataFrame", path: str | Path) -> Array:
-    """Every column as numbers, (rows, columns) float32.
-
-    Raises DataError for a cell that is empty, no number, or beyond float32, with the column, the row and the way out.
-    """
-    from pandas.api.types import is_numeric_dtype
-
-    if not table.shape[1]:
+    table = kinds.blanked(found.table, reading.missing)
+    named = [*drop, *(name for name in (target, group, time) if name is not None)]
+    check_names(table.columns, named, path)
+    answers = labels.classes(table[target], path, reading.types.get(target))
+    apart = {target, *drop, *(name for name in (group, time) if name)}
+    features = table[[name for name in table.columns if name not in apart]]
+    if not features.shape[1]:
         raise DataError(f"{path} has no column besides the labels: nothing to learn from")
-    for name, values in table.items():
-        leave = f"or leave the column out with data.drop=[{name}]"
-        if (gaps := values.isna()).any():
-            where = f"in row {int(gaps.to_numpy().argmax()) + 1}" + (
-                f" and {int(gaps.sum()) - 1} more" if gaps.sum() > 1 else ""
-            )
-            raise DataError(f"{path}: column {name!r} is empty {where}: fill it in, {leave}")
-        if not is_numeric_dtype(values):
-            row = next(row for row, cell in enumerate(values) if _is_word(cell))
-            told = f"holds {str(values.iloc[row])[:30]!r} in row {row + 1}"
-            raise DataError(f"{path}: column {name!r} {told}: encode it as numbers, {leave}")
-    return inputs(table.to_numpy(), str(path))
+    types = {name: kind for name, kind in reading.types.items() if name not in apart or name not in table}
+    columns, problems = kinds.find(features, replace(reading, types=types))
+    values, notes = {}, dict[str, str]()
+    for column in columns:
+        coded = code(column, features[column.name])
+        if coded.problems:
+            problems[column.name] = coded.problems[0]
+        elif note := leaks.numbering(column, coded.values) or leaks.answering(features[column.name], answers.y):
+            notes[column.name] = note
+        values[column.name] = coded.values
+    if problems:
+        raise DataError(_unusable(path, problems, notes, drop))
+    (x,) = narrowed([np.column_stack([values[column.name] for column in columns])])
+    return Arrays(
+        x, answers.y, None, None, None, None, len(answers.names), answers.names, path.name, {path.name: sha256(path)},
+        feature_names=tuple(column.name for column in columns),
+        columns=tuple(columns) if encoding.needed(columns) or _otherwise(columns) else (),
+        groups=None if group is None else _codes(table[group], path),
+        times=None if time is None else _times(table, time, path, reading),
+        told=_told(columns, values, answers, target, path),
+        notes=(*(f"{path.name}: {note}" for note in found.notes), *answers.notes, *_warnings(path.name, notes, drop)),
+    )  # fmt: skip
 
 
-def counters(table: "pd.DataFrame") -> list[str]:
-    """The columns that do nothing but number the rows: what they would teach is the order of the file."""
-    from pandas.api.types import is_integer_dtype
+def check_names(known: Iterable[str], names: Iterable[str], path: Path) -> None:
+    """Raise DataError where a name is no column, with all such names and those that there are."""
+    known = list(known)
+    missing = [name for name in dict.fromkeys(names) if name not in known]
+    if not missing:
+        return
+    told = f"{path} has no column {', '.join(map(repr, missing))}: its columns are {some(known)}"
+    if all(numerals.as_decimal(name) is not None for name in known):
+        told += " (the first line has to name the columns)"
+    elif len(known) == 1 and (cut := next((one for one in ("\t", ";", "|", ",", " ") if one in known[0]), None)):
+        told = f"{path} has one column, {known[0][:40]!r}: try {typed('data.separator', cells.escaped(cut))}"
+    elif close := difflib.get_close_matches(missing[0].lower(), [name.lower() for name in known], 1):
+        told += f"; did you mean {next(name for name in known if name.lower() == close[0])!r}?"
+    raise DataError(told)
 
-    return [str(name) for name, values in table.items() if is_integer_dtype(values) and (values.diff()[1:] == 1).all()]
 
+def select(table: "pd.DataFrame", columns: Sequence[Column], path: str) -> tuple[Array, list[str]]:
+    """The (N, columns) codes of the columns that a network was trained on, in its order, and notes on unknown words.
 
-def classes(answers: "pd.Series", path: str | Path) -> tuple[Array, tuple[str, ...]]:
-    """Labels as (rows,) int64 class numbers, and the classes' names: numbers in their order, words in the alphabet's.
-
-    Raises DataError for an empty cell, and for numbers that are quantities rather than classes.
+    Raises DataError, in one line, for every column that is missing, or holds what training would have refused.
     """
-    from pandas.api.types import is_float_dtype, is_numeric_dtype
-
-    told = f"{path}: column {answers.name!r}"
-    if (gaps := answers.isna()).any():
-        raise DataError(f"{told} is empty in row {int(gaps.to_numpy().argmax()) + 1}: every row needs its label")
-    quantity = "these are quantities, and only classes can be learnt: give labels, or cut them into ranges"
-    if is_float_dtype(answers):
-        if not (answers == np.floor(answers)).all():
-            raise DataError(f"{told} holds fractions: {quantity}")
-        answers = answers.astype(np.int64)
-    values = answers.to_numpy() if is_numeric_dtype(answers) else answers.astype(str).to_numpy(dtype=str)
-    found, y = np.unique(values, return_inverse=True)
-    if len(found) > max(2, len(y) // 2):
-        kind = quantity if is_numeric_dtype(answers) else "that is a name for each row and no class: choose data.target"
-        raise DataError(f"{told} has {len(found)} different values in {len(y)} rows: {kind}")
-    return y.astype(np.int64), tuple(str(name) for name in found)
+    missing = [column.name for column in columns if column.name not in table.columns]
+    if missing:
+        names = [str(name) for name in table.columns]
+        raise DataError(f"{path} has no column {', '.join(map(repr, missing))}: its columns are {some(names)}")
+    coded = {column.name: code(column, table[column.name]) for column in columns}
+    problems = [f"column {name!r} {one.problems[0]}" for name, one in coded.items() if one.problems]
+    if problems:
+        raise DataError(f"{path}: {'; '.join(problems)}: give what the network was trained on")
+    notes = [f"{path}: column {name!r} {note}" for name, one in coded.items() for note in one.notes]
+    return np.column_stack([one.values for one in coded.values()]), notes
 
 
-def select(table: "pd.DataFrame", names: Sequence[str], path: str | Path) -> "pd.DataFrame":
-    """The columns `names`, in that order; others are left out. Raises DataError where one is missing."""
-    for name in names:
-        column(table, name, path)
-    return table[list(names)]
+def numeric(table: "pd.DataFrame", target: str | None, path: str) -> list[Column]:
+    """The columns of a table for a network that was trained on arrays: all but `target`, in order.
+
+    Raises DataError for all that hold anything but numbers, or gaps.
+    """
+    columns, problems = kinds.find(table[[name for name in table.columns if name != target]], Reading())
+    odd = [*problems, *(column.name for column in columns if column.kind not in (NUMBER, BOOLEAN) or column.gaps)]
+    if odd:
+        raise DataError(
+            f"{path}: column {', '.join(map(repr, odd))} is not all numbers, on which the network was trained"
+        )
+    return columns
 
 
-def _is_word(cell: object) -> bool:
-    try:
-        float(str(cell))
-    except ValueError:
-        return True
-    return False
+def some(names: Sequence[str]) -> str:
+    """Names in a line, the first twenty."""
+    return one_line(", ".join(names[:20])) + (", ..." if len(names) > 20 else "")
+
+
+def _otherwise(columns: Sequence[Column]) -> bool:
+    """Whether a column is not read as Python reads numbers, so that prediction has to know."""
+    return any(column.kind != NUMBER or column.mark != "." or column.grouped for column in columns)
+
+
+def _unusable(path: Path, problems: Mapping[str, str], notes: Mapping[str, str], drop: Sequence[str]) -> str:
+    told = [f"column {name!r} {problem}" for name, problem in (*problems.items(), *notes.items())]
+    names = [*drop, *problems, *notes]
+    mend = "mend it" if len(told) == 1 else "mend them"
+    return f"{path}: {'; '.join(told)}: {mend}, or leave out what is no feature with {typed('data.drop', names)}"
+
+
+def _warnings(path: str, notes: Mapping[str, str], drop: Sequence[str]) -> list[str]:
+    if not notes:
+        return []
+    told = [f"{path}: column {name!r} {note}" for name, note in notes.items()]
+    return [*told, f"leave such columns out with {typed('data.drop', [*drop, *notes])}"]
+
+
+def _codes(cells: "pd.Series", path: Path) -> Array:
+    """Groups as (N,) numbers; every row needs one."""
+    from regimens.data.columns import as_texts, where
+
+    texts, problem = as_texts(cells)
+    gaps = np.flatnonzero(texts == "")
+    if problem or len(gaps):
+        raise DataError(
+            f"{path}: column {cells.name!r} {problem or f'is empty in {where(gaps)}'}: every row needs its group"
+        )
+    return np.unique(texts.to_numpy(dtype=str), return_inverse=True)[1]
+
+
+def _times(table: "pd.DataFrame", name: str, path: Path, reading: Reading) -> Array:
+    """Times as (N,) numbers: dates, or numbers that grow with time."""
+    types = {name: reading.types[name]} if name in reading.types else {}
+    columns, problems = kinds.find(table[[name]], replace(reading, types=types))
+    if columns and columns[0].kind in (NUMBER, DATE):
+        coded = code(replace(columns[0], gaps=False), table[name])
+        if not coded.problems:
+            return coded.values
+        problems[name] = coded.problems[0]
+    told = problems.get(name, f"holds words, such as {str(table[name].iloc[0])[:30]!r}")
+    raise DataError(f"{path}: data.time: column {name!r} {told}: give dates, or numbers that grow with time")
+
+
+def _told(columns: Sequence[Column], values: Mapping[str, Array], answers: labels.Labels, target: str,
+          path: Path) -> tuple[str, ...]:  # fmt: skip
+    """A few lines about what was found: the classes, and the columns of each kind."""
+    lines = [f"{path.name}: {len(answers.y)} rows; {target!r} has {len(answers.names)} classes: {_few(answers.names)}"]
+    for kind, title in ((NUMBER, "numbers"), (BOOLEAN, "truth values"), (WORD, "words"), (DATE, "dates")):
+        names = [_shown(column, values[column.name]) for column in columns if column.kind == kind]
+        if names:
+            lines.append(f"  {title}: {_few(names)}")
+    if any(column.gaps and column.kind != WORD for column in columns):
+        lines.append("  gaps are filled with the median of the training rows, and marked by a feature of their own")
+    return tuple(lines)
+
+
+def _shown(column: Column, values: Array) -> str:
+    about = []
+    if column.kind == WORD:
+        about.append(f"{len(column.words)} words")
+    if column.mark == "," and column.kind == NUMBER:
+        about.append("decimal comma")
+    if gaps := int(np.isnan(values).sum()):
+        about.append("1 gap" if gaps == 1 else f"{gaps} gaps")
+    return column.name + (f" ({', '.join(about)})" if about else "")
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return one_line(", ".join(names[:SHOWN])) + more

@@ -12,6 +12,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regimens.core.errors import UserError
+from regimens.data.columns import example
 from regimens.inference import predict
 
 if TYPE_CHECKING:
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from regimens.data.arrays import Array
 
 FILES = ("config.yaml", "inputs.safetensors", "final.safetensors")
-PACKAGES = ("hydra-core", "numpy", "omegaconf", "pandas", "safetensors", "torch")
+PACKAGES = ("hydra-core", "numpy", "omegaconf", "pandas", "safetensors", "scikit-learn", "torch")
+
+log = logging.getLogger(__name__)
 
 
 class Served:
@@ -32,16 +36,51 @@ class Served:
         self.model = model
 
     def predict(self, inputs: Any, params: dict[str, Any] | None = None) -> "pd.DataFrame":
-        """One row for each of `inputs`: (N, features) numbers, or a table with the columns of training.
+        """One row for each of `inputs`: a table with the columns of training, or (N, ...) numbers.
 
-        Columns are `class`, and a probability `p(name)` for each class. Raises UserError as `Model.probabilities`.
+        Columns are `class`, and a probability `p(name)` for each class. Raises MlflowException, which a server answers
+        with status 400, for whatever `Model.codes` and `Model.probabilities` refuse.
         """
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+        try:
+            x, warnings = self._raw(inputs)
+            answer = _answer(self.model.classes, self.model.probabilities(x))
+        except UserError as error:
+            raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
+        for sentence in (*warnings, *self.model.warnings(x)):
+            log.warning("%s", sentence)
+        return answer
+
+    def _raw(self, inputs: Any) -> "tuple[Array, list[str]]":
+        """Inputs as MLflow hands them on: a frame, records, columns by name, or arrays and nested lists."""
         import numpy as np
         import pandas as pd
 
-        names = list(self.model.features)
-        rows = inputs[names] if isinstance(inputs, pd.DataFrame) and names else inputs
-        return _answer(self.model.classes, self.model.probabilities(np.asarray(rows, dtype=np.float32)))
+        where = "the request"
+        try:
+            if isinstance(inputs, dict):
+                inputs = pd.DataFrame({name: np.atleast_1d(values).tolist() for name, values in inputs.items()})
+            elif isinstance(inputs, list) and inputs and all(isinstance(row, dict) for row in inputs):
+                inputs = pd.DataFrame(inputs)
+            x = None if isinstance(inputs, pd.DataFrame) else np.asarray(inputs)
+        except ValueError as error:
+            raise UserError(f"{where} has rows or columns of different lengths") from error
+        names = self.model.inputs.names
+        if x is not None and names:
+            if x.ndim != 2 or x.shape[1] != len(names):
+                raise UserError(f"{where} has inputs of shape {x.shape}: give the columns {', '.join(names)}")
+            inputs = pd.DataFrame(x, columns=names)
+        if names:
+            return self.model.codes(inputs.reset_index(drop=True), where)
+        x = inputs.to_numpy() if x is None else x
+        return (x.astype(np.float64) if x.dtype == object and _are_numbers(x) else x), []
+
+
+def _are_numbers(x: "Array") -> bool:
+    """Whether an array of objects holds nothing but numbers, as JSON does where integers and floats are mixed."""
+    return all(isinstance(value, int | float) or value is None for value in x.ravel().tolist())
 
 
 def _answer(classes: tuple[str, ...], probabilities: "Array") -> "pd.DataFrame":
@@ -70,7 +109,6 @@ def package(directory: Path, target: Path, description: "Description") -> None:
     logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # it says what it is about to do
     known = predict.interface(directory)
     predict.check_weights(directory)
-    example = _example(known)
     with tempfile.TemporaryDirectory() as scratch:
         files = Path(scratch) / "run"
         files.mkdir()
@@ -82,26 +120,34 @@ def package(directory: Path, target: Path, description: "Description") -> None:
             data_path=str(files),
             code_paths=[str(Path(__file__).parents[1])],
             mlflow_model=description,
-            signature=_signature(known, example),
-            input_example=example,
+            signature=_signature(known),
+            input_example=_example(known),
+            metadata={"inputs": known.inputs.plain()},
             pip_requirements=[f"{name}=={_version(name)}" for name in PACKAGES],
         )
 
 
 def _example(known: predict.Interface) -> Any:
-    """One row of the right shape: the training means where they are known, otherwise zeros; nobody's real data."""
+    """One row of the right shape, made of what is in the middle of training's ranges; nobody's real data."""
     import numpy as np
     import pandas as pd
 
-    row = np.zeros((1, known.n_inputs)) if known.scale.mean is None else known.scale.mean.reshape(1, -1)
-    return pd.DataFrame(row, columns=list(known.features)) if known.features else row
+    middle = (known.inputs.ranges.low + known.inputs.ranges.high) / 2
+    if not known.inputs.columns:
+        return np.full((1, *known.inputs.shape), middle.mean().round())
+    columns = zip(known.inputs.columns, middle, strict=True)
+    return pd.DataFrame({column.name: [example(column, value)] for column, value in columns})
 
 
-def _signature(known: predict.Interface, example: Any) -> "ModelSignature":
+def _signature(known: predict.Interface) -> "ModelSignature":
+    """What is answered. Inputs have no schema, since MLflow's acts before we see them: it refuses whole numbers where
+    training had fractions (pandas calls them int64), and cuts fractions where training had whole numbers.
+    """
     import numpy as np
-    from mlflow.models import infer_signature
+    from mlflow.models import ModelSignature, infer_signature
 
-    return infer_signature(example, _answer(known.classes, np.ones((1, len(known.classes)))))
+    outputs = infer_signature(None, _answer(known.classes, np.ones((1, len(known.classes))))).outputs
+    return ModelSignature(outputs=outputs)
 
 
 def _version(package: str) -> str:

@@ -2,64 +2,80 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from regimens.core.errors import UserError
 from regimens.core.imports import import_packages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
     from regimens.data.arrays import Array
-    from regimens.data.scaling import Scale
+    from regimens.data.inputs import Inputs
     from regimens.nets.mlp import MLP
+
+
+# Of the data's configuration, what says how files are read.
+READING = ("separator", "encoding", "missing", "size", "channels")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interface:
-    """What a trained network takes and what it answers.
+    """What a trained network takes and answers: the names of the task's classes in the order of their labels."""
 
-    `classes` are the names of the task's classes in the order of their labels; `features` are the columns of the table
-    that it was trained on, in their order, empty where it was no table.
-    """
-
-    scale: "Scale"
-    n_inputs: int
+    inputs: "Inputs"
     classes: tuple[str, ...]
-    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Interface):
-    """A trained network. `target` is the column of a table that held the classes in training, None without a table."""
+    """A trained network. `target` is the column of a table that held the classes in training, None without a table;
+    `reading` says how files are read."""
 
     net: "MLP"
     target: str | None = None
-    separator: str = ","
+    reading: "Mapping[str, Any]" = field(default_factory=dict)
 
     def probabilities(self, x: "Array") -> "Array":
-        """(N, classes) probabilities of raw inputs (N, ...), scaled as in training.
+        """(N, classes) probabilities of raw inputs (N, ...), or of a table's codes, prepared as in training.
 
-        Raises UserError where an example has another number of features than in training, or is scaled already.
+        Raises UserError where an example has another shape than in training, or holds what no training example can.
         """
         import numpy as np
         import torch
 
-        if not len(x):
-            raise UserError("the inputs have no rows")
-        width = int(np.prod(x.shape[1:]))
-        if width != self.n_inputs:
-            raise UserError(
-                f"the inputs have shape {x.shape}, {width} features each; the network was trained on {self.n_inputs}"
-            )
-        if self.scale.maximum is not None and (x != np.floor(x)).any():
-            raise UserError(f"the inputs hold fractions; the network was trained on levels 0 to {self.scale.maximum:g}")
+        x = self.inputs.checked(x)
         with torch.no_grad():
-            logits = torch.cat([self.net(torch.from_numpy(self.scale(part))) for part in _parts(x)])
+            logits = torch.cat([self.net(torch.from_numpy(self.inputs.features(part))) for part in _parts(x)])
             if logits.shape[1] > 1:
-                return np.asarray(logits.softmax(1))
-            positive = logits.sigmoid()
-            return np.asarray(torch.cat([1 - positive, positive], 1))
+                found = np.asarray(logits.softmax(1))
+            else:
+                positive = logits.sigmoid()
+                found = np.asarray(torch.cat([1 - positive, positive], 1))
+        odd = ~np.isfinite(found).all(axis=1)
+        if odd.any():
+            row = int(odd.argmax()) + 1
+            raise UserError(f"the network has no answer for row {row}: its numbers are too far from those of training")
+        return found
+
+    def codes(self, table: "pd.DataFrame", where: str) -> "tuple[Array, list[str]]":
+        """The inputs that a table's rows are, and warnings; columns are found by name, others are left out.
+
+        A network that was not trained on a table takes every column but the target, in order. Raises UserError, in one
+        line, for all columns that are missing or hold what training would have refused.
+        """
+        from regimens.data import table as tables
+
+        columns = self.inputs.columns or tables.numeric(table, self.target, where)
+        return tables.select(table, columns, where)
+
+    def warnings(self, x: "Array") -> list[str]:
+        """Sentences about inputs that are unlike those of training."""
+        return self.inputs.unlike(x)
 
 
 def interface(directory: Path) -> Interface:
@@ -67,15 +83,14 @@ def interface(directory: Path) -> Interface:
 
     Raises UserError where its description is missing or damaged.
     """
-    from regimens.data.scaling import restored
+    from regimens.data.inputs import restored
 
     about, statistics = _inputs(directory)
-    return Interface(
-        scale=restored(about["scale"], statistics),
-        n_inputs=about["n_inputs"],
-        classes=tuple(about["classes"]),
-        features=tuple(about.get("features", ())),
-    )
+    try:
+        inputs = restored(about["inputs"], about["scale"], statistics)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{directory} is of an earlier version: train again") from error
+    return Interface(inputs=inputs, classes=tuple(about["classes"]))
 
 
 def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
@@ -93,7 +108,7 @@ def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
     config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(part(directory, "config.yaml")))  # type: ignore[assignment]
     path = part(directory, f"{weights}.safetensors")
     try:
-        net = _network(config, known.n_inputs, _inputs(directory)[0]["n_outputs"])
+        net = _network(config, known.inputs.width, _inputs(directory)[0]["n_outputs"])
         net.load_state_dict(load_file(path))
     except UserError:
         raise
@@ -104,8 +119,8 @@ def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
     return Model(
         **vars(known),
         net=fuse(net) if fused else net,
-        target=config["data"].get("target"),
-        separator=config["data"].get("separator", ","),
+        target=None if config["data"].get("target") is None else str(config["data"]["target"]),
+        reading={key: config["data"][key] for key in READING if key in config["data"]},
     )
 
 
@@ -121,33 +136,89 @@ def check_weights(directory: Path, weights: str = "final") -> None:
         raise UserError(f"{path}: not the weights of the network in config.yaml: {error}") from error
 
 
-def read_inputs(path: Path, model: Model, key: str = "X") -> "Array":
-    """Raw inputs (N, ...) for `model`: the array `key` of an .npz, or the columns that it was trained on of a .csv.
+class Raw(NamedTuple):
+    """Raw inputs (N, ...), sentences to warn of, and, where each came from a file of its own, these files' names."""
 
-    A network that was not trained on a table takes every column of a .csv, in order.
-    Raises UserError for a missing file, key or column, and for what is no finite number.
+    x: "Array"
+    warnings: "Sequence[str]" = ()
+    files: "Sequence[str]" = ()
+
+
+def read_inputs(path: Path, model: Model, key: str = "X") -> Raw:
+    """Raw inputs for `model`: an array of an .npz or .npy file, the rows of a table, a picture or a folder of pictures.
+
+    Of an .npz, `key` names the array; without one of this name, the only one that fits is taken.
+    Raises UserError for a missing file, key or column, and for what training would have refused.
     """
-    from regimens.data import table
-    from regimens.data.arrays import inputs
-    from regimens.data.sources import read_npz
+    from regimens.data import cells, kinds, npz, pictures
+    from regimens.data.quoting import listed
 
-    if path.suffix == ".csv":
-        rows = table.read(path, model.separator)
-        names = model.features or [name for name in rows.columns if name != model.target]
-        return table.features(table.select(rows, names, path), path)
-    found = read_npz(path)
-    if key not in found:
-        raise UserError(f"{path} has no {key}: it holds {', '.join(sorted(found)) or 'nothing'}; choose with --key")
-    return inputs(found[key], f"{path}: {key}")
+    if path.is_dir() or path.suffix.lower() in pictures.ENDINGS:
+        return _pictures(path, model)
+    if path.suffix.lower() not in (".npz", ".npy"):
+        found = cells.read(path, *(str(model.reading.get(key, "auto")) for key in ("separator", "encoding")))
+        table = kinds.blanked(found.table, listed(model.reading.get("missing"), "data.missing"))
+        return Raw(*model.codes(table, str(path)))
+    arrays = npz.read(path)
+    if key not in arrays:
+        key = _fitting(arrays, model, key, path)
+    x = arrays[key]
+    if model.inputs.columns and x.ndim == 2:
+        return Raw(*model.codes(_named(x, model), f"{path}: {key}"))
+    return Raw(model.inputs.checked(x))
 
 
-def write(classes: tuple[str, ...], probabilities: "Array", path: Path) -> None:
-    """Write a row for each example: its number from 0, its likeliest class, and the probability of each class."""
+def _pictures(path: Path, model: Model) -> Raw:
+    """Pictures as training took them: brought to its size and channels where it was told to, otherwise of them."""
+    from regimens.data import pictures
+
+    shape = model.inputs.shape
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)):
+        raise UserError(f"{path}: the network was trained on examples of shape {shape}, and not on pictures")
+    files = pictures.listed(path) if path.is_dir() else [path]
+    if not files:
+        raise UserError(f"{path} has no pictures: {', '.join(sorted(pictures.ENDINGS))}")
+    channels = 3 if len(shape) == 3 else 1
+    given, recolor = (model.reading.get(name) is not None for name in ("size", "channels"))
+    form = pictures.Form((shape[0], shape[1]), channels, resize=given, recolor=recolor or channels == 3)
+    pictures.refuse_too_many(len(files), form)
+    names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
+    return Raw(pictures.read(files, form), (), names)
+
+
+def _fitting(arrays: "Mapping[str, Array]", model: Model, key: str, path: Path) -> str:
+    """The only array of an .npz whose examples are as wide as those of training."""
+    import math
+
+    wanted = math.prod(model.inputs.shape)
+    fit = [name for name, x in arrays.items() if x.ndim > 1 and math.prod(x.shape[1:]) == wanted]
+    if len(fit) == 1:
+        return fit[0]
+    choice = f"choose with --key {fit[0]}" if fit else "choose with --key"
+    raise UserError(f"{path} has no {key}: it holds {', '.join(sorted(arrays)) or 'nothing'}; {choice}")
+
+
+def _named(x: "Array", model: Model) -> "pd.DataFrame":
+    """A matrix as a table with the columns of training, in their order."""
+    import pandas as pd
+
+    names = model.inputs.names
+    if x.shape[1] != len(names):
+        raise UserError(f"the inputs have {x.shape[1]} columns; the network was trained on {', '.join(names)}")
+    return pd.DataFrame(x, columns=names)
+
+
+def write(classes: tuple[str, ...], probabilities: "Array", path: Path, files: "Sequence[str]" = ()) -> None:
+    """Write a row for each example: its number from 0, its likeliest class, and the probability of each class.
+
+    Where examples have `files` of their own, their names come last.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["row", "class", *(f"p({name})" for name in classes)])
+        table.writerow(["row", "class", *(f"p({name})" for name in classes), *(["file"] if files else [])])
         for row, values in enumerate(probabilities):
-            table.writerow([row, classes[int(values.argmax())], *(f"{value:.6g}" for value in values)])
+            numbers = [f"{value:.6g}" for value in values]
+            table.writerow([row, classes[int(values.argmax())], *numbers, *files[row : row + 1]])
 
 
 def _network(config: dict[str, Any], n_inputs: int, n_outputs: int) -> "MLP":

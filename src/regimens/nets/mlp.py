@@ -73,7 +73,7 @@ class MLP(nn.Module):
             fan_in = units
         blocks.append(Dense(**_dropouts(regularization), linear=nn.Linear(fan_in, n_outputs)))
         self.layers = nn.ModuleList(blocks)
-        for weight in self.kernels():
+        for weight in kernels(self).values():
             initialize(weight, init, generator)
         for block in self.blocks:
             if block.linear.bias is not None:
@@ -84,14 +84,6 @@ class MLP(nn.Module):
         """The dense blocks in order, the output layer last."""
         return list(self.layers)  # type: ignore[arg-type]
 
-    def kernels(self) -> list[Tensor]:
-        """Weight matrices (out, in) of every dense layer, the output layer's last."""
-        return [block.linear.weight for block in self.blocks]
-
-    def hidden_kernels(self) -> list[Tensor]:
-        """Weight matrices (out, in) of the hidden layers."""
-        return self.kernels()[:-1]
-
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, n_outputs)."""
         if x.ndim != 2:
@@ -101,6 +93,11 @@ class MLP(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+def kernels(net: nn.Module) -> dict[str, Tensor]:
+    """The weight matrices (out, in) of `net`'s dense layers by their parameters' names, the output layer's last."""
+    return {f"{name}.weight": layer.weight for name, layer in net.named_modules() if isinstance(layer, nn.Linear)}
 
 
 def _hidden(

@@ -14,23 +14,28 @@ from omegaconf import DictConfig, OmegaConf
 
 from regimens.core.errors import UserError
 from regimens.core.files import check_writable
-from regimens.core.provenance import training_code
+from regimens.core.hashing import digest
+from regimens.core.provenance import code, code_root, training_code, training_sources
 from regimens.core.result import BROKEN, STATUSES, Result
 from regimens.core.secrets import keep, redact
 from regimens.core.terminal import counted, note, proposals
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
-from regimens.study.definition.settings import read_settings
+from regimens.study.definition.settings import Settings, read_settings
 from regimens.study.definition.study import Study
+from regimens.study.queue import rounds
 from regimens.study.queue.finished import best_final
-from regimens.study.queue.open import open_queue, recover, settle_definition, use_storage
+from regimens.study.queue.open import compared_with_earlier, open_queue, recover, settle_definition, use_storage
 from regimens.study.queue.sessions import open_session
+from regimens.study.queue.takeover import KnownTrials, keep_engines
+from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results.summary import print_summary
 from regimens.study.workers.start import train
 from regimens.study.workers.tracked import tracked
-from regimens.study.workers.trial_runner import locate, look_once
+from regimens.study.workers.trial_runner import data_hash_of, locate, look_once
 from regimens.study.workers.worker import StudyStopped
+from regimens.trial.regimen import plain
 
 #: draws a study's table, and whatever belongs into the study's directory: (figures written, sentences to print)
 Draw = Callable[[Path, Path], tuple[list[Path], list[str]]]
@@ -72,32 +77,19 @@ def conduct(
     node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
     settings = read_settings(node)  # type: ignore[arg-type]
     keep([*arguments, node])
-    source = Source(
-        config_name=config.hydra.job.config_name,
-        search_path=tuple((one.provider, one.path) for one in hydra_context.config_loader.get_search_path().get_path()),
-        hydra_overrides=tuple(config.hydra.overrides.hydra),
-    )
-    composer = Composer(source)
-    name = str(config.hydra.runtime.choices.get("study") or "adhoc")
     for key in ("paths.runs", "paths.results"):
         if not isinstance(place := OmegaConf.select(config, key), str) or not place:
             raise UserError(f"{key}={place}: must be a folder")
         check_writable(Path(place))
-    runner = locate(run_trial)
-    look = look_once(runner)
-    study = define(
-        settings,
-        read_command_line(arguments, hydra_context.config_loader),
-        composer,
-        name=name,
-        tune=config.get("tune"),
-        data_hash=lambda cfg: look(cfg)[0],
-        code_hash=training_code(),
-        size_of=lambda cfg: look(cfg)[1],
-        metrics_of=runner.metrics,
-        note=note,
-    )
-    directory = Path(config.paths.runs).absolute() / study.key
+    study = ask(hydra_context, config, settings, arguments, run_trial)
+    runs = Path(config.paths.runs).absolute()
+    known = KnownTrials.below(runs)
+    rounds.begin(study)
+    keep_engines(TrialFiles(study, runs / "unnamed", data_hash_of(locate(run_trial))), known)
+    study.id = digest(study.identity)[:8]
+    directory = runs / study.key
+    for line in compared_with_earlier(study, directory):
+        print(line)
     settle_definition(study, directory)
     use_storage(settings.storage)
     if settings.recover:
@@ -105,20 +97,48 @@ def conduct(
     from regimens.study.results.export import export
 
     with open_session(directory) as session, tracked(config, study, directory, session) as shown:
-        wait = settings.storage_wait
-        queue = open_queue(directory, session=session, study=study, composer=composer, storage_wait=wait)
-        if again := queue.reopen(broken=settings.retry_failed):
-            lost = "its result, and is" if again == 1 else "their result, and are"
-            print(f"{study.name}: {counted(again, 'trial')} broke or lost {lost} run again")
+        queue = open_queue(directory, session=session, study=study, storage_wait=settings.storage_wait)
+        queue.files.hash_of = data_hash_of(locate(run_trial))
+        taken = queue.catch_up(known, broken=settings.retry_failed)
+        for origin, count in taken.items():
+            print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
         train(queue, settings, config, hydra_context, run_trial, shown)
         shown.open_once()
-        results, table, paths = export(study, directory, Path(config.paths.results))
-        shown.deliver(zip(results, (queue.place(*slot) for slot in study.slots), strict=True))
+        results, table, paths = export(queue.files, Path(config.paths.results))
+        shown.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))
         figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
-        best = best_final(study, directory, table)
-        link = shown.finish([*paths, *figures], best)
+        best = best_final(queue.files, table)
+        link = shown.finish([*paths, *figures], best, table)
     _report(study, table, results, [*paths, directory], told, best, link)
     return results
+
+
+def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: Sequence[str], run_trial: str) -> Study:
+    """The study that a command line asks for."""
+    places = {one.provider: one.path for one in hydra_context.config_loader.get_search_path().get_path()}
+    main = places.pop("main")
+    source = Source(
+        config_name=config.hydra.job.config_name,
+        # Hydra's own places are searched anyway
+        search_path=(main, *(path for provider, path in places.items() if provider not in ("hydra", "schema"))),
+        hydra_overrides=tuple(config.hydra.overrides.hydra),
+    )
+    runner = locate(run_trial)
+    look = look_once(runner)
+    return define(
+        settings,
+        read_command_line(arguments, hydra_context.config_loader),
+        Composer(source),
+        name=str(config.hydra.runtime.choices.get("study") or "adhoc"),
+        tune=config.get("tune"),
+        data_hash=lambda cfg: look(plain(cfg))[0],
+        size_of=lambda cfg: look(plain(cfg))[1],
+        metrics_of=runner.metrics,
+        note=note,
+        code_hash=training_code(),
+        revision=str(code(code_root())["revision"] or ""),
+        sources=training_sources(),
+    )
 
 
 def _report(
@@ -138,6 +158,8 @@ def _report(
         print(f"MLflow: {link}")
     counts = Counter(result.status for result in results)
     ended = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    taken = Counter(str(one).partition("/")[0] for r in results if (one := (r.study or {}).get("taken_from")))
+    ended += "".join(f", {count} of them taken over from {origin}" for origin, count in taken.items())
     print(f"{study.name} ({study.id}): {counted(len(results), 'trial')}: {ended}; see {places[0]}")
 
 

@@ -1,17 +1,19 @@
 """Delivering results to a tracker that may be away: exactly once each, now or later, by whoever comes first."""
 
-import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import UserError
 from regimens.core.result import FILE_NAME, SET_ASIDE, read
+from regimens.tracking.endings import ended, kept
+from regimens.tracking.marks import MARK, run_ids
 
 if TYPE_CHECKING:
     from regimens.tracking.interface import Tracking
@@ -19,52 +21,9 @@ if TYPE_CHECKING:
 # Whether a command works on the study in this directory.
 Busy = Callable[[Path], bool]
 
-MARK = "tracking.json"
 BACKLOG = ".undelivered"  # in the folder of runs: something there has yet to be delivered
 LEAST_PAUSE = 10.0  # seconds
 SHARE = 20  # a server that is away costs a worker at most one part in so many of its time
-
-
-class Mark:
-    """What has become of one result's delivery; whoever holds it, alone delivers."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def read(self) -> dict[str, Any]:
-        """Empty: never begun; with `run_id`: done; anything else: begun, and perhaps half done."""
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        text = os.read(self._descriptor, 1 << 16)
-        try:
-            return dict(json.loads(text)) if text else {}
-        except ValueError:
-            return {"begun": True}
-
-    def write(self, state: dict[str, Any]) -> None:
-        """Replace the state."""
-        text = (json.dumps(state) + "\n").encode() if state else b""
-        os.pwrite(self._descriptor, text, 0)
-        os.ftruncate(self._descriptor, len(text))  # last, since an empty mark says that nothing has begun
-
-
-@contextmanager
-def marked(directory: Path) -> Iterator[Mark]:
-    """The mark of the result in `directory`, held until the end of the `with` block or of the process."""
-    directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory / MARK, os.O_CREAT | os.O_RDWR, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield Mark(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def delivered(directory: Path) -> str | None:
-    """The id under which the result in `directory` has been delivered, if it has."""
-    try:
-        return json.loads((directory / MARK).read_text()).get("run_id")
-    except (OSError, ValueError):
-        return None
 
 
 @dataclass
@@ -94,52 +53,74 @@ class Outage:
         self.until = 0.0
 
 
-def owed(runs: Path) -> Iterator[Path]:
-    """The directory of every finished result below `runs` that has not been delivered."""
+def owed(room: "Tracking", runs: Path) -> Iterator[Path]:
+    """The directory of every finished result below `runs` that has not been delivered to this tracker."""
     for folder, names, files in os.walk(runs):
         names[:] = sorted(name for name in names if SET_ASIDE not in name)
-        if FILE_NAME in files and delivered(Path(folder)) is None:
+        if FILE_NAME in files and room.owes(Path(folder)):
             yield Path(folder)
+
+
+@dataclass
+class _Studies:
+    """The studies' entries in a tracker; once it has been away, no other study asks for it."""
+
+    room: "Tracking"
+    entries: dict[str, str | None] = field(default_factory=dict)
+
+    def open(self, about: dict[str, Any]) -> str | None:
+        if about["id"] not in self.entries:
+            away = None in self.entries.values()
+            self.entries[about["id"]] = None if away else self.room.open(about, live=False)
+        return self.entries[about["id"]]
 
 
 def sync(room: "Tracking", runs: Path, busy: Busy) -> tuple[int, int]:
     """Deliver every finished result below `runs` that has not been; how many were, and how many could not be.
 
-    A trial of a study goes below its study's entry, which is made where it is missing. A study whose directory is
-    `busy` delivers its own. Once the tracker has been away, no other study asks for it.
+    A trial of a study goes below its study's entry, which is made where it is missing, and which says how the study
+    ended. A study whose directory is `busy` delivers its own.
     """
-    parents: dict[str, str | None] = {}
+    studies, complete = _Studies(room), True
     done = left = 0
-    for directory in owed(runs):
-        result = read(directory)
-        study = result.study
-        if study and busy(directory.parent.parent):
+    for directory in owed(room, runs):
+        try:
+            result = read(directory)
+        except UserError as error:
+            print(f"warning: {error}", file=sys.stderr)
+            continue
+        if result.study and busy(directory.parent.parent):
             left += 1
             continue
-        if study and study["id"] not in parents:
-            about = {**study, "question": _question(directory)}
-            parents[study["id"]] = None if None in parents.values() else room.open(about, live=False)
-        room.log(result, directory, parents[study["id"]] if study else None)
+        parent = studies.open({**result.study, **_about(directory.parent.parent)}) if result.study else None
+        room.log(result, directory, parent)
         owes = room.owes(directory)
         done, left = done + (not owes), left + owes
-    if left:
+    for directory in ended(runs):
+        ending = kept(directory)
+        if ending and not busy(directory):
+            entry = studies.open(ending.about)
+            complete &= room.close(entry, "FINISHED", ending.files, ending.best, ending.answer)
+    if left or not complete:
         leave(runs)
     else:
         (runs / BACKLOG).unlink(missing_ok=True)
     return done, left
 
 
-def _question(directory: Path) -> str | None:
-    """What the study asks that the trial in `directory` belongs to."""
+def _about(directory: Path) -> dict[str, Any]:
+    """What is written down of a study in its directory: how it ended, or at least what it asks."""
+    if ending := kept(directory):
+        return ending.about
     try:
-        return json.loads((directory.parent.parent / "study.json").read_text())["question"]
-    except (OSError, ValueError, KeyError):
-        return None
+        return {"question": json.loads((directory / "study.json").read_text())["question"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"question": None}
 
 
 def settle(room: "Tracking", runs: Path, busy: Busy, say: Callable[[str], None]) -> None:
     """After a run: deliver what earlier ones had to leave, or say what this one has to leave."""
-    if not (runs / BACKLOG).exists():
+    if not (runs / BACKLOG).exists() or not room.usable:
         return
     done, left = sync(room, runs, busy)
     if done:
@@ -162,6 +143,6 @@ def find_run(run: str, runs: Path) -> Path:
     if Path(run).is_dir():
         return Path(run)
     for mark in sorted(runs.rglob(MARK)):
-        if delivered(mark.parent) == run:
+        if run in run_ids(mark.parent):
             return mark.parent
     raise UserError(f"{run}: no such directory, and no run under {runs} has this MLflow run id")

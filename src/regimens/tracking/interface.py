@@ -16,6 +16,11 @@ class Tracking:
     #: whether only processes of this machine may write there
     local = False
 
+    @property
+    def usable(self) -> bool:
+        """Whether there is any sense in trying: False once it is known, and has been told, that there is none."""
+        return True
+
     def open(self, study: Mapping[str, Any], *, live: bool = True) -> str | None:
         """Find or make a study's entry; its id, None while the tracker is away. It says whether the study is `live`."""
         return None
@@ -31,8 +36,19 @@ class Tracking:
         """Whether the result in `directory` has yet to be shown."""
         return False
 
-    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
-        """End a study's entry with its files, and with the trial in `best` as a model that can be served."""
+    def close(
+        self,
+        parent: str | None,
+        status: str,
+        files: Sequence[Path] = (),
+        best: Path | None = None,
+        answer: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """End a study's entry: its `files`, its `answer` (the table without trials), the trial in `best` as a model.
+
+        Returns whether there is nothing left to show; what has been shown before is not shown again.
+        """
+        return True
 
     def link(self, entry: str | None) -> str:
         """Where an entry can be looked at, in a line; nothing for None."""

@@ -1,61 +1,54 @@
 """The only room that knows MLflow. Files are the truth, MLflow is the lens: a run is written whole, at its end."""
 
-import hashlib
-import json
-import logging
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens.core.imports import import_packages
 from regimens.core.result import Result
 from regimens.core.secrets import brief, redact
-from regimens.tracking import runs_view, sqlite_file
-from regimens.tracking.delivery import Mark, Outage, delivered, marked
+from regimens.tracking import runs_view
+from regimens.tracking.connection import Connection, is_away
+from regimens.tracking.delivery import Outage
 from regimens.tracking.interface import Tracking
+from regimens.tracking.marks import Delivered, Mark, delivered, marked
+from regimens.tracking.mlflow_runs import write_run
+from regimens.tracking.mlflow_studies import Studies
+from regimens.tracking.sqlite_file import Unusable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-STATUS = {"completed": "FINISHED", "pruned": "FINISHED", "killed": "KILLED"}
-LIMIT = 250
-
 
 class Mlflow(Tracking):
-    """One run a trial, children of one run a study, in one experiment.
+    """A run for each trial: single ones in the experiment `experiment`, a study's in an experiment of its own.
 
-    A database in a file is made with its first use. A server that does not answer costs a warning and then, for a
-    while, nothing: `log` skips it, and delivers what is owed when it is called again (delivery.py).
+    A study's own run, which holds its answer, is a row of the experiment `<experiment> studies`. A database in a file
+    is made with its first use. A server that does not answer costs a warning and then, for a while, nothing: `log`
+    skips it, and delivers what is owed when it is called again (delivery.py). What cannot be used costs one warning.
     """
 
     def __init__(self, uri: str, experiment: str, artifacts: str) -> None:
-        self.uri = sqlite_file.absolute(uri)
-        self.experiment = experiment
-        self.local = self.uri.startswith("sqlite:")
-        self.artifacts = sqlite_file.beside(self.uri, artifacts) if self.local else None
+        self._connection = Connection(uri, experiment, artifacts)
+        self.uri = self._connection.uri
+        self.local = self._connection.local
+        self._studies = Studies(self._connection)
         self._outage = Outage(is_away)
-        self._known: str | None = None
+        self._usable = True
+
+    @property
+    def usable(self) -> bool:
+        """Whether the tracker could be used when last tried."""
+        return self._usable
 
     def open(self, study: Mapping[str, Any], *, live: bool = True) -> str | None:
         """Create what is missing; the run id of the study's parent run, an earlier one of the same study if any.
 
         A run of a study that is not `live` is not left RUNNING.
         """
-        with told("tracking"), self._outage.watch():
-            client = self._client()
-            experiment = self._experiment(client)
-            found = client.search_runs([experiment], f"tags.`regimens.study` = '{study['id']}'", max_results=1)
-            tags = {"regimens.study": study["id"], "mlflow.note.content": runs_view.study_note(study)}
-            run = found[0] if found else client.create_run(experiment, tags=tags, run_name=study["name"])
-            if live:
-                client.update_run(run.info.run_id, status="RUNNING")
-            elif run.info.status == "RUNNING":
-                client.set_terminated(run.info.run_id, "FINISHED")
-            return str(run.info.run_id)
+        with self._told("tracking"), self._outage.watch():
+            return self._studies.open(self._connection.client(), study, live=live)
         return None
 
     def mend(self, parent: str | None) -> None:
@@ -65,10 +58,10 @@ class Mlflow(Tracking):
         """
         if parent is None:
             return
-        with told("tracking"), self._outage.watch():
-            client = self._client()
+        with self._told("tracking"), self._outage.watch():
+            client = self._connection.client()
             query = f"tags.`mlflow.parentRunId` = '{parent}' AND attributes.status = 'RUNNING'"
-            for orphan in client.search_runs([self._experiment(client)], query):
+            for orphan in client.search_runs([self._studies.experiment_of(client, parent)], query):
                 client.delete_run(orphan.info.run_id)
 
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
@@ -76,38 +69,43 @@ class Mlflow(Tracking):
 
         The trial of a study waits for its parent: whoever opens the study delivers it.
         """
-        with told(f"{directory}: the result is safe on disk, but tracking"), marked(directory) as mark:
-            state, trial = mark.read(), identity(result, directory)
-            if state.get("trial", trial) != trial:
-                mark.write(state := {})  # of an earlier trial in the same directory
-            if "run_id" in state:
-                return str(state["run_id"])
+        if not self._usable:
+            return None
+        with self._told(f"{directory}: the result is safe on disk, but tracking"), marked(directory) as mark:
+            names = runs_view.identities(result, directory)
+            state = mark.read()
+            if state.trial and state.trial not in names:
+                mark.write(state := Delivered())  # of an earlier trial in the same directory
+            if (known := self._connection.run_of(state)) is not None:
+                return known
             if self._outage.lasts or (result.study and parent is None):
                 return None
             with self._outage.watch():
-                run_id = self._write(result, directory, parent, mark)
-            mark.write({"run_id": run_id, "trial": trial})
-            return run_id
+                return self._deliver(result, directory, parent, mark, state)
         return None
 
     def owes(self, directory: Path) -> bool:
-        """Whether the result in `directory` has yet to be shown."""
-        return delivered(directory) is None
+        """Whether the result in `directory` has yet to be shown in this tracker."""
+        return self._connection.run_of(delivered(directory)) is None
 
-    def close(self, parent: str | None, status: str, files: Sequence[Path] = (), best: Path | None = None) -> None:
+    def close(
+        self,
+        parent: str | None,
+        status: str,
+        files: Sequence[Path] = (),
+        best: Path | None = None,
+        answer: Mapping[str, Any] | None = None,
+    ) -> bool:
         """End the study's run with MLflow's `status` (FINISHED, FAILED, KILLED), `files` as its artifacts.
 
         The trial in the directory `best` becomes the run's logged model, once.
         """
-        if parent is None or self._outage.lasts:
-            return
-        with told("tracking"), self._outage.watch():
-            client = self._client()
-            for path in files:
-                client.log_artifact(parent, str(path))
-            client.set_terminated(parent, status)
-            if best is not None:
-                self._log_model(client, parent, best)
+        if parent is None or self._outage.lasts or not self._usable:
+            return False
+        with self._told("tracking"), self._outage.watch():
+            self._studies.close(self._connection.client(), parent, status, files, best, answer)
+            return True
+        return False
 
     def link(self, entry: str | None) -> str:
         """The page of a run: on the server of `uri`, or on the one that `make ui` starts."""
@@ -119,138 +117,43 @@ class Mlflow(Tracking):
         return f"http://127.0.0.1:5000/{page} (start the server with `make ui`)"
 
     def table(self, server: str) -> str:
-        """The address, on a server of these runs, of the table of all runs with the columns that matter."""
-        client = self._client()
-        return f"{server}/#/experiments/{self._experiment(client)}/runs?viewStateShareKey={runs_view.VIEW}"
+        """The address, on a server of these runs, of the page to look at first. Raises Unusable."""
+        return f"{server}/{self._studies.first_page(self._connection.client())}"
 
-    def _log_model(self, client: "MlflowClient", parent: str, best: Path) -> None:
-        """Log the trial in `best` as a model of the run, unless it is its model already."""
-        from mlflow.entities import LoggedModelOutput
-        from mlflow.models import Model
-
-        from regimens.inference import mlflow_model
-
-        run = client.get_run(parent)
-        trial = f"{best.parent.name}/{best.name}"
-        if run.data.tags.get("regimens.model") == trial:
-            return
-        model = client.create_logged_model(run.info.experiment_id, "model", parent, tags={"regimens.trial": trial})
-        try:
-            with tempfile.TemporaryDirectory() as scratch:
-                about = Model(model.artifact_location, parent, model_uuid=model.model_id, model_id=model.model_id)
-                mlflow_model.package(best, Path(scratch) / "model", about)
-                client.log_model_artifacts(model.model_id, str(Path(scratch) / "model"))
-        except BaseException:
-            client.finalize_logged_model(model.model_id, "FAILED")
-            raise
-        client.finalize_logged_model(model.model_id, "READY")
-        client.log_outputs(parent, [LoggedModelOutput(model.model_id, 0)])
-        client.set_tag(parent, "regimens.model", trial)
-
-    def _write(self, result: Result, directory: Path, parent: str | None, mark: Mark) -> str:
-        from mlflow.entities import Param
-
-        client = self._client()
-        experiment = self._experiment(client)
-        tags = {"regimens.status": result.status, "regimens.regimen": result.regimen_hash[:12]}
-        tags |= {
-            "regimens.directory": f"{directory.parent.name}/{directory.name}",
-            "regimens.trial": identity(result, directory),
-        }
-        tags |= (
-            {"regimens.never_acted": ", ".join(runs_view.never_acted(result))} if runs_view.never_acted(result) else {}
-        )
-        tags |= {"mlflow.parentRunId": parent} if parent else {}
+    def _deliver(self, result: Result, directory: Path, parent: str | None, mark: Mark, state: Delivered) -> str:
+        client, tracker = self._connection.client(), self._connection.tracker()
+        experiment = self._studies.experiment_of(client, parent)
+        trial, *older = runs_view.identities(result, directory)
         # An earlier attempt may have made the run and died, or lost the server's answer.
-        run_id = self._begun(client, experiment, tags["regimens.trial"]) if mark.read() else None
-        if run_id is None:
-            mark.write({"trial": tags["regimens.trial"]})
-            run = client.create_run(
-                experiment, start_time=runs_view.started(result), tags=tags, run_name=runs_view.run_name(result)
-            )
-            run_id = str(run.info.run_id)
-        parameters = [Param(key, value[:LIMIT]) for key, value in runs_view.params(result).items()]
-        client.log_batch(run_id, runs_view.metrics(result), parameters)
-        for name in ("config.yaml", "result.json"):
-            if (directory / name).exists():
-                client.log_artifact(run_id, str(directory / name))
-        client.set_terminated(run_id, STATUS.get(result.status, "FAILED"))
+        begun = self._begun(client, experiment, [trial, *older]) if state.begun else None
+        if begun is None or begun[1] == "RUNNING":
+            mark.write(Delivered(trial, state.runs, state.seen, begun=True))
+            run_id = write_run(client, experiment, result, directory, trial, parent, begun[0] if begun else None)
+        else:
+            run_id = begun[0]
+        runs, seen = {**state.runs, tracker: run_id}, {**state.seen}
+        if not self.local:
+            seen[self._connection.address] = tracker
+        mark.write(Delivered(trial, runs, seen))
         return run_id
 
     @staticmethod
-    def _begun(client: "MlflowClient", experiment: str, trial: str) -> str | None:
-        found = client.search_runs([experiment], f"tags.`regimens.trial.task` = '{trial}'", max_results=1)
-        return str(found[0].info.run_id) if found else None
+    def _begun(client: "MlflowClient", experiment: str, trials: Sequence[str]) -> tuple[str, str] | None:
+        """(id, status) of the run that shows one of these trials, if there is one."""
+        for trial in trials:
+            found = client.search_runs([experiment], f"tags.`regimens.trial` = '{trial}'", max_results=1)
+            if found:
+                return str(found[0].info.run_id), str(found[0].info.status)
+        return None
 
-    def _client(self) -> "MlflowClient":
-        # Anonymous usage reports and a run id left over in the environment have no place in a study.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        # A server that is away must not hold up a trial for the minutes that MLflow would wait, and a request that is
-        # sent twice may be obeyed twice: `log` delivers later.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        import_packages("mlflow", *(["mlflow.store.tracking.sqlalchemy_store"] if self.local else []))
-        from mlflow import MlflowClient
-
-        for name in ("mlflow.store.db.utils", "alembic"):  # announce each table that they create
-            logging.getLogger(name).setLevel(logging.WARNING)
-        if self.local:
-            sqlite_file.make(self.uri)
-        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-
-    def _experiment(self, client: "MlflowClient") -> str:
-        if self._known is None:
-            self._known = self._find_experiment(client)
-        return self._known
-
-    def _find_experiment(self, client: "MlflowClient") -> str:
-        from mlflow.exceptions import MlflowException
-
-        tags = {
-            "mlflow.note.content": runs_view.TRIALS_NOTE,
-            f"mlflow.sharedViewState.{runs_view.VIEW}": runs_view.view(),
-        }
-        found = client.get_experiment_by_name(self.experiment)
-        if found is None:
-            try:
-                made = client.create_experiment(self.experiment, artifact_location=self.artifacts, tags=tags)
-                return str(made)
-            except MlflowException:  # another process was faster
-                found = client.get_experiment_by_name(self.experiment)
-                if found is None:
-                    raise
-        for key in tags.keys() - found.tags.keys():
-            client.set_experiment_tag(found.experiment_id, key, tags[key])
-        return str(found.experiment_id)
-
-
-def is_away(error: Exception) -> bool:
-    """Whether an error says that the server did not answer, rather than that it did not like a request."""
-    from mlflow.exceptions import MlflowException
-
-    if isinstance(error, MlflowException):
-        return int(error.get_http_status_code()) >= 500
-    return isinstance(error, OSError)
-
-
-def identity(result: Result, directory: Path) -> str:
-    """A name for a result that no other result has, whoever delivers it and wherever its directory is mounted."""
-    named = [
-        f"{directory.parent.name}/{directory.name}",
-        result.study,
-        result.name,
-        result.seed,
-        result.regimen_hash,
-        result.provenance.get("started"),
-    ]
-    return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-@contextmanager
-def told(what: str) -> Iterator[None]:
-    """Turn any failure of the tracking server into one line on stderr: results never depend on it."""
-    try:
-        yield
-    except Exception as err:
-        print(f"warning: {what} failed: {brief(err)}", file=sys.stderr)
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turn any failure of the tracker into one line on stderr: results never depend on it."""
+        try:
+            yield
+        except Unusable as why:
+            if self._usable:
+                print(f"warning: no tracking: {why}; results are safe on disk", file=sys.stderr)
+            self._usable = False
+        except Exception as error:
+            print(f"warning: {what} failed: {brief(error)}", file=sys.stderr)

@@ -1,8 +1,10 @@
-"""What MLflow shows of a result: names, parameters, metrics with their units, and the columns that are worth a look."""
+"""What MLflow shows of a trial: its name, tags, parameters, and metrics with their units."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from regimens.core.result import Result, finite
@@ -10,38 +12,31 @@ from regimens.core.secrets import redact
 
 # Accuracies and losses are pure numbers; what has a unit says so in its name.
 UNITS = {"time": "time/elapsed_s", "time/train": "time/train_s"}
-VIEW = "regimens"  # the shared view that `make ui` opens: .../#/experiments/<id>/runs?viewStateShareKey=regimens
-COLUMNS = (
-    *("metrics.`test/accuracy`", "metrics.`val/accuracy`", "metrics.`val/loss`", "metrics.`time/train_s`"),
-    *("params.`data`", "params.`model`", "params.`init`", "params.`activation`", "params.`norm`"),
-    *("params.`regularization`", "params.`optimizer`", "params.`optimizer.lr`", "params.`scheduler`"),
-    *("params.`epochs`", "params.`seed`", "tags.`regimens.never_acted`"),
-)
-TRIALS_NOTE = """\
-Every trial of Regimens is one run here; the trials of a study are children of the study's run.
-A run is called by its cell, its phase (tuning or final) and its number. **Only finals are to be quoted**: search
-`attributes.run_name LIKE "% final %"`. Accuracies are fractions, times seconds, steps epochs.
-"""
 
 
-def view() -> str:
-    """The run table's columns, as MLflow's page keeps a shared view."""
-    return json.dumps({"selectedColumns": COLUMNS, "runsHiddenMode": "FIRST_20_RUNS"})
+def identities(result: Result, directory: Path) -> list[str]:
+    """A name for a result that no other result has, whoever delivers it and wherever it lies; then what older ones are.
+
+    Earlier versions had the directory's name in it, which people change.
+    """
+    named = [result.study, result.name, result.seed, result.regimen_hash, result.provenance.get("started")]
+    return [_short(named), _short([f"{directory.parent.name}/{directory.name}", *named])]
 
 
-def study_note(study: Mapping[str, Any]) -> str:
-    """What stands above a study's run."""
-    question = study.get("question")
-    return (
-        (f"**{question}**\n\n" if question else "")
-        + f"Study `{study['name']}` (`{study['id']}`). Its trials are the runs below it. When it is done: the tables\n"
-        "and `finals.svg` are among the artifacts, and the best cell's best final is the logged model.\n"
-    )
+def _short(named: Any) -> str:
+    return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def never_acted(result: Result) -> list[str]:
     """The techniques of a trial that did nothing."""
     return [str(entry["technique"]) for entry in result.acted.values() if not entry["acted"]]
+
+
+def cell_name(cell: Mapping[str, Any]) -> str:
+    """A study's cell in a few words: the value of its axis, or all axes with theirs; empty for the only cell."""
+    if len(cell) == 1:
+        return str(next(iter(cell.values())))
+    return " ".join(f"{axis}={value}" for axis, value in cell.items())
 
 
 def run_name(result: Result) -> str:
@@ -55,6 +50,23 @@ def run_name(result: Result) -> str:
 def started(result: Result) -> int:
     """Milliseconds since the epoch at which the trial began."""
     return int(datetime.fromisoformat(result.provenance["started"]).timestamp() * 1000)
+
+
+def tags(result: Result, directory: Path) -> dict[str, str]:
+    """What is said about the run: where it lies, what became of it, and its place in its study."""
+    told = {
+        "regimens.status": result.status,
+        "regimens.regimen": result.regimen_hash[:12],
+        "regimens.directory": f"{directory.parent.name}/{directory.name}",
+    }
+    if idle := never_acted(result):
+        told["regimens.never_acted"] = ", ".join(idle)
+    if result.study:
+        told["regimens.phase"] = str(result.study["phase"])
+        told["regimens.cell"] = cell_name(result.study.get("cell", {})) or str(result.study["name"])
+        if origin := result.study.get("taken_from"):
+            told["regimens.taken_from"] = str(origin)
+    return told
 
 
 def params(result: Result) -> dict[str, str]:
@@ -74,23 +86,26 @@ def params(result: Result) -> dict[str, str]:
 
 
 def metrics(result: Result) -> list[Any]:
-    """Every epoch's numbers and the final ones, as one batch of MLflow metrics; what is not finite is left out."""
+    """Every epoch's numbers and the final ones, as one batch of MLflow metrics; what is not finite is left out.
+
+    A final number has step 0, so that MLflow draws it as a bar beside other runs' and not as a line of one point.
+    """
     from mlflow.entities import Metric
 
     stamp = started(result)
-    epochs = result.history.get("epoch", [])
     rows = [
         Metric(UNITS.get(name, name), value, stamp + int(1000 * (elapsed or 0)), int(epoch or 0))
         for name, values in result.history.items()
         if name != "epoch"
-        for epoch, value, elapsed in zip(epochs, finite(values), result.history["time"], strict=True)
+        for epoch, value, elapsed in zip(
+            result.history.get("epoch", []), finite(values), result.history["time"], strict=True
+        )
         if value is not None
     ]
-    last = int(epochs[-1] or 0) if epochs else 0
     final = {**result.metrics, **{f"acted/{k}": float(v["acted"]) for k, v in result.acted.items()}}
     seen = {row.key for row in rows}
     rows += [
-        Metric(f"final/{name}" if name in seen else UNITS.get(name, name), value, stamp, last)
+        Metric(f"final/{name}" if name in seen else UNITS.get(name, name), value, stamp, 0)
         for name, value in finite(final).items()
         if value is not None
     ]

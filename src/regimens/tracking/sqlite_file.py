@@ -1,10 +1,20 @@
-"""MLflow's database where it is a file (SQLite): what it is called, and how it is made."""
+"""MLflow's database where it is a file (SQLite): what it is called, whether it can be used, and how it is made."""
 
 import os
+import sqlite3
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 PREFIX = "sqlite:///"
+TABLES = {"alembic_version", "experiments", "runs"}
+
+
+class Unusable(Exception):  # noqa: N818
+    """A tracker that cannot be used, now or in a minute; the message is one line that says why."""
 
 
 def absolute(uri: str) -> str:
@@ -14,9 +24,76 @@ def absolute(uri: str) -> str:
     return PREFIX + str(Path(uri.removeprefix(PREFIX)).absolute())
 
 
+def path_of(uri: str) -> Path | None:
+    """The file of a SQLite URI; None for a database in memory, and for another kind of URI."""
+    path = uri.removeprefix(PREFIX).partition("?")[0]
+    return Path(path) if uri.startswith(PREFIX) and path else None
+
+
 def beside(uri: str, artifacts: str) -> str:
     """The artifacts' URI: a relative path counts from where the SQLite file lies, so that the two stay together."""
     return (Path(uri.removeprefix(PREFIX)).parent / artifacts).absolute().as_uri()
+
+
+@contextmanager
+def opened(path: Path, timeout: float = 5.0) -> Iterator[sqlite3.Connection]:
+    """The file, for reading and as far as possible for writing; it is not made. Raises sqlite3.Error."""
+    place = f"file:{quote(str(path))}?mode=rw"
+    with closing(sqlite3.connect(place, uri=True, timeout=timeout, isolation_level=None)) as connection:
+        yield connection
+
+
+def birth(path: Path, experiment: str, run_id: str | None = None) -> str | None:
+    """When the database was made, which tells it from every other one: with its file's name it would not move.
+
+    None where there is no such database, or where it does not hold the run `run_id` that it is expected to hold (it
+    was brought back from before). MLflow makes experiment 0 with the database; where that was purged, `experiment` is
+    asked.
+    """
+    if not path.exists():
+        return None
+    try:
+        with opened(path) as connection:
+            if run_id and not connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", [run_id]).fetchone():
+                return None
+            query = "SELECT creation_time FROM experiments WHERE experiment_id = 0 OR name = ? ORDER BY experiment_id"
+            row = connection.execute(query, [experiment]).fetchone()
+    except sqlite3.Error:
+        return None
+    return str(row[0]) if row and row[0] else None
+
+
+def check(path: Path) -> None:
+    """Raise Unusable where MLflow could neither use the file nor make it: it would try for minutes."""
+    try:
+        there = path.exists()
+        if not there:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):  # SQLite's journal lies beside it
+            pass
+    except OSError as error:
+        raise Unusable(f"{path} cannot be {'written' if there else 'made'} ({error.strerror or error})") from None
+    if there:
+        _check_file(path)
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise Unusable(f"{path} is not a file")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise Unusable(f"{path} cannot be written (no permission)")
+    if path.stat().st_size == 0:
+        raise Unusable(f"{path} is empty; delete it")
+    try:
+        with opened(path, timeout=1.0) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not tables >= TABLES:
+                raise Unusable(f"{path} is not a database of MLflow's, or was left half made; name or make another one")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        if "locked" not in str(error):  # somebody writes, for a moment
+            raise Unusable(f"{path} cannot be used ({error})") from None
 
 
 def make(uri: str) -> None:
@@ -25,8 +102,8 @@ def make(uri: str) -> None:
     MLflow makes one table after the other: a file where that was cut short, or where two processes did it at once, can
     never be opened again.
     """
-    path = Path(uri.removeprefix(PREFIX))
-    if uri == PREFIX or path.exists():
+    path = path_of(uri)
+    if path is None or path.exists():
         return
     from mlflow import MlflowClient
 

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from pytorch_lightning.strategies import DDPStrategy
 
 from regimens.core.errors import UserError
-from regimens.training.group import Alone, Group, Ranks
+from regimens.training.group import Group, Ranks
 
 TARGET = "regimens.training.ddp.trainer"
 SCALINGS: dict[str, Callable[[float], float]] = {"none": lambda growth: 1.0, "linear": float, "sqrt": math.sqrt}
@@ -57,7 +57,7 @@ class Spread:
     @property
     def group(self) -> Group:
         """The processes that the training loop is to reckon with."""
-        return Ranks(self.sync_batchnorm) if self.devices > 1 else Alone()
+        return Ranks(self.sync_batchnorm) if self.devices > 1 else Group()
 
     def scaled(self, make_optimizer: Callable[..., torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
         """`make_optimizer` with its learning rate scaled."""

@@ -1,8 +1,8 @@
-"""What an engine is: the parts of a training phase that it steps, its interface, and the plain loop's null object."""
+"""What an engine is: the parts of a training phase that it steps, and its interface, which is the plain loop's own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from regimens.training.functional import Weights, numbers_of
 from regimens.training.losses import Objective
 from regimens.training.optimizers import RuleOptimizer
 from regimens.training.probes.acted import Actions
-from regimens.training.probes.gradient_flow import NoProbe
+from regimens.training.probes.gradient_flow import Probe
 from regimens.training.regularization import Regularization
 from regimens.training.schedules import Schedule
 
@@ -34,11 +34,15 @@ class Job:
     y: Tensor
 
 
-class Engine(Protocol):
-    """How mini-batches are stepped; `name` is what ran, `note` why it is not what was asked for."""
+@dataclass
+class Engine:
+    """How mini-batches are stepped. This one, `engine=eager`, leaves all of them to the module's plain loop.
 
-    name: str
-    note: str
+    `note` says why another engine that was asked for does not run; `name` is the engine that does.
+    """
+
+    note: str = ""
+    name: str = "eager"
 
     def begin(self, job: Job) -> None:
         """A phase begins."""
@@ -51,24 +55,6 @@ class Engine(Protocol):
 
         The sums are (loss * samples, hits, penalty * samples), float64; None where nothing was taken.
         """
-
-
-class Eager:
-    """Leaves every mini-batch to the plain loop; `note` says why, where another engine was asked for."""
-
-    name = "eager"
-
-    def __init__(self, note: str = "") -> None:
-        self.note = note
-
-    def begin(self, job: Job) -> None:
-        """Nothing to prepare."""
-
-    def end(self) -> None:
-        """Let go of the job and its data."""
-
-    def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
-        """Take none."""
         return block, None
 
 
@@ -101,7 +87,7 @@ def not_functional(job: Job) -> str:
         return "the optimiser has several parameter groups"
     if not isinstance(job.clip, Clip):
         return "the clip is not one of the catalogue's own"
-    if not isinstance(job.probe, NoProbe):
+    if type(job.probe) is not Probe:
         return "a probe looks at single steps"
     for module in job.net.modules():
         if isinstance(module, nn.RReLU):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
 
+from regimens.nets.mlp import kernels
 from regimens.training.clipping import Clip
 from regimens.training.constraints import max_norm_
 from regimens.training.losses import Objective
@@ -55,13 +56,13 @@ class Step:
 
     def __call__(self, weights: Weights, x: Tensor, y: Tensor, c: Coefficients, numbers: Numbers) -> Tensor:
         """Step on x (B, D), y (B,) with the rule's coefficients `c` and the trial's `numbers` (see `numbers_of`)."""
-        kernels = kernel_names(self.net)
+        names = list(kernels(self.net))
 
         def loss_of(trained: Tensors, buffers: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor]]:
             tensors = {**trained, **weights.fixed}
             logits = functional_call(self.net, (tensors, buffers), (x,))
             loss = self.objective.loss(logits, y)
-            extra = penalty_of([tensors[name] for name in kernels], numbers, loss)
+            extra = penalty_of([tensors[name] for name in names], numbers, loss)
             return loss + extra, (logits, extra)
 
         gradients, (loss, (logits, extra)) = grad_and_value(loss_of, has_aux=True)(weights.trained, weights.buffers)
@@ -72,7 +73,7 @@ class Step:
         constrained = loss.new_zeros(())
         if "max_norm" in numbers:
             tensors = weights.tensors
-            constrained = max_norm_([tensors[name] for name in kernels[:-1]], numbers["max_norm"])
+            constrained = max_norm_([tensors[name] for name in names[:-1]], numbers["max_norm"])
         hits = self.objective.correct(logits, y)
         return torch.stack([part.to(loss) for part in (loss, extra, hits, clipped, constrained)])
 
@@ -93,8 +94,3 @@ def penalty_of(weights: Sequence[Tensor], numbers: Numbers, loss: Tensor) -> Ten
     if not numbers.keys() & {"l1", "l2"}:
         return loss.new_zeros(())
     return penalty(weights, numbers.get("l1", 0.0), numbers.get("l2", 0.0)).to(loss)
-
-
-def kernel_names(net: nn.Module) -> list[str]:
-    """Names of the dense layers' weights, in the order of `penalties.kernels`."""
-    return [f"{name}.weight" for name, module in net.named_modules() if isinstance(module, nn.Linear)]

@@ -6,7 +6,7 @@ over the ranks are what one process computes of the whole mini-batch, the last a
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -20,55 +20,33 @@ from regimens.nets.norm import synchronise
 Tell = Callable[[int, dict[str, float]], None]
 
 
-class Group(Protocol):
-    """What the training loop asks of the processes beside it."""
+class Group:
+    """What the training loop asks of the processes that train one trial: here one process, in `Ranks` several."""
 
     def begin(self, net: nn.Module) -> None:
         """All processes are there, and `net` is on its device."""
 
     def part(self, indices: Tensor) -> Tensor:
         """This process's part of a mini-batch's indices (B,); it may be empty."""
+        return indices
 
     def backward(self, loss: Tensor, weight: float, parameters: Sequence[Tensor]) -> None:
         """Put the gradients of `loss`, summed over the processes with their weights, into the parameters' `.grad`."""
+        loss.backward()
 
     def sum(self, x: Tensor) -> Tensor:
         """The sum of `x` over the processes."""
+        return x
 
     def together(self, tell: Tell) -> Tell:
         """`tell`, called in one process; if it raises Pruned there, all raise it."""
+        return tell
 
     def end(self) -> None:
         """Training is over: every process but the first exits, so that one evaluates and writes."""
 
 
-class Alone:
-    """One process, and nobody to wait for."""
-
-    def begin(self, net: nn.Module) -> None:
-        """Nothing to share."""
-
-    def part(self, indices: Tensor) -> Tensor:
-        """All of it."""
-        return indices
-
-    def backward(self, loss: Tensor, weight: float, parameters: Sequence[Tensor]) -> None:
-        """The gradients as they are."""
-        loss.backward()
-
-    def sum(self, x: Tensor) -> Tensor:
-        """`x` itself."""
-        return x
-
-    def together(self, tell: Tell) -> Tell:
-        """`tell` itself."""
-        return tell
-
-    def end(self) -> None:
-        """Nobody to end."""
-
-
-class Ranks:
+class Ranks(Group):
     """The processes of torch.distributed's default group."""
 
     def __init__(self, sync_batchnorm: bool) -> None:

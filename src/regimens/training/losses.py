@@ -3,18 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
 class Objective:
-    """`loss(logits, y)`: mean over samples; `correct(logits, y)`: 0-dim count; `probabilities(logits)`: (N, C)."""
+    """`loss(logits, y)`: mean over samples; `correct(logits, y)`: 0-dim count."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
     correct: Callable[[Tensor, Tensor], Tensor]
-    probabilities: Callable[[Tensor], Tensor]
 
 
 def multiclass() -> Objective:
@@ -28,11 +26,8 @@ def binary() -> Objective:
 
 
 # Two objects for good, so that what is made for one objective is known to fit the next trial's.
-MULTICLASS = Objective(
-    F.cross_entropy, lambda logits, y: (logits.argmax(1) == y).sum(), lambda logits: logits.softmax(1)
-)
+MULTICLASS = Objective(F.cross_entropy, lambda logits, y: (logits.argmax(1) == y).sum())
 BINARY = Objective(
     lambda logits, y: F.binary_cross_entropy_with_logits(logits.squeeze(1), y),
     lambda logits, y: ((logits.squeeze(1) > 0) == (y > 0.5)).sum(),
-    lambda logits: torch.cat([1 - logits.sigmoid(), logits.sigmoid()], dim=1),
 )

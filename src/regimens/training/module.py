@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from regimens.training.engine import Eager, Engine, Job
-from regimens.training.group import Alone, Group
+from regimens.training.engine import Engine, Job
+from regimens.training.group import Group
 from regimens.training.losses import Objective
 from regimens.training.phases import Phase, freeze, rest
 from regimens.training.probes.acted import Actions
-from regimens.training.probes.gradient_flow import NoProbe, Probe
+from regimens.training.probes.gradient_flow import Probe
 from regimens.training.regularization import Regularization
 from regimens.training.schedules import Schedule
 
@@ -61,9 +61,9 @@ class Regimen(pl.LightningModule):
         self.clip = clip
         self.regularization = regularization
         self.phases = list(phases)
-        self.probe = probe or NoProbe()
-        self.engine = engine or Eager()
-        self.group = group or Alone()
+        self.probe = probe or Probe()
+        self.engine = engine or Engine()
+        self.group = group or Group()
         self.actions = Actions()
         self.history: dict[str, list[float]] = {}
         self.data = {"train": train, "val": valid}

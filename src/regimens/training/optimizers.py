@@ -4,6 +4,8 @@ Defaults are tf.keras's (PARITY.md, section 5), and so is the arithmetic (`regim
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
+from inspect import Parameter, Signature
 from typing import Any
 
 import torch
@@ -62,66 +64,35 @@ class RuleOptimizer(torch.optim.Optimizer):
                         update(p, p.grad, self.slots(p), coefficients)
 
 
-def sgd(params: Params, lr: float = 0.01) -> RuleOptimizer:
-    """Plain gradient descent."""
-    return RuleOptimizer(params, updates.SGD(), lr)
+def optimizer(rule: type[Rule], lr: float) -> Callable[..., RuleOptimizer]:
+    """The function (params, lr, the rule's own numbers) -> RuleOptimizer that a configuration names; `lr` by default.
+
+    Its signature lists the fields of the rule, a dataclass, with their defaults: `build` checks a node's keys by it.
+    """
+    numbers = [
+        Parameter(field.name, Parameter.POSITIONAL_OR_KEYWORD, default=field.default)
+        for field in fields(rule)
+        if field.init
+    ]
+    given = [Parameter("params", Parameter.POSITIONAL_OR_KEYWORD)]
+    signature = Signature([*given, Parameter("lr", Parameter.POSITIONAL_OR_KEYWORD, default=lr), *numbers])
+
+    def make(*arguments: Any, **keywords: Any) -> RuleOptimizer:
+        bound = signature.bind(*arguments, **keywords)
+        bound.apply_defaults()
+        params, rate, *values = bound.args
+        return RuleOptimizer(params, rule(*values), rate)
+
+    make.__doc__, make.__signature__ = rule.__doc__, signature  # type: ignore[attr-defined]
+    return make
 
 
-def momentum(params: Params, lr: float = 0.01, momentum: float = 0.9) -> RuleOptimizer:
-    """Gradient descent with momentum."""
-    return RuleOptimizer(params, updates.Momentum(momentum), lr)
-
-
-def nesterov(params: Params, lr: float = 0.01, momentum: float = 0.9) -> RuleOptimizer:
-    """Nesterov's accelerated gradient."""
-    return RuleOptimizer(params, updates.Nesterov(momentum), lr)
-
-
-def adagrad(
-    params: Params, lr: float = 0.001, initial_accumulator: float = 0.1, epsilon: float = 1e-7
-) -> RuleOptimizer:
-    """AdaGrad."""
-    return RuleOptimizer(params, updates.Adagrad(initial_accumulator, epsilon), lr)
-
-
-def rmsprop(params: Params, lr: float = 0.001, rho: float = 0.9, epsilon: float = 1e-7) -> RuleOptimizer:
-    """RMSProp."""
-    return RuleOptimizer(params, updates.RMSprop(rho, epsilon), lr)
-
-
-def adam(
-    params: Params, lr: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
-) -> RuleOptimizer:
-    """Adam."""
-    return RuleOptimizer(params, updates.Adam(beta_1, beta_2, epsilon), lr)
-
-
-def adamax(
-    params: Params, lr: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
-) -> RuleOptimizer:
-    """AdaMax: Adam with the maximum norm."""
-    return RuleOptimizer(params, updates.Adamax(beta_1, beta_2, epsilon), lr)
-
-
-def nadam(
-    params: Params,
-    lr: float = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    schedule_decay: float = 0.004,
-) -> RuleOptimizer:
-    """Nadam: Adam with Nesterov momentum."""
-    return RuleOptimizer(params, updates.Nadam(beta_1, beta_2, epsilon, schedule_decay), lr)
-
-
-def adamw(
-    params: Params,
-    lr: float = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    weight_decay: float = 0.004,
-) -> RuleOptimizer:
-    """Adam with decoupled weight decay, on kernels only."""
-    return RuleOptimizer(params, updates.AdamW(beta_1, beta_2, epsilon, weight_decay), lr)
+sgd = optimizer(updates.SGD, lr=0.01)
+momentum = optimizer(updates.Momentum, lr=0.01)
+nesterov = optimizer(updates.Nesterov, lr=0.01)
+adagrad = optimizer(updates.Adagrad, lr=0.001)
+rmsprop = optimizer(updates.RMSprop, lr=0.001)
+adam = optimizer(updates.Adam, lr=0.001)
+adamax = optimizer(updates.Adamax, lr=0.001)
+nadam = optimizer(updates.Nadam, lr=0.001)
+adamw = optimizer(updates.AdamW, lr=0.001)

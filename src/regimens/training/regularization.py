@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from regimens.nets.mlp import kernels
 from regimens.training import checks
 from regimens.training.constraints import max_norm_
-from regimens.training.penalties import kernels, penalty
+from regimens.training.penalties import penalty
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Regularization:
 
     def penalty(self, net: nn.Module) -> Tensor:
         """Return the penalty on `net`'s dense kernels, a 0-dim tensor."""
-        return penalty(kernels(net), self.l1, self.l2)
+        return penalty(list(kernels(net).values()), self.l1, self.l2)
 
     def constrain(self, net: nn.Module) -> Tensor:
         """Apply max-norm to `net`'s hidden kernels in place; return the share of units outside the bound, 0-dim."""
-        return max_norm_(kernels(net)[:-1], self.max_norm)
+        return max_norm_(list(kernels(net).values())[:-1], self.max_norm)

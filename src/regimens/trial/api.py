@@ -9,6 +9,7 @@ from regimens.core.imports import import_packages
 from regimens.core.result import Result
 from regimens.trial.composition import look_at_data as look_at_data
 from regimens.trial.evaluation import metric_names
+from regimens.trial.identity import Identity
 from regimens.trial.settings import check_groups, read_settings
 from regimens.trial.task import PACKAGES, OnEpoch, Task, begin
 
@@ -24,20 +25,22 @@ def run(
     study: Mapping[str, Any] | None = None,
     on_epoch: OnEpoch = lambda epoch, numbers: None,
     note: str = "",
+    identity: Identity | None = None,
 ) -> Result:
     """Train one regimen with one seed and write `config.yaml`, weights and `result.json` into `directory`.
 
     `choices` maps each config group to its option. `on_epoch(epoch, numbers)` is called after each epoch and may raise
-    Pruned. `note` says why it is in no fleet, if it was to be in one. A loss that is not finite gives the status
+    Pruned. `note` says why it is in no fleet, if it was to be in one. `identity` is what the trial has to
+    be (MisnamedError is raised where it is not). A loss that is not finite gives the status
     "diverged", not an exception. Raises UserError for a value that makes no sense, and whatever else goes wrong.
     """
-    trial = begin(Task(cfg, Path(directory), choices, study, on_epoch))
+    trial = begin(Task(cfg, Path(directory), choices, study, on_epoch, identity))
     if trial.spread.devices > 1:
         if trial.settings.probe == "lr_range":
             raise UserError("probe=lr_range: the range test runs on one device; leave trainer=ddp out")
         from regimens.trial import ranks
 
-        return ranks.run(trial.config, Path(directory), choices=choices, study=study, on_epoch=on_epoch)
+        return ranks.run(trial.config, trial.task)
     from regimens.trial.single import train
 
     return train(trial, note)
@@ -73,6 +76,14 @@ def alone(task: Task, note: str) -> Result | Exception | None:
     if task.directory is None:
         return None
     try:
-        return run(task.cfg, task.directory, choices=task.choices, study=task.study, on_epoch=task.on_epoch, note=note)
+        return run(
+            task.cfg,
+            task.directory,
+            choices=task.choices,
+            study=task.study,
+            on_epoch=task.on_epoch,
+            note=note,
+            identity=task.identity,
+        )
     except Exception as error:
         return error

@@ -52,9 +52,8 @@ def save_inputs(split: "Split", directory: Path) -> None:
     """Write what a prediction needs besides the weights: how inputs were scaled, and what the outputs stand for."""
     from safetensors.numpy import save as serialised
 
-    if split.scaling is None:
+    if split.inputs is None:
         return
-    told = {"classes": list(split.class_names), "n_inputs": split.n_inputs, "n_outputs": split.n_outputs}
-    told["features"] = list(split.feature_names)
-    metadata = {"scale": split.scaling.kind, "regimens": json.dumps(told)}
-    write_bytes(serialised(split.scaling.arrays(), metadata), directory / "inputs.safetensors")
+    told = {"classes": list(split.class_names), "n_outputs": split.n_outputs, "inputs": split.inputs.plain()}
+    metadata = {"scale": split.inputs.scale.kind, "regimens": json.dumps(told)}
+    write_bytes(serialised(split.inputs.arrays(), metadata), directory / "inputs.safetensors")

@@ -1,6 +1,7 @@
 """The composition root: from a composed configuration to the data and the LightningModule that it describes."""
 
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,14 @@ def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
 def look_at_data(config: Mapping[str, Any]) -> tuple[str, engine_choice.Size]:
     """The hash of the configured task's data, and what they make of a network.
 
-    They are prepared and looked at for it, though not made into tensors.
+    They are prepared and looked at for it, though not made into tensors; what there is to say about them is said here,
+    once, before anything is trained.
     """
     from regimens.data import cut
 
     found = cut(**_task(config, {}))
+    for sentence in found.said:
+        print(sentence, file=sys.stderr)
     size = engine_choice.Size(found.manifest["sizes"]["train"], found.n_inputs, found.n_outputs)
     return str(found.manifest["hash"]), size
 
@@ -58,7 +62,7 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
     from regimens.training.module import Regimen
     from regimens.training.phases import Phase
     from regimens.training.probes import lr_range
-    from regimens.training.probes.gradient_flow import GradientFlow, NoProbe
+    from regimens.training.probes.gradient_flow import GradientFlow, Probe
     from regimens.training.schedules import Schedule
 
     transfer = make(config["transfer"])
@@ -75,7 +79,7 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
         regularization=regularization,
         generator=generator,
     )
-    probe = {"none": NoProbe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
+    probe = {"none": Probe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
     optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
     pace = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
     steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)
@@ -109,17 +113,24 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
     )
 
 
+def engine_named(config: Mapping[str, Any], spread: "Spread", split: "Split") -> str:
+    """The engine that a trial is to have: the one asked for; of "auto", what this trial on its own takes."""
+    if config["engine"] != "auto":
+        return str(config["engine"])
+    size = engine_choice.Size(len(split.y_train), split.n_inputs, split.n_outputs)
+    return "eager" if spread.devices > 1 else engine_choice.choose(config, size, trials=1)
+
+
 def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Engine":
     """The engine asked for; "auto" is this trial's own, as a study sets its trials' when it is defined."""
-    from regimens.training.engine import Eager
+    from regimens.training.engine import Engine
     from regimens.training.engines.compiled import Compiled
 
     if spread.devices > 1:
-        return Eager("" if settings.engine == "eager" else "a trial on several devices steps eagerly")
-    size = engine_choice.Size(len(split.y_train), split.n_inputs, split.n_outputs)
-    if engine_choice.choose(config, size, trials=1) == "compiled":
-        return Compiled(compiled_code(config))
-    return Eager("a single trial is no fleet" if settings.engine == "fleet" else "")
+        return Engine("" if settings.engine == "eager" else "a trial on several devices steps eagerly")
+    if engine_named(config, spread, split) == "compiled":
+        return Compiled(cache=compiled_code(config))
+    return Engine("a single trial is no fleet" if settings.engine == "fleet" else "")
 
 
 def compiled_code(config: Mapping[str, Any]) -> Path:

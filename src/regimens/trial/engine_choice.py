@@ -45,7 +45,7 @@ def count_weights(config: Mapping[str, Any], size: Size) -> int:
     return sum(a * b for a, b in pairwise(widths))
 
 
-def cores() -> int:
+def machine_cores() -> int:
     """How many processor cores the machine has, whoever may use them."""
     return os.cpu_count() or 1
 
@@ -62,7 +62,7 @@ def capacity(config: Mapping[str, Any], size: Size, company: int) -> int:
     """
     device = kind_of_device(config)
     if device == "cpu":
-        return min(FLEET["cpu"], max(COMPANY["cpu"], math.ceil(company / cores())))
+        return min(FLEET["cpu"], max(COMPANY["cpu"], math.ceil(company / machine_cores())))
     return max(1, min(FLEET["gpu"], GPU_MEMORY // (count_weights(config, size) * 4 * 10)))
 
 
@@ -77,7 +77,7 @@ def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 
     small = device == "gpu" or weights * config["batch_size"] <= SMALL
     steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
     # Every core's worker may have to prepare for itself, at once.
-    places = cores() if device == "cpu" else 1
+    places = machine_cores() if device == "cpu" else 1
     together = company >= COMPANY[device] * places and steps >= PREPARED[device] * places
     if small and together and not fleet_obstacle(config):
         return "fleet"

@@ -22,6 +22,7 @@ from regimens.training.module import Data, Regimen
 from regimens.trial import composition, record
 from regimens.trial.engine_choice import fleet_obstacle, kind_of_device, repays_compiling
 from regimens.trial.fitting import restore_best
+from regimens.trial.identity import Identity
 from regimens.trial.single import sandbox
 from regimens.trial.task import Clock, Task, Trial, begin
 
@@ -38,6 +39,7 @@ class Composed:
     split: Split
     module: Regimen
     kind: tuple[object, ...]
+    identity: Identity
 
 
 def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Outcome]:
@@ -105,6 +107,7 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
         if key not in loaded:
             loaded[key] = load(config, device)
         split, data = loaded[key]
+        identity = trial.identify(split.manifest["hash"], str(config["engine"]))
         module = composition.compose({**config, "engine": "eager"}, settings, trial.spread, split)
         module.to(device).train()
         module.data = data
@@ -114,7 +117,7 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
             return obstacle
         phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
         kind = (*shape(job), key, phases, settings.epochs, settings.batch_size, settings.threads)
-    return Composed(index, trial, split, module, kind)
+    return Composed(index, trial, split, module, kind, identity)
 
 
 def train(fleet: Sequence[Composed]) -> list[Outcome]:
@@ -146,7 +149,7 @@ def conclude(one: Composed, member: Member, engine: Mapping[str, Any]) -> Outcom
     restore_best(one.module, member.best, member.status)
     try:
         with sandbox(one.trial.settings):
-            return record.conclude(one.trial, one.module, one.split, member.status, member.best, engine)
+            return record.conclude(one.trial, one.module, one.split, member.status, member.best, engine, one.identity)
     except Exception as err:
         return err
 

@@ -22,6 +22,8 @@ from regimens.core.files import write_text
 from regimens.core.process import die_with
 from regimens.core.result import Result, read
 from regimens.core.secrets import keep, restore
+from regimens.trial.identity import Identity
+from regimens.trial.task import Task
 
 if TYPE_CHECKING:
     from regimens.trial.task import OnEpoch
@@ -32,20 +34,17 @@ PARENT = "REGIMENS_PARENT"
 FOREIGN = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
-def run(
-    config: Mapping[str, Any],
-    directory: Path,
-    *,
-    choices: Mapping[str, str],
-    study: Mapping[str, Any] | None,
-    on_epoch: "OnEpoch",
-) -> Result:
-    """Train a resolved configuration in processes of their own; `regimens.trial.task.run` says what is raised.
+def run(config: Mapping[str, Any], task: Task) -> Result:
+    """Train a task, of which `config` is the resolved configuration, in processes of their own.
 
-    Whatever ends this call, an exception or this process's death, ends every rank.
+    `regimens.trial.run` says what is raised. Whatever ends this call, an exception or this process's death, ends every
+    rank.
     """
     keep(config)
-    job = {"config": config, "choices": dict(choices), "study": study}
+    assert task.directory is not None
+    directory, identity = task.directory, task.identity
+    job = {"config": config, "choices": dict(task.choices), "study": task.study}
+    job["identity"] = identity.to_json() if identity else None
     write_text(json.dumps(job), directory / JOB)
     environment = {key: value for key, value in os.environ.items() if key not in FOREIGN}
     environment |= {PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(config["threads"])}
@@ -58,7 +57,7 @@ def run(
         start_new_session=True,  # Ctrl-C is for the command alone
     )
     try:
-        if _listen(first, on_epoch):
+        if _listen(first, task.on_epoch):
             return read(directory)
         raise RuntimeError(f"a process of the trial died (rank 0 ended with status {first.wait()})")
     finally:
@@ -117,13 +116,14 @@ def main(directory: Path) -> int:
     from omegaconf import OmegaConf
 
     from regimens.trial.single import train
-    from regimens.trial.task import Task, begin
+    from regimens.trial.task import begin
 
     job = restore(json.loads((directory / JOB).read_text()))
     config = OmegaConf.create(job["config"])
     try:
         told = partial(_tell, events)
-        train(begin(Task(config, directory, job["choices"], job["study"], told)))
+        identity = Identity(**job["identity"]) if job["identity"] else None
+        train(begin(Task(config, directory, job["choices"], job["study"], told, identity)))
     except Exception as error:
         if os.environ["LOCAL_RANK"] != "0":
             raise

@@ -12,6 +12,7 @@ from regimens.core.result import Result
 from regimens.core.secrets import brief
 from regimens.trial.artifacts import save, save_inputs
 from regimens.trial.evaluation import acted, evaluate, probed
+from regimens.trial.identity import Identity
 from regimens.trial.regimen import GROUPS, plain, regimen_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 
 
 def conclude(
-    trial: "Trial", module: "Regimen", split: "Split", status: str, best: "BestWeights", engine: Mapping[str, Any]
+    trial: "Trial",
+    module: "Regimen",
+    split: "Split",
+    status: str,
+    best: "BestWeights",
+    engine: Mapping[str, Any],
+    identity: Identity,
 ) -> Result:
     """The result of a trained module, not yet written; its other files are, into the trial's directory."""
     config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.directory
@@ -41,6 +48,7 @@ def conclude(
         regimen=regimen,
         regimen_hash=digest(regimen),
         choices={group: choices.get(group, "?") for group in GROUPS},
+        trial=identity.to_json(),
         study=dict(trial.task.study) if trial.task.study else None,
         metrics={**metrics, "time/train": durations["train"]},
         history={name: list(values) for name, values in module.history.items()},
@@ -66,6 +74,7 @@ def unfinished(
     status: str,
     study: Mapping[str, Any] | None = None,
     error: Mapping[str, str] | None = None,
+    identity: Identity | None = None,
 ) -> Result:
     """The result of a trial that did not get to its end: what was asked, what stopped it, and no numbers."""
     config = plain(cfg)
@@ -79,6 +88,7 @@ def unfinished(
         regimen=regimen,
         regimen_hash=digest(regimen),
         choices={group: choices.get(group, "?") for group in GROUPS},
+        trial=identity.to_json() if identity else None,
         study=dict(study) if study else None,
         provenance={**origin, "started": datetime.now(UTC).isoformat(timespec="seconds")},
         error=dict(error) if error else None,

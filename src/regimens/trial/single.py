@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from regimens.core.hashing import stream_seed
 from regimens.core.result import Result, write
-from regimens.trial.composition import compose, engine_of, load_data
+from regimens.trial.composition import compose, engine_named, engine_of, load_data
 from regimens.trial.fitting import fit
 from regimens.trial.record import conclude
 from regimens.trial.settings import Settings
@@ -14,19 +14,20 @@ from regimens.trial.task import Trial
 
 def train(trial: Trial, note: str = "") -> Result:
     """`run` in this process, which may be one of several ranks; all but rank 0 exit where training ends."""
-    from regimens.training.engine import Eager
+    from regimens.training.engine import Engine
 
     settings = trial.settings
     with sandbox(settings):
         with trial.clock("setup"):
             split = load_data(trial.config)
             module = compose(trial.config, settings, trial.spread, split)
+            identity = trial.identify(split.manifest["hash"], engine_named(trial.config, trial.spread, split))
             if note:
-                module.engine = Eager(note)
+                module.engine = Engine(note)
         with trial.clock("train"):
             status, best = fit(module, trial, split)
             module.group.end()
-        result = conclude(trial, module, split, status, best, engine_of(module))
+        result = conclude(trial, module, split, status, best, engine_of(module), identity)
     write(result, trial.directory)
     return result
 

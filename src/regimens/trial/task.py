@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens.core.errors import UserError
+from regimens.core.errors import MisnamedError, UserError
 from regimens.core.imports import import_packages
+from regimens.core.provenance import training_code
 from regimens.trial.advice import advise
+from regimens.trial.identity import Identity, content_of
 from regimens.trial.regimen import plain
 from regimens.trial.settings import Settings, read_settings
 
@@ -50,6 +52,8 @@ class Task:
     choices: Mapping[str, str]
     study: Mapping[str, Any] | None = None
     on_epoch: OnEpoch = lambda epoch, numbers: None
+    #: what it has to be; None where nobody named it
+    identity: Identity | None = None
 
 
 @dataclass
@@ -63,6 +67,18 @@ class Trial:
     advice: list[str]
     started: str
     clock: Clock = field(default_factory=Clock)
+
+    def identify(self, data: str, engine: str) -> Identity:
+        """What this trial is, now that its data and engine are known.
+
+        Raises MisnamedError where that is not what was asked for.
+        """
+        identity = Identity(content_of(self.config, data, engine), training_code())
+        named = self.task.identity
+        if named is not None and named != identity:
+            changed = "its code" if named.content == identity.content else "its configuration, data or starting weights"
+            raise MisnamedError(f"{changed} changed after this trial was listed; run the same command again")
+        return identity
 
     @property
     def directory(self) -> Path:

@@ -16,15 +16,15 @@ from regimens.core.result import Result, write
 from regimens.trial.regimen import regimen_of
 
 
-def run(cfg, directory, *, choices, study=None, on_epoch=lambda epoch, metrics: None, note=""):
+def run(cfg, directory, *, choices, study=None, on_epoch=lambda epoch, metrics: None, note="", identity=None):
     config = OmegaConf.to_container(cfg, resolve=True)
-    misbehave(config["probe"]["fault"], study)
+    misbehave(config["advice"]["fault"], study)
     noise = random.Random(f"{cfg.optimizer.name}{cfg.seed}").gauss(0, 0.01)
     value = 0.9 - (math.log10(cfg.optimizer.lr) - cfg.optimizer.peak) ** 2 / 10 + noise + cfg.scheduler.bonus
     status = "diverged" if cfg.optimizer.lr > cfg.diverges_above else "completed"
     began = time.time()
     for epoch in range(1, cfg.epochs + 1):
-        time.sleep(cfg.probe.pause)
+        time.sleep(cfg.advice.pause)
         try:
             on_epoch(epoch, {"val/accuracy": value * epoch / cfg.epochs})
         except Pruned:
@@ -35,7 +35,8 @@ def run(cfg, directory, *, choices, study=None, on_epoch=lambda epoch, metrics: 
     regimen = regimen_of(config)
     result = Result(
         status=status, name="fake", seed=cfg.seed, regimen=regimen, regimen_hash=digest(regimen),
-        choices=dict(choices), study=dict(study), metrics=metrics if status != "diverged" else {},
+        choices=dict(choices), study=dict(study), trial=identity.to_json(),
+        metrics=metrics if status != "diverged" else {},
         provenance={"started": datetime.now(UTC).isoformat()},
         acted={"clip": {"technique": "clip=value", "acted": False, "what": "never clipped"}},
     )  # fmt: skip

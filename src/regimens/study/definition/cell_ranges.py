@@ -26,8 +26,7 @@ def _declared(node: DictConfig, prefix: str) -> Iterator[tuple[str, Range]]:
     for key in node:
         if OmegaConf.is_missing(node, key):
             continue
-        child = node._get_node(key)
-        if not isinstance(child, DictConfig) or child._is_none() or child._is_interpolation():
+        if OmegaConf.is_interpolation(node, str(key)) or not isinstance(child := node[key], DictConfig):
             continue
         if key == "tune" and prefix:
             ranges: dict[str, Any] = OmegaConf.to_container(child, resolve=True)  # type: ignore[assignment]

@@ -1,11 +1,15 @@
-"""Composing regimens through Hydra, in the parent and in any worker: overrides in, a configuration out."""
+"""Composing regimens: overrides in, a configuration out, through Hydra; and what workers need, which is without it."""
 
 from __future__ import annotations
 
 import copy
+import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -13,16 +17,42 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from regimens.core.errors import UserError
 from regimens.trial.regimen import plain, regimen_of
 
+FILE = "file://"
+
 
 @dataclass(frozen=True)
 class Source:
-    """What it takes to compose the same configuration in another process; plain values only."""
+    """What it takes to compose the same configuration again; plain values only."""
 
     config_name: str
-    #: (provider, path) of each place where Hydra looks for configuration
-    search_path: tuple[tuple[str, str], ...]
+    #: the places where Hydra looks for configuration, the primary one first: file://... or pkg://...
+    search_path: tuple[str, ...]
     #: the overrides of the `hydra` node, which every composition shares
     hydra_overrides: tuple[str, ...] = ()
+
+    def copy_to(self, directory: Path) -> Source:
+        """A source of the same files as they are now, copied into `directory`."""
+        places = []
+        for number, place in enumerate(self.search_path):
+            target = directory / str(number)
+            if in_files(place):
+                shutil.copytree(place.removeprefix(FILE), target, dirs_exist_ok=True)
+                place = f"{FILE}{target}"
+            places.append(place)
+        return replace(self, search_path=tuple(places))
+
+    def inside(self, directory: Path) -> Source:
+        """The source that `copy_to(directory)` gave, wherever that directory is now."""
+        places = (
+            f"{FILE}{directory / str(number)}" if in_files(place) else place
+            for number, place in enumerate(self.search_path)
+        )
+        return replace(self, search_path=tuple(places))
+
+
+def in_files(place: str) -> bool:
+    """Whether a place of Hydra's search path is a directory rather than a package."""
+    return place.startswith(FILE) or "://" not in place
 
 
 @dataclass(frozen=True)
@@ -37,6 +67,27 @@ class Composed:
         """The resolved regimen, as plain values."""
         return regimen_of(plain(self.cfg))
 
+    def with_values(self, values: Mapping[str, Any]) -> Composed:
+        """A fresh configuration with plain values set at their paths."""
+        cfg = copy.deepcopy(self.cfg)
+        with open_dict(cfg):
+            for path, value in values.items():
+                OmegaConf.update(cfg, path, value, merge=False)
+        return Composed(cfg, self.choices)
+
+    def to_text(self) -> str:
+        """The configuration as JSON with its interpolations unresolved; Infinity and NaN as Python writes them.
+
+        But for the name, which has the time of day in it: only Hydra can tell that, and workers do without Hydra.
+        """
+        told: Any = OmegaConf.to_container(self.cfg, resolve=False)
+        return json.dumps({**told, "name": str(self.cfg.name)} if "name" in told else told)
+
+    @classmethod
+    def from_text(cls, text: str, choices: Mapping[str, str]) -> Composed:
+        """What `to_text` wrote."""
+        return cls(OmegaConf.create(json.loads(text)), choices)
+
 
 @dataclass
 class Composer:
@@ -47,7 +98,6 @@ class Composer:
     """
 
     source: Source
-    _loader: Any = None
     _cache: dict[tuple[str, ...], Composed] = field(default_factory=dict)
 
     def compose(self, overrides: Iterable[str]) -> Composed:
@@ -61,55 +111,32 @@ class Composer:
             self._cache[key] = self._compose(key)
         return self._cache[key]
 
-    def with_values(self, overrides: Iterable[str], values: Mapping[str, Any]) -> Composed:
-        """A fresh configuration for these overrides, with plain values then set at their paths."""
-        composed = self.compose(overrides)
-        cfg = copy.deepcopy(composed.cfg)
-        with open_dict(cfg):
-            for path, value in values.items():
-                OmegaConf.update(cfg, path, value, merge=False)
-        return Composed(cfg, composed.choices)
+    def options(self, group: str) -> list[str]:
+        """The options of a config group, sorted; empty where there is no such group."""
+        with self._hydra() as loader:
+            return sorted(loader.get_group_options(group))
 
     def _compose(self, overrides: tuple[str, ...]) -> Composed:
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
 
         try:
-            groups, values = self._apart(overrides)
-            if not values:
-                return self._read(overrides)
-            base = self.compose(groups)
-            cfg = copy.deepcopy(base.cfg)
-            self._load()._apply_overrides_to_config(values, cfg)
+            with self._hydra() as loader:
+                groups, values = _apart(loader, overrides)
+                if not values:
+                    return self._read(overrides)
+                base = self.compose(groups)
+                cfg = copy.deepcopy(base.cfg)
+                # Private to Hydra (pinned <1.4), and tested against composing anew, which takes ten times as long.
+                loader._apply_overrides_to_config(values, cfg)
         except (HydraException, OmegaConfBaseException, ValueError, AssertionError) as error:
             raise UserError(f"{' '.join(overrides)}: {_story(error)}") from error
         return Composed(cfg, base.choices)
 
-    def _apart(self, overrides: tuple[str, ...]) -> tuple[tuple[str, ...], list[Any]]:
-        """The overrides that choose an option of a group, and those, parsed, that set values; told apart as Hydra does.
-
-        A value under `hydra` stays with the groups, since no composed configuration here has that node.
-        """
-        from hydra.core.override_parser.overrides_parser import OverridesParser
-
-        exists = self._load().repository.group_exists
-        groups, values = [], []
-        for text, parsed in zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True):
-            group = exists(parsed.key_or_group) and not isinstance(parsed.value(), dict)
-            if group or parsed.is_hydra_override():
-                groups.append(text)
-            else:
-                values.append(parsed)
-        return tuple(groups), values
-
     def _read(self, overrides: tuple[str, ...]) -> Composed:
-        from hydra.types import RunMode
+        from hydra import compose
 
-        cfg = self._load().load_configuration(
-            config_name=self.source.config_name,
-            overrides=[*self.source.hydra_overrides, *overrides],
-            run_mode=RunMode.RUN,
-        )
+        cfg = compose(self.source.config_name, [*self.source.hydra_overrides, *overrides], return_hydra_config=True)
         choices = {
             str(group): str(option)
             for group, option in cfg.hydra.runtime.choices.items()
@@ -119,20 +146,41 @@ class Composer:
             del cfg["hydra"]
         return Composed(cfg, choices)
 
-    def _load(self) -> Any:
-        if self._loader is None:
-            from hydra._internal.config_loader_impl import ConfigLoaderImpl
-            from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-            from hydra.core.plugins import Plugins
-            from hydra.core.utils import setup_globals
+    @contextmanager
+    def _hydra(self) -> Iterator[Any]:
+        """Hydra's loader over the source's places, with Hydra's own state as it was before and after."""
+        from hydra import initialize_config_dir
+        from hydra.core.global_hydra import GlobalHydra
 
-            Plugins.instance()
-            setup_globals()
-            search_path = ConfigSearchPathImpl()
-            for provider, path in self.source.search_path:
-                search_path.append(provider=provider, path=path)
-            self._loader = ConfigLoaderImpl(config_search_path=search_path)
-        return self._loader
+        first, *others = self.source.search_path
+        running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
+        try:
+            with initialize_config_dir(first.removeprefix(FILE), version_base="1.3"):
+                loader = GlobalHydra.instance().config_loader()
+                search_path = loader.get_search_path()
+                for place in others:
+                    if all(one.path != place for one in search_path.get_path()):
+                        search_path.append(provider="command line", path=place)
+                yield loader
+        finally:
+            GlobalHydra.instance().hydra = running
+
+
+def _apart(loader: Any, overrides: tuple[str, ...]) -> tuple[tuple[str, ...], list[Any]]:
+    """The overrides that choose an option of a group, and those, parsed, that set values; told apart as Hydra does.
+
+    A value under `hydra` stays with the groups, since no composed configuration here has that node.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    groups, values = [], []
+    for text, parsed in zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True):
+        group = loader.repository.group_exists(parsed.key_or_group) and not isinstance(parsed.value(), dict)
+        if group or parsed.is_hydra_override():
+            groups.append(text)
+        else:
+            values.append(parsed)
+    return tuple(groups), values
 
 
 def override_text(value: Any) -> str:

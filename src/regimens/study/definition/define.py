@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from regimens.core.errors import UserError
-from regimens.core.hashing import derive_seed, digest
+from regimens.core.hashing import digest
 from regimens.study.definition.cell_ranges import defaults_for, ranges_for
 from regimens.study.definition.checks import (
     MetricsOf,
@@ -25,10 +26,8 @@ from regimens.study.definition.command_line import CommandLine, axes_of, tuned_o
 from regimens.study.definition.composer import Composer, key_of, merge
 from regimens.study.definition.engine_plan import SizeOf, plan_engines
 from regimens.study.definition.identity import DataHash, identify
-from regimens.study.definition.joint_search import draw_search
-from regimens.study.definition.points import draw
 from regimens.study.definition.pruners import check_pruner
-from regimens.study.definition.samplers import FIXED, check_sampler
+from regimens.study.definition.samplers import check_sampler
 from regimens.study.definition.settings import MEASURE, SEARCH, Settings
 from regimens.study.definition.study import Cell, Study
 from regimens.study.definition.sweeps import DECLARED
@@ -46,7 +45,9 @@ def define(
     name: str,
     tune: Any = None,
     data_hash: DataHash = lambda cfg: None,
-    code_hash: str | None = None,
+    code_hash: str = "",
+    revision: str = "",
+    sources: Mapping[str, str] = MappingProxyType({}),
     size_of: SizeOf = lambda cfg: None,
     metrics_of: MetricsOf = lambda config: None,
     note: Note = lambda sentence: None,
@@ -75,8 +76,12 @@ def define(
     settings = settle_metrics(settings, cells, composer, metrics_of, note)
     if settings.direction == MEASURE and any(cell.tuned for cell in cells):
         raise UserError("study.direction=none: what is only measured cannot be tuned for; say maximize or minimize")
-    seeds = _final_seeds(line.seeds or settings.seeds, base_seed, any(cell.tuned for cell in cells))
-    identity = identify(settings, axes, tuned, cells, (base_seed, seeds), composer, data_hash, code_hash)
+    seeds = line.seeds or settings.seeds
+    named = () if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
+    count = len(named) or int(seeds)  # type: ignore[arg-type]
+    for cell in cells:
+        cell.data = data_hash(composer.compose(cell.overrides).cfg)
+    identity = identify(settings, axes, tuned, cells, (base_seed, seeds), composer, code_hash)
     study = Study(
         name=settings.name or name,
         id=digest(identity)[:8],
@@ -92,16 +97,22 @@ def define(
         pruner=settings.pruner,
         epochs=int(base.cfg.get("epochs", 1)),
         base_seed=base_seed,
-        final_seeds=seeds,
+        final_seeds=named,
+        seeds=count,
+        most_seeds=settings.most_seeds or (4 * count if settings.settle and not named else count),
+        settle=settings.settle,
         trials=settings.trials,
+        extend=settings.extend,
         retries=settings.retries,
+        code=code_hash,
+        any_code=settings.code == "any",
+        revision=revision,
+        sources=dict(sources),
         identity=identity,
         asked=line.asked,
         setting={group: base.choices[group] for group in ("data", "scale") if group in base.choices}
         | {"seed": str(base_seed)},
     )
-    for cell in cells:
-        cell.points = _points(study, cell)
     tell_budget(settings, line, cells, note)
     plan_engines(study, settings, composer, size_of)
     return study
@@ -128,6 +139,9 @@ def _grid(
                 ranges=ranges,
                 default=defaults_for(composed.cfg, ranges),
                 regimen_hash=digest(composed.regimen),
+                config=composed.to_text(),
+                choices=dict(composed.choices),
+                seed=int(composed.cfg.get("seed", 0)),
             )
         )
     return cells
@@ -149,10 +163,13 @@ def _search(
         default={axis: label for axis, label in default.items() if label} | defaults_for(base.cfg, ranges),
         axes=dict(axes),
         regimen_hash=regimen_hash,
+        seed=int(base.cfg.get("seed", 0)),
     )
     if not search.tuned:
         raise UserError("study.mode=search: there is nothing to search; name axes or tuned values")
-    return [Cell(DEFAULT, {"regimen": DEFAULT}, shared, regimen_hash=regimen_hash), search]
+    plainly = Cell(DEFAULT, {"regimen": DEFAULT}, shared, regimen_hash=regimen_hash, config=base.to_text())
+    plainly.choices, plainly.seed = dict(base.choices), search.seed
+    return [plainly, search]
 
 
 def _chosen(base: Any, labels: dict[str, tuple[str, ...]], composer: Composer, shared: tuple[str, ...]) -> str | None:
@@ -161,24 +178,6 @@ def _chosen(base: Any, labels: dict[str, tuple[str, ...]], composer: Composer, s
         if composer.compose(merge(shared, overrides)).regimen == base.regimen:
             return label
     return None
-
-
-def _points(study: Study, cell: Cell) -> list[dict[str, Any] | None]:
-    if not cell.tuned:
-        return []
-    if study.sampler not in FIXED:
-        return [dict(cell.default), *([None] * (study.trials - 1))]
-    if cell.axes:
-        return draw_search(study, cell)
-    return list(draw(cell.ranges, cell.default, study.sampler, study.trials, derive_seed(study.base_seed, cell.label)))
-
-
-def _final_seeds(seeds: Any, base_seed: int, tuned: bool) -> tuple[int, ...]:
-    """Seeds shared by all cells; fresh ones where seeds were used up by tuning, else the base seed comes first."""
-    if not isinstance(seeds, int):
-        return tuple(int(seed) for seed in seeds)
-    fresh = [derive_seed(base_seed, "final", number) for number in range(seeds)]
-    return tuple(fresh if tuned else [base_seed, *fresh[1:]])
 
 
 def _reference(wanted: str | None, cells: list[Cell], base_hash: str) -> str | None:

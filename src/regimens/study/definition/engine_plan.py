@@ -1,80 +1,54 @@
-"""Which engine each cell of a study uses, and which of its trials form a fleet: decided once, when it is defined.
-
-A trial's last bits depend on the batch that it is computed in. So a fleet's trials follow from the definition alone,
-and a fleet that was cut off is trained again as a whole: the table does not depend on workers, kills or load.
-"""
+"""Which engine each cell of a study uses, decided once when it is defined; and which trials of a round form a fleet."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
 from omegaconf import DictConfig
 
 from regimens.core.hashing import digest
-from regimens.study.definition import joint_search
 from regimens.study.definition.composer import Composer
 from regimens.study.definition.samplers import FIXED
 from regimens.study.definition.settings import Settings
 from regimens.study.definition.study import Cell, Slot, Study
 from regimens.trial import engine_choice
+from regimens.trial.engine_choice import Size
 from regimens.trial.regimen import plain, regimen_of
 
-SizeOf = Callable[[DictConfig], engine_choice.Size | None]
+SizeOf = Callable[[DictConfig], Size | None]
+#: the resolved configuration of a cell's trial with these values
+ConfigOf = Callable[[Cell, Mapping[str, Any]], Mapping[str, Any]]
 
 
 def plan_engines(study: Study, settings: Settings, composer: Composer, size_of: SizeOf) -> None:
-    """Set each cell's engine, the study's fleets, and why there are none; and make them part of its identity.
+    """Set each cell's engine and size, and why no trials are trained together.
 
     A study whose trials have no engine (`size_of` gives None) is left alone.
     """
-    found = {cell.label: size_of(composer.compose(cell.overrides).cfg) for cell in study.cells}
-    sizes = {label: size for label, size in found.items() if size is not None}
-    if len(sizes) < len(found):
+    configs = {cell.label: composer.compose(cell.overrides).cfg for cell in study.cells}
+    sizes = {label: size for label, cfg in configs.items() if (size := size_of(cfg)) is not None}
+    if len(sizes) < len(configs):
         return
-    configs = {cell.label: plain(composer.compose(cell.overrides).cfg) for cell in study.cells}
-    if any(config["engine"] in ("auto", "fleet") for config in configs.values()):
-        plan_fleets(study, settings, composer, configs, sizes)
-    for cell in study.cells:
-        cell.engine = cell.engine or configs[cell.label]["engine"]
-    study.identity["engines"] = {cell.label: cell.engine for cell in study.cells}
-    study.identity["fleets"] = max((len(slots) for slots in study.fleets), default=0)
-    study.id = digest(study.identity)[:8]
-
-
-def plan_fleets(
-    study: Study,
-    settings: Settings,
-    composer: Composer,
-    configs: dict[str, dict[str, Any]],
-    sizes: dict[str, engine_choice.Size],
-) -> None:
-    """Choose the engines of a study that leaves it to us, and put the trials of a shape into fleets."""
     study.alone = why_alone(settings)
-    if all(
-        engine_choice.choose(configs[label], size, study.total, study.total) == "eager" for label, size in sizes.items()
-    ):
-        for cell in study.cells:  # not even if all were of one shape: which are need not be looked at
-            cell.engine = "eager"
-        return
-    alike = group(study, composer, configs)
+    plain_configs = {label: plain(cfg) for label, cfg in configs.items()}
+    shapes = {label: shape_of(config) for label, config in plain_configs.items()}
+    counts = {cell.label: planned(study, cell) for cell in study.cells}
     for cell in study.cells:
-        own = [(key, slots) for key, slots in alike.items() if any(slot[0] == cell.label for slot in slots)]
-        shapes = {key[1] for key, _ in own}
-        trials = max(sum(len(slots) for key, slots in alike.items() if key[1] == shape) for shape in shapes)
-        company = 1 if study.alone else max(len(slots) for _, slots in own)
-        cell.engine = engine_choice.choose(configs[cell.label], sizes[cell.label], trials, company)
-    fleet = {cell.label for cell in study.cells if cell.engine == "fleet"} if not study.alone else set()
-    order = {cell.label: i for i, cell in enumerate(study.cells)}
-    for slots in alike.values():
-        members = [slot for slot in slots if slot[0] in fleet]
-        if members:
-            first = members[0][0]
-            study.fleets += split_evenly(members, engine_choice.capacity(configs[first], sizes[first], len(members)))
-    study.fleets.sort(key=lambda slots: (order[slots[0][0]], slots[0][1] == "final", slots[0][2]))
+        alike = [other for other in study.cells if shapes[other.label] == shapes[cell.label]]
+        trials = sum(counts[other.label] for other in alike)
+        in_a_round = sum(max(study.trials if other.tuned else 0, study.seeds) for other in alike)
+        size = sizes[cell.label]
+        cell.size = [size.examples, size.inputs, size.outputs]
+        company = 1 if study.alone else in_a_round
+        cell.engine = engine_choice.choose(plain_configs[cell.label], size, trials, company)
+
+
+def planned(study: Study, cell: Cell) -> int:
+    """How many trials a cell has at least."""
+    return study.seeds + (study.trials * max(1, len(cell.ranges)) if cell.tuned else 0)
 
 
 def why_alone(settings: Settings) -> str:
@@ -88,33 +62,24 @@ def why_alone(settings: Settings) -> str:
     return ""
 
 
-def group(study: Study, composer: Composer, configs: dict[str, Any]) -> dict[tuple[str, str], list[Slot]]:
-    """The study's slots by phase and by what the trials of a fleet have in common, in order.
+def shape_of(config: Mapping[str, Any]) -> str:
+    """What the trials of a fleet have in common."""
+    return digest(engine_choice.shape_of(regimen_of(config)))
 
-    Finals are grouped as their cell's default regimen: what tuning changes of a shape is seen when they are trained.
-    """
+
+def plan_fleets(study: Study, config_of: ConfigOf) -> None:
+    """Put the trials of the newest round that are of one shape into fleets, where their engine is one."""
+    known = {tuple(slot) for slots in study.fleets for slot in slots}
     alike: dict[tuple[str, str], list[Slot]] = {}
     for cell, phase, number in study.slots:
-        values = cell.points[number] if phase == "tuning" else cell.default
-        regimen = regimen_at(composer, configs, cell, values or {})
-        shape = {**engine_choice.shape_of(regimen), "engine": configs[cell.label].get("engine")}
-        alike.setdefault((phase, digest(shape)), []).append([cell.label, phase, number])
-    return alike
-
-
-def regimen_at(composer: Composer, configs: dict[str, Any], cell: Cell, values: dict[str, Any]) -> dict[str, Any]:
-    """The plain regimen of a cell at a point; interpolations that hang on a tuned value keep the cell's own."""
-    if cell.axes:
-        config = plain(composer.compose(joint_search.overrides_of(cell, values)).cfg)
-    else:
-        config = copy.deepcopy(configs[cell.label])
-    for path, value in joint_search.params_of(cell, values).items():
-        *parents, last = path.split(".")
-        node = config
-        for parent in parents:
-            node = node[parent]
-        node[last] = value
-    return regimen_of(config)
+        if cell.engine == "fleet" and not study.alone and (cell.label, phase, number) not in known:
+            values = (cell.points[number] if phase == "tuning" else cell.best) or {}
+            alike.setdefault((phase, shape_of(config_of(cell, values))), []).append([cell.label, phase, number])
+    for slots in alike.values():
+        cell = study.cell(slots[0][0])
+        examples, inputs, outputs = cell.size
+        size = Size(examples, inputs, outputs)
+        study.fleets += split_evenly(slots, engine_choice.capacity(config_of(cell, cell.default), size, len(slots)))
 
 
 def split_evenly(slots: list[Slot], most: int) -> list[list[Slot]]:

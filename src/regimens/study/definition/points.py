@@ -18,13 +18,13 @@ def draw(
 ) -> list[dict[str, Any]]:
     """`count` points of a space, the default first, or all of its points where it has fewer.
 
-    The list is the same for the same arguments; a longer one starts with the shorter one, unless it is a grid's.
+    The list is the same for the same arguments; a longer one starts with the shorter one.
     """
     if not ranges:
         return [{}]
     count = min(count, size_of(ranges, default))
     found = {text_of(default): dict(default)}
-    drawn = iter(_grid(ranges, count)) if sampler == "grid" else _sampled(ranges, sampler, seed, most=20 * count + 100)
+    drawn = _sampled(ranges, sampler, seed, most=20 * count + 100)
     for point in itertools.chain(drawn, _everything(ranges)):
         if len(found) >= count:
             break
@@ -64,15 +64,3 @@ def _everything(ranges: Mapping[str, Range]) -> Iterator[dict[str, Any]]:
         axes = [one.grid(int(one.size)) for one in ranges.values()]
         for values in itertools.product(*axes):
             yield dict(zip(ranges, values, strict=True))
-
-
-def _grid(ranges: Mapping[str, Range], count: int) -> list[dict[str, Any]]:
-    """The finest full grid with at most `count` points."""
-    points, finest = 1, [dict.fromkeys(ranges)]
-    while True:
-        axes = [one.grid(points) for one in ranges.values()]
-        size = math.prod(len(axis) for axis in axes)
-        if points > 1 and (size > count or size == len(finest)):
-            return finest
-        finest = [dict(zip(ranges, values, strict=True)) for values in itertools.product(*axes)]
-        points += 1

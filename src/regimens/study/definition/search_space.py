@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from regimens.core.errors import UserError
@@ -21,6 +21,9 @@ class Range:
     high: float | int | None = None
     log: bool = False
     choices: tuple[Any, ...] | None = None
+    #: the technique makes sense between these, beyond which tuning does not extend the range; null: no such bound.
+    #: Where they are not given, a range with `log` may be extended and another one may not.
+    limits: tuple[float | None, float | None] | None = None
 
     def __post_init__(self) -> None:
         if self.choices is not None:
@@ -79,6 +82,12 @@ class Range:
             return False
         return self.low <= value <= self.high
 
+    def including(self, value: Any) -> Range:
+        """This range, widened so that it holds a number."""
+        if self.choices is not None or not isinstance(value, int | float) or self.low is None or self.high is None:
+            return self
+        return replace(self, low=min(self.low, value), high=max(self.high, value))
+
     def edge(self, value: Any) -> str | None:
         """`low` or `high` if `value` lies at that end of the interval, else None."""
         if self.choices is not None or self.low is None or self.high is None or not self.contains(value):
@@ -89,16 +98,53 @@ class Range:
         return "low" if at - low <= margin else "high" if high - at <= margin else None
 
     def grid(self, points: int) -> list[Any]:
-        """At most `points` values spread evenly from end to end; all of the choices."""
+        """At most `points` values spread evenly from end to end, in the logarithm where `log`; all of the choices."""
         if self.choices is not None:
             return list(self.choices)
         if self.size <= points:
             return list(range(int(self.low or 0), int(self.high or 0) + 1))
-        low, high = float(self.low or 0), float(self.high or 0)
+        low, high = self.coordinate(self.low), self.coordinate(self.high)
         shares = [i / (points - 1) for i in range(points)] if points > 1 else [0.5]
-        values = [low * (high / low) ** s if self.log else low + s * (high - low) for s in shares]
-        values = [min(max(value, low), high) for value in values]
-        return sorted({round(value) for value in values}) if self.whole else values
+        return self._values(low + share * (high - low) for share in shares)
+
+    def beyond(self, tried: Sequence[Any], end: int, points: int) -> list[Any]:
+        """`points` more values beyond the lowest (`end` -1) or highest (1) one tried, as far apart as those nearest.
+
+        None beyond the technique's limits.
+        """
+        at = sorted(self.coordinate(value) for value in tried)
+        step = (at[1] - at[0] if end < 0 else at[-1] - at[-2]) if len(at) > 1 else 1.0
+        last = at[0] if end < 0 else at[-1]
+        values = self._values(last + end * step * (number + 1) for number in range(points))
+        return [value for value in values if self._allowed(value) and value not in tried]
+
+    def coordinate(self, value: Any) -> float:
+        """Where a value lies on the axis along which it is searched: its decimal logarithm where `log`.
+
+        A choice lies at its place in the list.
+        """
+        if self.choices is not None:
+            return float(self.choices.index(value))
+        return math.log10(value) if self.log else float(value)
+
+    def value(self, coordinate: float) -> Any:
+        """The value at a coordinate, to four digits."""
+        if self.choices is not None:
+            return self.choices[round(coordinate)]
+        (found,) = self._values([coordinate])
+        return found
+
+    def _values(self, coordinates: Iterable[float]) -> list[Any]:
+        values = [float(f"{10**at if self.log else at:.4g}") for at in coordinates]
+        return (
+            sorted({max(1, round(value)) if self.log else round(value) for value in values}) if self.whole else values
+        )
+
+    def _allowed(self, value: float) -> bool:
+        if self.limits is None:
+            return self.log
+        low, high = self.limits
+        return (low is None or value >= low) and (high is None or value <= high)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -110,9 +156,10 @@ def make_range(raw: Mapping[str, Any], where: str) -> Range:
     if not isinstance(raw, Mapping):
         raise UserError(f"{where}={override_text(raw)}: not a range; write {{low: 0.001, high: 1.0, log: true}}")
     try:
+        limits = {"limits": tuple(raw["limits"])} if raw.get("limits") is not None else {}
         choices = raw.get("choices")
         if choices is None:
-            return Range(**raw)
+            return Range(**{**raw, **limits})
         if not isinstance(choices, list | tuple):
             raise UserError("choices are a list")
         return Range(**{**raw, "choices": tuple({override_text(one): one for one in choices}.values())})

@@ -34,12 +34,19 @@ class Settings:
     reference: str | None = None
     trials: int = 1
     seeds: Any = 1
+    #: further rounds of finals until every comparison is settled within this difference, with at most `most_seeds` each
+    settle: float | None = None
+    most_seeds: int | None = None
+    #: how often a tuned range may be extended where the best value lies at its end
+    extend: int = 2
+    #: `same`: results of other code are trained anew; `any`: they are taken over, and the tables say so
+    code: str = "same"
     metric: str = "val/accuracy"
     #: null: what the metric is says it
     direction: str | None = None
     metrics: tuple[str, ...] | None = None
     mode: str = "compare"
-    sampler: str = "qmc"
+    sampler: str = "grid"
     pruner: str = "none"
     workers: Any = 1
     per_gpu: int = 1
@@ -76,7 +83,7 @@ def natural_direction(metric: str) -> str:
 
 
 def _check_words(settings: Settings) -> None:
-    for key, known in (("mode", MODES), ("direction", (None, *DIRECTIONS))):
+    for key, known in (("mode", MODES), ("direction", (None, *DIRECTIONS)), ("code", ("same", "any"))):
         if getattr(settings, key) not in known:
             options = ", ".join("null" if one is None else one for one in known)
             raise UserError(f"study.{key}={getattr(settings, key)}: it is one of {options}")
@@ -96,10 +103,17 @@ def _check_words(settings: Settings) -> None:
 
 
 def _check_numbers(settings: Settings) -> None:
-    for key, least in (("trials", 1), ("retries", 0), ("per_gpu", 1)):
+    most = (
+        []
+        if settings.most_seeds is None
+        else [("most_seeds", settings.seeds if isinstance(settings.seeds, int) else 1)]
+    )
+    for key, least in (("trials", 1), ("extend", 0), ("retries", 0), ("per_gpu", 1), *most):
         value = getattr(settings, key)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
             raise UserError(f"study.{key}={value}: it is a whole number, at least {least} and at most {MOST}")
+    if settings.settle is not None and not (_is_number(settings.settle) and settings.settle > 0):
+        raise UserError(f"study.settle={settings.settle}: it is a difference in the metric, above 0, or null")
     workers = settings.workers
     if workers != "auto" and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise UserError(f"study.workers={workers}: it is a whole number, at least 1, or auto")

@@ -22,6 +22,22 @@ Slot = list[Any]
 
 
 @dataclass
+class Sweep:
+    """One tuned axis of one cell, searched on a grid with the other axes held."""
+
+    path: str
+    #: axis or path -> value of the other axes
+    base: dict[str, Any]
+    #: the tuning trials that belong to it
+    numbers: list[int]
+    #: how often its range was extended because the best value lay at its end
+    extended: int = 0
+    #: where the response is best, None before it is known; and at which end of what was tried: -1, 1, or 0 for inside
+    best: Any = None
+    end: int = 0
+
+
+@dataclass
 class Cell:
     """One combination of the compared axes, with the points at which its tuned axes are tried."""
 
@@ -38,6 +54,21 @@ class Cell:
     regimen_hash: str = ""
     #: what trains this cell's trials; empty where they have no engine
     engine: str = ""
+    #: the composed configuration (JSON, interpolations unresolved), and which option each group took: what workers
+    #: train, whatever becomes of its files. Empty in a joint search, which composes from a copy of them.
+    config: str = ""
+    choices: dict[str, str] = field(default_factory=dict)
+    #: the hash of its data, and the numbers of examples, inputs and outputs
+    data: str | None = None
+    size: list[int] = field(default_factory=list)
+    #: from which the seeds of its trials follow
+    seed: int = 0
+    #: the axes that have been searched so far, one after the other
+    sweeps: list[Sweep] = field(default_factory=list)
+    #: what the finals are trained with; None before the tuning is done
+    best: dict[str, Any] | None = None
+    #: the seed of each final that is asked for so far
+    finals: list[int] = field(default_factory=list)
 
     @property
     def tuned(self) -> bool:
@@ -69,9 +100,22 @@ class Study:
     pruner: str
     epochs: int
     base_seed: int
+    #: the finals of each cell: seeds that were named, else how many are asked for in the first round, and at most
     final_seeds: tuple[int, ...]
+    seeds: int
+    most_seeds: int
+    #: differences below this are as good as none; further rounds of finals are asked for until that is settled
+    settle: float | None
     trials: int
+    #: how often a tuned range may be extended
+    extend: int
     retries: int
+    #: the code that moves numbers: results of another count only where `any_code`
+    code: str
+    any_code: bool
+    #: the revision that this command ran, and the hash of each file that moves numbers: to say later what has changed
+    revision: str
+    sources: dict[str, str]
     #: what the identity was computed from
     identity: dict[str, Any]
     #: the overrides that a person typed, as far as they say what is trained
@@ -82,6 +126,9 @@ class Study:
     fleets: list[list[Slot]] = field(default_factory=list)
     #: why no trials are trained together, if so
     alone: str = ""
+    #: how many rounds of trials have been asked for, and whether no other one follows
+    round: int = 0
+    complete: bool = False
 
     @property
     def together(self) -> set[str]:
@@ -120,7 +167,7 @@ class Study:
 
     def count(self, cell: Cell, phase: str) -> int:
         """How many trials a phase of a cell has."""
-        return len(cell.points) if phase == "tuning" else len(self.final_seeds)
+        return len(cell.points) if phase == "tuning" else len(cell.finals)
 
     def phases(self, cell: Cell) -> tuple[str, ...]:
         """The phases of a cell, in order."""
@@ -128,7 +175,7 @@ class Study:
 
     @property
     def slots(self) -> Iterator[tuple[Cell, str, int]]:
-        """Every trial of the whole budget: its cell, its phase, and its number there."""
+        """Every trial that is asked for so far: its cell, its phase, and its number there."""
         for cell in self.cells:
             for phase in self.phases(cell):
                 for number in range(self.count(cell, phase)):
@@ -136,12 +183,20 @@ class Study:
 
     @property
     def total(self) -> int:
-        """The number of trials in the whole budget."""
+        """The number of trials that are asked for so far."""
         return sum(self.count(cell, phase) for cell in self.cells for phase in self.phases(cell))
 
     def cell(self, label: str) -> Cell:
         """The cell of this label."""
         return next(cell for cell in self.cells if cell.label == label)
+
+    def adopt(self, other: Study) -> None:
+        """Take over the state of another copy of this study, in place: which trials are asked for."""
+        for mine, theirs in zip(self.cells, other.cells, strict=True):
+            mine.points, mine.sweeps, mine.best, mine.finals = theirs.points, theirs.sweeps, theirs.best, theirs.finals
+            mine.engine = theirs.engine
+        self.fleets, self.alone = other.fleets, other.alone
+        self.round, self.complete = other.round, other.complete
 
     def save(self, directory: Path) -> None:
         """Write `study.json` into the study's directory."""
@@ -153,7 +208,7 @@ class Study:
         raw = restore(json.loads(path.read_text()))
         raw["source"] = Source(
             raw["source"]["config_name"],
-            tuple((provider, place) for provider, place in raw["source"]["search_path"]),
+            tuple(raw["source"]["search_path"]),
             tuple(raw["source"]["hydra_overrides"]),
         )
         raw["cells"] = [
@@ -162,6 +217,7 @@ class Study:
                     **cell,
                     "overrides": tuple(cell["overrides"]),
                     "ranges": {key: make_range(one, key) for key, one in cell["ranges"].items()},
+                    "sweeps": [Sweep(**one) for one in cell["sweeps"]],
                     "axes": {
                         axis: {label: tuple(overrides) for label, overrides in labels.items()}
                         for axis, labels in cell["axes"].items()

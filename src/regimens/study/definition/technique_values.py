@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from regimens.core.errors import UserError, nearest
 from regimens.study.definition.cell_ranges import MISSING, value_at
-from regimens.study.definition.composer import Composed, Composer, Source, key_of, override_text
+from regimens.study.definition.composer import FILE, Composed, Composer, Source, in_files, key_of, override_text
 from regimens.study.definition.sweeps import parse
 
 # Nodes of other libraries, which say themselves what they take, and of what trains nothing.
@@ -126,10 +126,7 @@ def catalogue(group: str, source: Source) -> dict[str, Mapping[str, Any]]:
 
 def folders(source: Source) -> list[Path]:
     """Where configuration files lie."""
-    places = [place if isinstance(place, str) else place[1] for place in source.search_path]
-    return [
-        Path(place.removeprefix("file://")) for place in places if "://" not in place or place.startswith("file://")
-    ]
+    return [Path(place.removeprefix(FILE)) for place in source.search_path if in_files(place)]
 
 
 def check_values(overrides: Iterable[str], composed: Composed, composer: Composer) -> None:

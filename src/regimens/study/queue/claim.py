@@ -9,9 +9,10 @@ from typing import Any
 
 from regimens.core.locks import Lock
 from regimens.core.result import Result, write
-from regimens.study.definition import joint_search
-from regimens.study.definition.composer import Composed, Composer
-from regimens.study.definition.study import Cell, Study
+from regimens.study.definition.composer import Composed
+from regimens.study.definition.study import Cell
+from regimens.study.queue.trial_files import TrialFiles
+from regimens.trial.identity import Identity
 from regimens.trial.record import unfinished
 
 
@@ -22,38 +23,43 @@ class Claim:
     cell: Cell
     phase: str
     number: int
-    seed: int
     #: axis or path -> value
     values: dict[str, Any]
-    directory: Path
+    files: TrialFiles
     #: Optuna's trial; None where the claim only says which trial is meant
     trial: Any
     lock: Lock
 
-    def compose(self, composer: Composer) -> Composed:
-        """The configuration of this trial."""
-        values = {"seed": self.seed, "test": self.phase == "final", **joint_search.params_of(self.cell, self.values)}
-        values |= {"engine": self.cell.engine} if self.cell.engine else {}
-        return composer.with_values(joint_search.overrides_of(self.cell, self.values), values)
+    @property
+    def directory(self) -> Path:
+        """Where it leaves what it leaves."""
+        return self.files.place(self.cell, self.phase, self.number)
 
-    def about(self, study: Study) -> dict[str, Any]:
-        """What this trial's result says about its study."""
-        return {
-            "name": study.name,
-            "id": study.id,
-            "cell": self.cell.values,
-            "phase": self.phase,
-            "number": self.number,
-            "params": self.values,
-        }
+    @property
+    def seed(self) -> int:
+        """The seed that it is trained with."""
+        return self.files.seed(self.cell, self.phase, self.number)
 
-    def write_unfinished(
-        self, study: Study, composer: Composer, status: str, error: Mapping[str, str] | None = None
-    ) -> Result:
+    @property
+    def identity(self) -> Identity:
+        """What it has to be."""
+        return self.files.identity(self.cell, self.phase, self.number, self.values)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What its result says about its study."""
+        return self.files.about(self.cell, self.phase, self.number, self.values)
+
+    def compose(self) -> Composed:
+        """Its configuration."""
+        return self.files.composed(self.cell, self.phase, self.number, self.values)
+
+    def write_unfinished(self, status: str, error: Mapping[str, str] | None = None) -> Result:
         """Write the result of a trial that could not write its own: pruned, failed, out of memory or time, or dead."""
-        composed = self.compose(composer)
-        about = self.about(study)
-        result = unfinished(composed.cfg, choices=composed.choices, status=status, study=about, error=error)
+        composed = self.compose()
+        result = unfinished(
+            composed.cfg, choices=composed.choices, status=status, study=self.about, error=error, identity=self.identity
+        )
         write(result, self.directory)
         return result
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from regimens.core.errors import UserError
 from regimens.core.files import write_text
 from regimens.core.locks import held, is_held
-from regimens.study.definition.composer import Composer
 from regimens.study.definition.identity import differences
+from regimens.study.definition.settings import SEARCH
 from regimens.study.definition.study import Study
+from regimens.study.queue.sessions import busy
+from regimens.study.queue.trial_files import SOURCES, TrialFiles
 
 if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
@@ -23,25 +25,76 @@ STORAGE_VARIABLE = "REGIMENS_STORAGE"  # a URL may hold a password, so workers g
 
 
 def settle_definition(study: Study, directory: Path) -> None:
-    """Write the definition down, once; refuse another one under the same explicit name."""
+    """Write the definition down; refuse another one under the same explicit name.
+
+    The rounds so far are replayed from the results, so that what was removed or asked for anew counts. Where another
+    command works on the study, its state is taken over instead.
+    """
     if study.explicit_name:
-        for other in sorted(directory.parent.glob(f"{study.name}-{'[0-9a-f]' * 8}/study.json")):
-            old = Study.load(other)
-            if old.explicit_name and old.id != study.id:
-                lines = differences(old.identity, study.identity)
-                shown = "\n  ".join(lines[:20] + ([f"and {len(lines) - 20} more"] if len(lines) > 20 else []))
-                raise UserError(
-                    f"study.name={study.name}: {other.parent} holds a study of this name with another definition; "
-                    f"choose another name, or undo these changes (old -> new):\n  {shown}"
-                )
+        refuse_another(study, directory)
     with held(directory / "locks" / "definition.lock"):
-        if not (directory / "study.json").exists():
-            study.save(directory)
+        if (directory / "study.json").exists() and busy(directory):
+            study.adopt(Study.load(directory / "study.json"))
         else:
-            old = Study.load(directory / "study.json")  # with the lists drawn when it was created
-            study.cells, study.fleets, study.alone = old.cells, old.fleets, old.alone
+            if study.mode == SEARCH and not (directory / SOURCES).exists():
+                study.source.copy_to(directory / SOURCES)
+            study.save(directory)
         if not (directory / PLACE).exists():
             write_text(f"{uuid.uuid4().hex} {socket.gethostname()}:{directory}\n", directory / PLACE)
+
+
+def refuse_another(study: Study, directory: Path) -> None:
+    """Raises UserError where a study of this explicit name has another definition."""
+    for old in earlier(study, directory):
+        if old.explicit_name:
+            lines = differences(old.identity, study.identity)
+            shown = "\n  ".join(lines[:20] + ([f"and {len(lines) - 20} more"] if len(lines) > 20 else []))
+            raise UserError(
+                f"study.name={study.name}: {directory.parent / old.key} holds a study of this name with another "
+                f"definition; choose another name, or undo these changes (old -> new):\n  {shown}"
+            )
+
+
+def earlier(study: Study, directory: Path) -> list[Study]:
+    """The other studies of this name beside a study's directory, the latest first."""
+    files = list(directory.parent.glob(f"{study.name}-{'[0-9a-f]' * 8}/study.json"))
+    found = []
+    for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            old = Study.load(path)
+        except (OSError, ValueError, KeyError, TypeError):  # of an earlier version
+            continue
+        if old.id != study.id:
+            found.append(old)
+    return found
+
+
+def compared_with_earlier(study: Study, directory: Path) -> list[str]:
+    """What sets a new study apart from the latest of its name, in a line or two; empty where there is none."""
+    others = [] if (directory / "study.json").exists() else earlier(study, directory)
+    if not others:
+        return []
+    old = others[0]
+    said = differences(old.identity, study.identity)
+    lines = [line for line in said if not line.startswith(("regimens.", "code:", "engines.", "ranges."))] or said
+    told = []
+    if lines:
+        more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+        told.append(f"note: {old.key} differs in {'; '.join(lines[:3])}{more}")
+    if old.code != study.code and not study.any_code:
+        changed = changed_code(old, study)
+        told.append(f"note: {old.key} was trained by other code ({changed}); study.code=any takes its trials over")
+    return told
+
+
+def changed_code(old: Study, new: Study) -> str:
+    """Which revision trained an earlier study, and which files that move numbers have changed since."""
+    names = sorted(
+        name for name in old.sources.keys() | new.sources.keys() if old.sources.get(name) != new.sources.get(name)
+    )
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    revision = f"revision {old.revision[:9]}" if old.revision else "unknown revision"
+    return f"{revision}; changed: {', '.join(names[:4])}{more}" if names else f"{revision}; another version of torch"
 
 
 def recover(study: Study, directory: Path) -> None:
@@ -66,12 +119,7 @@ def use_storage(url: str | None) -> None:
 
 
 def open_queue(
-    directory: Path,
-    *,
-    session: str = "alone",
-    study: Study | None = None,
-    composer: Composer | None = None,
-    storage_wait: float = 0,
+    directory: Path, *, session: str = "alone", study: Study | None = None, storage_wait: float = 0
 ) -> TrialQueue:
     """The queue of the study in `directory`; without `study`, the one that `study.json` there describes.
 
@@ -81,7 +129,6 @@ def open_queue(
     from regimens.study.queue.trial_queue import TrialQueue
 
     study = study or Study.load(directory / "study.json")
-    composer = composer or Composer(study.source)
     storage = open_storage(os.environ.get(STORAGE_VARIABLE), directory)
     place = (directory / PLACE).read_text().strip()
-    return TrialQueue(study, directory, storage, composer, place, session, storage_wait)
+    return TrialQueue(TrialFiles(study, directory), storage, place, session, storage_wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -13,15 +14,19 @@ from optuna.storages import BaseStorage
 
 from regimens.core.errors import UserError
 from regimens.core.hashing import derive_seed, digest
-from regimens.core.locks import Lock
+from regimens.core.locks import Lock, held
 from regimens.core.result import FILE_NAME, Result, finish_together
-from regimens.study.definition.composer import Composer
+from regimens.core.terminal import counted
+from regimens.study.definition.engine_plan import plan_fleets
 from regimens.study.definition.pruners import make_pruner
 from regimens.study.definition.samplers import make_sampler
 from regimens.study.definition.study import Cell, Slot, Study
+from regimens.study.queue import rounds
 from regimens.study.queue.claim import Batch, Claim
-from regimens.study.queue.finished import place, read_finished
 from regimens.study.queue.phase import Phase
+from regimens.study.queue.sessions import busy
+from regimens.study.queue.takeover import KnownTrials, take_over
+from regimens.study.queue.trial_files import TrialFiles
 
 NAP = 0.5  # seconds; with hundreds of workers, as many cells have all their trials running
 
@@ -30,11 +35,9 @@ NAP = 0.5  # seconds; with hundreds of workers, as many cells have all their tri
 class TrialQueue:
     """The state of one study, shared through its storage and its directory by all processes that work on it."""
 
-    study: Study
-    directory: Path
+    files: TrialFiles
     storage: BaseStorage
-    composer: Composer
-    #: the name of `directory`, wherever it is mounted
+    #: the name of the study's directory, wherever it is mounted
     place_name: str
     #: whose workers these are: the session's lock is held while their supervisor lives
     session: str = "alone"
@@ -44,8 +47,25 @@ class TrialQueue:
     #: phases that had nothing to hand out -> when to look again
     _asleep: dict[int, float] = field(default_factory=dict)
 
+    @property
+    def study(self) -> Study:
+        """What is asked for so far."""
+        return self.files.study
+
+    @property
+    def directory(self) -> Path:
+        """Of the study."""
+        return self.files.directory
+
     def claim_batch(self) -> Batch | None:
         """The next trials that nobody works on, or None; `finished` says whether to wait for others."""
+        while True:
+            if batch := self._claim_any():
+                return batch
+            if not self._round_finished or not self.advance():
+                return None
+
+    def _claim_any(self) -> Batch | None:
         for slots in self.study.fleets:
             if batch := self._claim_fleet(slots):
                 return batch
@@ -54,29 +74,73 @@ class TrialQueue:
 
     def claim(self) -> Claim | None:
         """The next trial that nobody works on and that is in no fleet, or None."""
+        together = self.study.together
         for cell in self.study.cells:
-            if cell.label in self.study.together:
-                continue
-            for name in self.study.phases(cell):
-                phase = self._phase(cell, name)
-                if claim := self._claim_in(phase):
-                    return claim
-                if not phase.finished:
-                    break  # the finals wait for the tuning
+            if cell.label not in together:
+                for name in self.study.phases(cell):
+                    if claim := self._claim_in(self._phase(cell, name)):
+                        return claim
         return None
+
+    def catch_up(self, known: KnownTrials, *, broken: bool) -> Counter[str]:
+        """Replay the rounds that have been trained already, and take over what has been trained elsewhere.
+
+        What lost its result is run again, and with `broken` what broke. Returns from where how many were taken over;
+        nothing is done where another command works on the study.
+        """
+        if busy(self.directory, self.session):
+            return Counter()
+        plan_fleets(self.study, self.files.plain)
+        taken = take_over(self.files, known)
+        again = self.reopen(broken=broken)
+        while all(result is not None for result in self.files.everything()):
+            if not rounds.advance(self.study, self.files.results):
+                break
+            plan_fleets(self.study, self.files.plain)
+            taken += take_over(self.files, known)
+            again += self.reopen(broken=broken)
+        self.study.save(self.directory)
+        if again:
+            lost = "its result, and is" if again == 1 else "their result, and are"
+            print(f"{self.study.name}: {counted(again, 'trial')} broke or lost {lost} run again")
+        return taken
+
+    def advance(self) -> bool:
+        """Ask for the next round, or learn which one somebody else has asked for; False where the study is complete."""
+        if self.study.complete:
+            return False
+        with held(self.directory / "locks" / "definition.lock"):
+            saved = Study.load(self.directory / "study.json")
+            if saved.round > self.study.round or saved.complete:
+                self.study.adopt(saved)
+                return not saved.complete
+            further = rounds.advance(self.study, self.files.results)
+            if further:
+                plan_fleets(self.study, self.files.plain)
+                take_over(self.files, KnownTrials.below(self.directory.parent))
+                self.reopen(broken=False)  # Optuna may know of finals from before their tuning was run again
+            self.study.save(self.directory)
+        return further
 
     @property
     def finished(self) -> bool:
-        """Whether every trial of the study has its result, as far as the last `claim` saw."""
+        """Whether the study is complete, as far as the last `claim_batch` saw."""
+        return self.study.complete and self._round_finished
+
+    @property
+    def _round_finished(self) -> bool:
         return all(self._phase(cell, name).finished for cell in self.study.cells for name in self.study.phases(cell))
 
-    def place(self, cell: Cell, phase: str, number: int) -> Path:
-        """The directory of a trial."""
-        return place(self.directory, cell, phase, number)
+    def look(self) -> int:
+        """Learn which rounds others have asked for; how many trials have no result."""
+        saved = Study.load(self.directory / "study.json")
+        if saved.round > self.study.round or saved.complete:
+            self.study.adopt(saved)
+        return len(self.open_places())
 
     def open_places(self) -> list[Path]:
         """The directory of each trial that has no result."""
-        places = (self.place(*slot) for slot in self.study.slots)
+        places = (self.files.place(*slot) for slot in self.study.slots)
         return [one for one in places if not (one / FILE_NAME).exists()]
 
     def finish(self, claim: Claim, result: Result) -> None:
@@ -86,14 +150,15 @@ class TrialQueue:
         self._asleep.pop(id(phase), None)
         claim.lock.release()
 
-    def record_timeout(self, label: str, phase: str, number: int, limit: float) -> bool:
+    def record_timeout(self, label: str, name: str, number: int, limit: float) -> bool:
         """Write that a trial overran its time; False if it has a result after all."""
-        room = self._phase(self.study.cell(label), phase)
-        if read_finished(room.place(number)) is not None:
+        cell = self.study.cell(label)
+        if self.files.read(cell, name, number) is not None:
             return False
-        values = room.trials()[number].user_attrs.get("values") or {}
+        phase = self._phase(cell, name)
+        values = phase.trials()[number].user_attrs.get("values") or {}
         error = {"type": "Timeout", "message": f"over {limit:g} s", "traceback": ""}
-        room.claim_of(number, values).write_unfinished(self.study, self.composer, "timeout", error)
+        phase.claim_of(number, values).write_unfinished("timeout", error)
         return True
 
     def reopen(self, *, broken: bool) -> int:
@@ -109,9 +174,9 @@ class TrialQueue:
         return count
 
     def _claim_fleet(self, slots: Sequence[Slot]) -> Batch | None:
-        """What is left of a fleet that nobody trains, and its company; None also where its cells are still tuned."""
+        """What is left of a fleet that nobody trains, and the members that are done."""
         phases = [(self._phase(self.study.cell(label), name), number) for label, name, number in slots]
-        if all(phase.done(number) for phase, number in phases) or not all(self._ready(phase) for phase, _ in phases):
+        if all(phase.done(number) for phase, number in phases):
             return None
         name = self.directory / "locks" / f"fleet-{digest(list(slots))[:12]}"
         lock, journal = Lock(name.with_suffix(".lock")), name.with_suffix(".json")
@@ -133,7 +198,7 @@ class TrialQueue:
     def _join(self, batch: Batch, phase: Phase, numbers: Sequence[int]) -> None:
         """Claim what waits of a phase's part of a fleet; the others are its company."""
         with phase.lock():
-            waiting = {trial.user_attrs["slot"]: trial for trial in phase.waiting(numbers, self.directory / "locks")}
+            waiting = {trial.user_attrs["slot"]: trial for trial in phase.waiting(numbers)}
             trials = phase.trials()
             for number in numbers:
                 if number in waiting:
@@ -142,15 +207,6 @@ class TrialQueue:
                 else:
                     member = phase.claim_of(number, trials[number].user_attrs.get("values") or {})
                 batch.members.append(member)
-
-    def _ready(self, phase: Phase) -> bool:
-        """Whether what a phase's values follow from is known: the finals wait for the tuning."""
-        if phase.name == "tuning" or not phase.cell.tuned:
-            return True
-        tuning = self._phase(phase.cell, "tuning")
-        if not tuning.finished:
-            tuning.trials()
-        return tuning.finished
 
     @property
     def _owner(self) -> dict[str, str]:
@@ -162,7 +218,7 @@ class TrialQueue:
         if time.monotonic() < self._asleep.get(id(phase), 0.0):
             return None
         with phase.lock():
-            if waiting := phase.next(self.directory / "locks"):
+            if waiting := phase.next():
                 return phase.ask(waiting, self._owner)
         self._asleep[id(phase)] = time.monotonic() + NAP
         return None
@@ -178,9 +234,7 @@ class TrialQueue:
                 load_if_exists=True,
             )
             self._check_place(handle)
-            self._phases[cell.label, name] = Phase(
-                self.study, cell, name, self.directory, handle, self.storage, self.composer
-            )
+            self._phases[cell.label, name] = Phase(cell, name, self.files, handle, self.storage)
         return self._phases[cell.label, name]
 
     def _check_place(self, handle: optuna.Study) -> None:

@@ -20,23 +20,25 @@ from regimens.core.hashing import derive_seed
 from regimens.core.result import BROKEN, Result, finite
 from regimens.core.secrets import redact
 from regimens.study.definition.study import Cell, Study
-from regimens.study.queue.finished import best_result, phase_results
+from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
 from regimens.study.results.earlier import set_aside
 
 
-def export(study: Study, directory: Path, results: Path) -> tuple[list[Result], dict[str, Any], list[Path]]:
-    """Write the tables of a finished study; returns all its results, the main table, and the files.
+def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, Any], list[Path]]:
+    """Write the tables of a finished study; returns all its results, the main table, and the paths.
 
     Raises:
         UserError: a result is gone again.
     """
-    by_cell = {
-        cell.label: {p: phase_results(study, cell, directory, p) for p in study.phases(cell)} for cell in study.cells
-    }
+    study = files.study
+    by_cell: dict[str, dict[str, list[Result]]] = {}
+    for cell in study.cells:
+        found = {phase: files.results(cell, phase) for phase in study.phases(cell)}
+        if missing := sum(result is None for one in found.values() for result in one):
+            raise UserError(f"{files.directory}: {missing} results were removed meanwhile; run the same command again")
+        by_cell[cell.label] = {phase: [r for r in one if r is not None] for phase, one in found.items()}
     everything = [result for phases in by_cell.values() for one in phases.values() for result in one]
-    if missing := study.total - len(everything):
-        raise UserError(f"{directory}: {missing} results were removed meanwhile; run the same command again")
     metric = final_metric(study, [result for phases in by_cell.values() for result in phases["final"]])
     rows = cell_rows(study, by_cell, metric)
     table = {
@@ -48,12 +50,12 @@ def export(study: Study, directory: Path, results: Path) -> tuple[list[Result], 
     if len(study.objectives) > 1:
         table["pareto"] = pareto_rows(study, everything)
     table = finite(table)
-    files = [results / f"{study.title}{ending}" for ending in (".json", ".csv", ".cells.csv")]
-    set_aside(study, results)
-    write_json(table, files[0])
-    write_text(as_csv([trial_row(study, result) for result in everything]), files[1])
-    write_text(as_csv([flatten({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), files[2])
-    return everything, table, files
+    paths = [results / f"{study.title}{ending}" for ending in (".json", ".csv", ".cells.csv")]
+    set_aside(files.study, results)
+    write_json(table, paths[0])
+    write_text(as_csv([trial_row(study, result) for result in everything]), paths[1])
+    write_text(as_csv([flatten({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), paths[2])
+    return everything, table, paths
 
 
 def about(study: Study, metric: str) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def about(study: Study, metric: str) -> dict[str, Any]:
         "compared": sorted({axis for cell in study.cells for axis in cell.values}),
         "tuned": list(study.tuned),
         "budget": study.trials if any(cell.tuned for cell in study.cells) else 0,
-        "seeds": len(study.final_seeds),
+        "seeds": max((len(cell.finals) for cell in study.cells), default=0),
         "metric": study.metric,
         "final_metric": metric,
         "direction": study.objectives[0][1],
@@ -121,10 +123,10 @@ def cell_row(
     numbers = list(values.values())
     everything = [result for results in phases.values() for result in results]
     low, high = statistics.interval(numbers, derive_seed(study.base_seed, "interval", cell.label))
-    best = best_result(study, phases.get("tuning", []))
-    params = dict((best.study or {}).get("params") or {}) if best else {}
+    params = dict(cell.best or {})
     tuned = [r for r in phases.get("tuning", []) if r.status == "completed" and r.metrics.get(study.metric) is not None]
     edges = {path: one.edge(params[path]) for path, one in cell.ranges.items() if path in params}
+    edges |= {sweep.path: {-1: "low", 0: None, 1: "high"}[sweep.end] for sweep in cell.sweeps}
     return {
         "cell": cell.values,
         "label": cell.label,

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from regimens.core.errors import UserError
-from regimens.core.result import FILE_NAME
 from regimens.core.secrets import redact
 from regimens.study.queue.sessions import busy, open_session, session_path
 from regimens.study.workers.events import EventLog, NewEvents, events_of
 from regimens.study.workers.leases import Lease
 from regimens.study.workers.pool import make_pool
 from regimens.study.workers.progress import View
+from regimens.study.workers.trial_runner import data_hash_of, locate
 from regimens.study.workers.worker import StudyStopped
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class WorkerJob:
         with open_session(directory) as name:
             wait = self.job["storage_wait"]
             queue = patiently(lambda: open_queue(directory, session=name, storage_wait=wait), wait)
+            queue.files.hash_of = data_hash_of(locate(self.job["run_trial"]))
             log = EventLog(events_of(directory, self.job["session"]) / f"{name}.jsonl")
             with View(queue.study, 0) as view:
 
@@ -156,7 +157,6 @@ def follow(queue: TrialQueue, launched: threading.Thread, view: View, hear: Call
     """
     study, directory = queue.study, queue.directory
     news = NewEvents(events_of(directory, queue.session))
-    left = queue.open_places()
     heard, told = time.monotonic(), False
     while True:
         over, deserted = not launched.is_alive(), not busy(directory, queue.session)
@@ -165,9 +165,9 @@ def follow(queue: TrialQueue, launched: threading.Thread, view: View, hear: Call
                 raise StudyStopped(event["message"])
             hear(event)
         began = time.monotonic()
-        left = [place for place in left if not (place / FILE_NAME).exists()]
-        view.done = study.total - len(left)
-        if not left:
+        left = queue.look()
+        view.done = study.total - left
+        if study.complete and not left:
             return
         if over and deserted:
             raise StudyStopped(f"no worker is left of those that hydra/launcher started{why(launched)}")

@@ -71,7 +71,7 @@ class View:
         counted = len(self._ends) - 1
         if counted < self.workers:
             return None
-        return (self._ends[-1] - self._ends[0]) / counted * (self.study.total - self.done)
+        return (self._ends[-1] - self._ends[0]) / counted * max(0, self.study.total - self.done)
 
     def table(self) -> Any:
         """The live table: running trials, best so far per cell, progress."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from regimens.core.errors import Pruned
+from regimens.core.errors import MisnamedError, Pruned
 from regimens.core.result import Result
 from regimens.study.workers.trial_runner import TrialRunner
 from regimens.trial.record import described
@@ -40,7 +40,13 @@ def run_single(queue: TrialQueue, claim: Claim, runner: TrialRunner, emit: Emit)
         task = task_of(queue, claim, emit, claimed=True)
         note = queue.study.alone if claim.cell.engine == "fleet" else ""
         return runner.run(
-            task.cfg, claim.directory, choices=task.choices, study=task.study, on_epoch=task.on_epoch, note=note
+            task.cfg,
+            claim.directory,
+            choices=task.choices,
+            study=task.study,
+            on_epoch=task.on_epoch,
+            note=note,
+            identity=task.identity,
         )
     except Exception as error:
         return record(queue, claim, error)
@@ -52,7 +58,7 @@ def task_of(queue: TrialQueue, claim: Claim, emit: Emit, *, claimed: bool) -> Ta
     A fleet member that already has a result is retrained only to keep the batch the same (floating-point results depend
     on batch composition); it writes no files and reports no events.
     """
-    composed = claim.compose(queue.composer)
+    composed = claim.compose()
     if not claimed:
         return Task(composed.cfg, None, composed.choices)
     claim.directory.mkdir(parents=True, exist_ok=True)
@@ -66,20 +72,20 @@ def task_of(queue: TrialQueue, claim: Claim, emit: Emit, *, claimed: bool) -> Ta
             if patient(queue, emit, claim.trial.should_prune):
                 raise Pruned(f"pruned after epoch {epoch}")
 
-    return Task(composed.cfg, claim.directory, composed.choices, claim.about(queue.study), on_epoch)
+    return Task(composed.cfg, claim.directory, composed.choices, claim.about, on_epoch, claim.identity)
 
 
 def record(queue: TrialQueue, claim: Claim, error: Exception) -> Result:
-    """The result of a trial that raised; raises the error itself where the disk is full or the storage is away."""
+    """The result of a trial that raised; the error itself is raised where no other trial can do better."""
     from regimens.core.files import is_disk_full
     from regimens.study.queue.storage import StorageAway
 
     if isinstance(error, Pruned):
-        return claim.write_unfinished(queue.study, queue.composer, "pruned")
-    if is_disk_full(error) or isinstance(error, StorageAway):
+        return claim.write_unfinished("pruned")
+    if is_disk_full(error) or isinstance(error, StorageAway | MisnamedError):
         raise error
     status = "oom" if is_out_of_memory(error) else "failed"
-    return claim.write_unfinished(queue.study, queue.composer, status, described(error))
+    return claim.write_unfinished(status, described(error))
 
 
 def is_out_of_memory(error: Exception) -> bool:

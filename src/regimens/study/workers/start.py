@@ -45,6 +45,8 @@ def train(
         with View(study, done, count) as view:
 
             def hear(event: dict[str, Any]) -> None:
+                if event["event"] == "round":
+                    queue.look()
                 view.hear(event)
                 shown.hear(event, queue)
 
@@ -54,6 +56,7 @@ def train(
             # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
                 make_pool(queue, job, leases, settings.timeout, hear).run()
+                queue.look()
                 return
             work(queue, locate(run_trial), hear, shown.show)
     except SystemExit:  # Lightning's way of saying that Ctrl-C was pressed inside `fit`
@@ -65,7 +68,7 @@ def train(
 
 def leased(queue: TrialQueue, settings: Settings, config: DictConfig) -> list[Lease]:
     """A lease for each worker on this machine; says so where trials do not use what they lease."""
-    nodes = [queue.composer.compose(cell.overrides).cfg.get("trainer") or {} for cell in queue.study.cells]
+    nodes = [queue.files.plain(cell, cell.default).get("trainer") or {} for cell in queue.study.cells]
     spread = [node["devices"] for node in nodes if isinstance(node.get("devices"), int)]
     leases = take(settings.workers, settings.per_gpu, max(spread, default=1), config.get("threads", 1))
     if leases[0].locks and all(node.get("accelerator") == "cpu" for node in nodes):

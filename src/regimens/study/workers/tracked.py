@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from regimens.core.invocation import command
 from regimens.core.locks import held
 from regimens.core.result import Result
 from regimens.core.secrets import keep, redact
 from regimens.study.definition.study import Study
-from regimens.study.queue.finished import read_finished
 from regimens.study.queue.sessions import busy
+from regimens.study.queue.trial_files import read_finished
 from regimens.tracking.interface import Tracking
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Tracked:
             return
         self.open_once()
         if event["event"] == "finished":
-            place = queue.place(queue.study.cell(event["cell"]), event["phase"], event["number"])
+            place = queue.files.place(queue.study.cell(event["cell"]), event["phase"], event["number"])
             if (result := read_finished(place)) is not None:
                 self.tracker.log(result, place, self.parent)
 
@@ -87,11 +88,19 @@ class Tracked:
         if any(self.tracker.owes(place) for _, place in left):
             delivery.leave(self.directory.parent)
 
-    def finish(self, files: Sequence[Path], best: Path | None) -> str:
-        """End the entry with `files`, and with the trial in `best` as a model; where it can be looked at, in a line."""
-        link = self.tracker.link(self.parent)
-        self.tracker.close(self.parent, "FINISHED", files, best)
-        return link
+    def finish(self, files: Sequence[Path], best: Path | None, answer: Mapping[str, Any] | None = None) -> str:
+        """End the entry with `files`, with the trial in `best` as a model, and with `answer`, the study's table.
+
+        It is kept beside the trials too, for a tracker that is named later. Returns where the entry is, in a line.
+        """
+        from regimens.tracking import delivery, endings
+
+        ending = endings.Ending(self.about, list(files), best, endings.compact(answer or {}))
+        endings.keep(self.directory, ending)
+        shown = self.tracker.close(self.parent, "FINISHED", ending.files, ending.best, ending.answer)
+        if self.node is not None and not shown:
+            delivery.leave(self.directory.parent)
+        return self.tracker.link(self.parent)
 
 
 def make_tracker(node: dict[str, Any] | None) -> Tracking:
@@ -110,7 +119,7 @@ def tracked(config: DictConfig, study: Study, directory: Path, session: str) -> 
     node: Any = None if wanted is None else OmegaConf.to_container(wanted, resolve=True)
     keep(node)
     tracker = make_tracker(node)
-    about = {"name": study.name, "id": study.id, "question": study.question}
+    about = {"name": study.name, "id": study.id, "question": study.question, "command": command()}
     shown = Tracked(tracker, node, about, directory, session)
     if not tracker.local:
         shown.open()
@@ -118,7 +127,7 @@ def tracked(config: DictConfig, study: Study, directory: Path, session: str) -> 
         yield shown
     except BaseException:
         tracker.close(shown.parent, "KILLED")
-        if any(tracker.owes(place) for place in delivery.owed(directory)):
+        if any(delivery.owed(tracker, directory)):
             delivery.leave(directory.parent)
         raise
     delivery.settle(tracker, directory.parent, busy, print)

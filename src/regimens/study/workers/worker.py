@@ -19,12 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens.core.errors import UserError
+from regimens.core.errors import MisnamedError, UserError
 from regimens.core.process import die_with
 from regimens.core.result import Result
 from regimens.core.secrets import brief, redact, restore
 from regimens.study.workers.run_batch import Answer, Emit, describe, patient, run_batch
-from regimens.study.workers.trial_runner import TrialRunner, locate
+from regimens.study.workers.trial_runner import TrialRunner, data_hash_of, locate
 
 if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
@@ -57,7 +57,10 @@ def work(queue: TrialQueue, runner: TrialRunner, emit: Emit, show: Show) -> None
     while True:
         batch = None
         try:
+            before = queue.study.round
             batch = storage(queue.claim_batch)
+            if queue.study.round != before:
+                emit({"event": "round", "round": queue.study.round})
             if batch is None:
                 if queue.finished:
                     return
@@ -73,7 +76,7 @@ def work(queue: TrialQueue, runner: TrialRunner, emit: Emit, show: Show) -> None
                 storage(partial(queue.finish, claim, result))
                 emit({"event": "finished", **describe(claim), "status": result.status, "metrics": result.metrics,
                       "error": (result.error or {}).get("message")})  # fmt: skip
-        except StorageAway as error:
+        except (StorageAway, MisnamedError) as error:
             raise StudyStopped(str(error)) from error
         except Exception as error:
             from regimens.core.files import is_disk_full
@@ -109,6 +112,7 @@ def main() -> int:
         runner = locate(job["run_trial"])
         place, wait = Path(job["directory"]), job["storage_wait"]
         queue = patiently(partial(open_queue, place, session=job["session"], storage_wait=wait), wait)
+        queue.files.hash_of = data_hash_of(runner)
         emit({"event": "ready"})
         work(queue, runner, emit, partial(make_tracker(restore(job["tracking"])).log, parent=job["entry"]))
     except (StudyStopped, StorageAway, UserError) as error:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from regimens.core.process import keep_freed_memory
 from regimens.core.secrets import brief
-from regimens.training.engine import Job, not_functional, shape, weights_of
+from regimens.training.engine import Engine, Job, not_functional, shape, weights_of
 from regimens.training.engines import compiler
 from regimens.training.engines.inductor import Inductor, Lower
 from regimens.training.engines.inplace import InPlace
@@ -27,18 +27,17 @@ STEPS = 2
 
 
 @dataclass
-class Compiled:
+class Compiled(Engine):
     """Steps whole blocks of `steps` mini-batches of one size; what is left over is the plain loop's.
 
     lower: what turns the traced graph into a function; by default torch's compiler.
     `name` turns to "eager", and `note` says why, where something in the regimen or the machine cannot be compiled.
     """
 
+    name: str = "compiled"
     cache: Path | None = None
     steps: int = STEPS
     lower: Lower | None = None
-    name: str = "compiled"
-    note: str = ""
     _job: Job | None = field(default=None, init=False, repr=False)
     _run: Any = field(default=None, init=False, repr=False)
 

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from regimens.core.errors import UserError
+from regimens.nets.mlp import kernels
 from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
 from regimens.training.engines.inductor import Lower
 from regimens.training.engines.launch import Launcher, Mapped
 from regimens.training.engines.trace_cache import as_traced
-from regimens.training.functional import Numbers, Step, Tensors, Weights, kernel_names, numbers_of, penalty_of
+from regimens.training.functional import Numbers, Step, Tensors, Weights, numbers_of, penalty_of
 from regimens.training.optimizers import RuleOptimizer
 
 # Rows of a validation chunk: every trial's activations of one chunk should stay in the processor's cache.
@@ -121,12 +122,12 @@ def stack(own: Sequence[Weights]) -> Weights:
 def evaluation(job: Job) -> Callable[[Tensors, Numbers, Tensor, Tensor], tuple[Tensor, Tensor]]:
     """A function (tensors, numbers, x, y) -> (mean loss with the penalty, hits) of one trial in evaluation mode."""
     net: nn.Module = copy.deepcopy(job.net).eval()
-    kernels, objective = kernel_names(net), job.objective
+    names, objective = list(kernels(net)), job.objective
 
     def evaluate(tensors: Tensors, numbers: Numbers, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         logits = functional_call(net, tensors, (x,))
         loss = objective.loss(logits, y)
-        loss = loss + penalty_of([tensors[name] for name in kernels], numbers, loss)
+        loss = loss + penalty_of([tensors[name] for name in names], numbers, loss)
         return loss, objective.correct(logits, y)
 
     return evaluate

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from regimens.nets.dropout import AlphaDropout, Dropout
+from regimens.nets.mlp import kernels
 from regimens.training.regularization import Regularization
 
 Report = dict[str, dict[str, Any]]
@@ -72,7 +73,6 @@ class Techniques:
 
     clip: str = "none"
     scheduler: str = "constant"
-    regularization: str = "none"
 
 
 def report(
@@ -148,14 +148,13 @@ def _entry(technique: str, acted: bool, what: str, **numbers: float) -> dict[str
 
 def zero_share(net: nn.Module) -> float:
     """Share of kernel weights that are exactly zero."""
-    kernels = [p for p in net.parameters() if p.ndim > 1]
-    return sum(int((k == 0).sum()) for k in kernels) / sum(k.numel() for k in kernels)
+    weights = list(kernels(net).values())
+    return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
 
 
 def bound_share(net: nn.Module, bound: float) -> float:
     """Share of hidden units whose incoming weights have the norm `bound`, to one part in a thousand."""
-    kernels = [p for p in net.parameters() if p.ndim > 1][:-1]
-    norms = [torch.linalg.vector_norm(k.detach(), dim=1) for k in kernels]
+    norms = [torch.linalg.vector_norm(w.detach(), dim=1) for w in list(kernels(net).values())[:-1]]
     return float((torch.cat(norms) >= bound * (1 - 1e-3)).double().mean()) if norms else 0.0
 
 

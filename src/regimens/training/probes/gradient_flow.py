@@ -5,18 +5,23 @@ saturated units, and the update-to-weight ratio |dW| / |W| (about 0.001 in a hea
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from regimens.nets.mlp import kernels
+
 QUANTITIES = ("activation_mean", "activation_std", "gradient_norm", "saturated_share", "update_ratio")
 
 
-class Probe(Protocol):
-    """What the training loop tells a probe; `report` is what the result keeps under `field` (None: nothing)."""
+class Probe:
+    """What the training loop tells a probe. This one looks at nothing (`probe=none`); others override what they use.
 
-    field: str
+    `report` is what the result keeps under `field` (None: nothing).
+    """
+
+    field = "gradient_flow"
 
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch` (from 0) begins."""
@@ -35,41 +40,15 @@ class Probe(Protocol):
 
     def report(self) -> dict[str, Any] | None:
         """Plain values for the result."""
-
-
-class NoProbe:
-    """Looks at nothing."""
-
-    field = "gradient_flow"
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Nothing begins."""
-
-    def stepping(self, loss: Tensor, lr: float) -> None:
-        """Nothing is read."""
-
-    def before(self, net: nn.Module, batch: Tensor) -> None:
-        """Nothing is read."""
-
-    def after(self, net: nn.Module) -> None:
-        """Nothing is read."""
-
-    def end_epoch(self) -> None:
-        """Nothing ends."""
-
-    def report(self) -> dict[str, Any] | None:
-        """Nothing to report."""
         return None
 
 
-class GradientFlow:
+class GradientFlow(Probe):
     """Samples steps 1, 1 + `every`, 1 + 2 `every`, ... of each epoch, so that its cost is about `2 / every` of a step.
 
     A unit counts as saturated where the gradient of its activation's output
     with respect to its input is below `threshold` of the largest one in the layer (dead ReLUs, flat sigmoids).
     """
-
-    field = "gradient_flow"
 
     def __init__(self, every: int = 100, threshold: float = 0.05) -> None:
         self.every = every
@@ -86,25 +65,22 @@ class GradientFlow:
         self._epochs.append(epoch + 1)
         self._step, self._sampled = 0, []
 
-    def stepping(self, loss: Tensor, lr: float) -> None:
-        """The loss is not looked at."""
-
     def before(self, net: nn.Module, batch: Tensor) -> None:
         """After `backward`, before the optimiser: read activations and gradients."""
         if self._step % self.every:
             return
-        kernels = _kernels(net)
+        weights = list(kernels(net).values())
         statistics = self._activations(net, batch)
-        norms = [0.0 if k.grad is None else float(k.grad.norm()) for k in kernels]
+        norms = [0.0 if k.grad is None else float(k.grad.norm()) for k in weights]
         self._now = [[mean, std, norm, share] for (mean, std, share), norm in zip(statistics, norms, strict=True)]
-        self._old = [k.detach().clone() for k in kernels]
+        self._old = [k.detach().clone() for k in weights]
 
     def after(self, net: nn.Module) -> None:
         """After the optimiser: how far each kernel moved."""
         if self._step % self.every == 0:
             ratios = [
                 float((k.detach() - old).norm() / old.norm().clamp_min(1e-30))
-                for k, old in zip(_kernels(net), self._old, strict=True)
+                for k, old in zip(kernels(net).values(), self._old, strict=True)
             ]
             self._sampled.append([[*row, ratio] for row, ratio in zip(self._now, ratios, strict=True)])
         self._step += 1
@@ -148,10 +124,6 @@ class GradientFlow:
             (slope,) = torch.autograd.grad(activation.forward(leaf).sum(), leaf)
         slope = slope.abs()
         return float((slope < self.threshold * slope.max().clamp_min(1e-30)).double().mean())
-
-
-def _kernels(net: nn.Module) -> list[Tensor]:
-    return [block.linear.weight for block in net.layers]  # type: ignore[union-attr]
 
 
 def _activations_of(net: nn.Module) -> list[nn.Module]:

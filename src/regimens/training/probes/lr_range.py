@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from regimens.training.probes.gradient_flow import Probe
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 700  # a hundred steps for each factor of ten
 WINDOW = 25  # steps that the loss is averaged over: a quarter of a factor of ten
@@ -31,7 +33,7 @@ def growing(optimizer: Optimizer) -> LRScheduler:
     return LambdaLR(optimizer, lambda i: LOWEST * (HIGHEST / LOWEST) ** (i / (STEPS - 1)) / base)
 
 
-class RangeTest:
+class RangeTest(Probe):
     """A probe that keeps every step's learning rate and loss, and ends the run by raising Finished."""
 
     field = "lr_range"
@@ -39,9 +41,6 @@ class RangeTest:
     def __init__(self) -> None:
         self.lr: list[float] = []
         self.loss: list[float] = []
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Epochs mean nothing here."""
 
     def stepping(self, loss: Tensor, lr: float) -> None:
         """Keep the loss of this step's mini-batch, before the step is taken."""
@@ -55,15 +54,6 @@ class RangeTest:
     def _blown_up(self) -> bool:
         now, first = self.loss[-WINDOW:], self.loss[:WINDOW]
         return len(self.loss) > WINDOW and sum(now) / len(now) > GIVE_UP * sum(first) / len(first)
-
-    def before(self, net: nn.Module, batch: Tensor) -> None:
-        """Nothing more to read."""
-
-    def after(self, net: nn.Module) -> None:
-        """Nothing more to read."""
-
-    def end_epoch(self) -> None:
-        """Epochs mean nothing here."""
 
     def report(self) -> dict[str, Any]:
         """The curve (`lr`, `loss`, `smoothed`: one number a step) and what `read` makes of it."""

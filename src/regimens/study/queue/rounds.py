@@ -1,0 +1,139 @@
+"""Which trials a study asks for next: its definition and its finished trials in, one more round of trials out.
+
+A round follows from the definition and from the results of the rounds before it, never from timing, so the trials of a
+study are the same however many workers train them, and after any kill. Tuning searches one axis of each cell after the
+other on a grid, extends a grid whose best point lies at its end, and takes the summit of the response; finals come in
+rounds of fresh seeds, the same in every cell, until no comparison is open or the seeds are used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from regimens.core.hashing import derive_seed
+from regimens.core.result import Result
+from regimens.study.definition.joint_search import draw_search
+from regimens.study.definition.points import draw
+from regimens.study.definition.samplers import FIXED
+from regimens.study.definition.study import Cell, Study, Sweep
+from regimens.study.queue.finished import best_result
+from regimens.study.queue.response_curve import Curve, fit
+from regimens.study.queue.settling import open_cells
+
+#: the results of a phase of a cell, by number; None where a trial has none
+Read = Callable[[Cell, str], list[Result | None]]
+
+
+def begin(study: Study) -> None:
+    """Ask for the first round: tuning where something is tuned, finals elsewhere."""
+    study.round, study.complete, study.fleets = 1, False, []
+    tuned = any(cell.tuned for cell in study.cells)
+    for cell in study.cells:
+        cell.points, cell.sweeps, cell.finals, cell.best = [], [], [], None
+        if not cell.tuned:
+            cell.best = {}
+        elif study.sampler not in FIXED:
+            cell.points = [dict(cell.default), *([None] * (study.trials - 1))]
+        elif cell.axes:
+            cell.points = draw_search(study, cell)
+        elif study.sampler == "grid":
+            start_sweep(study, cell, next(iter(cell.ranges)), dict(cell.default))
+        else:
+            seed = derive_seed(cell.seed, cell.label)
+            cell.points = list(draw(cell.ranges, cell.default, study.sampler, study.trials, seed))
+    if not tuned:
+        for cell in study.cells:
+            cell.finals = final_seeds(study, cell, study.seeds)
+
+
+def advance(study: Study, read: Read) -> bool:
+    """Ask for the next round, now that every trial of the last one has its result; False where none follows."""
+    tuning = [cell for cell in study.cells if cell.best is None]
+    if tuning:
+        grew = [tune_on(study, cell, read(cell, "tuning")) for cell in tuning]
+        if not any(grew):
+            for cell in study.cells:
+                cell.finals = final_seeds(study, cell, study.seeds)
+    else:
+        again = open_cells(study, {cell.label: read(cell, "final") for cell in study.cells})
+        for cell in again:
+            cell.finals = final_seeds(study, cell, min(len(cell.finals) + study.seeds, study.most_seeds))
+        if not again:
+            study.complete = True
+            return False
+    study.round += 1
+    return True
+
+
+def final_seeds(study: Study, cell: Cell, count: int) -> list[int]:
+    """The first `count` seeds of finals, the same in every cell that starts from the same seed.
+
+    Fresh ones where the cell's own seed was used up by tuning; else that one comes first.
+    """
+    if study.final_seeds:
+        return list(study.final_seeds)
+    fresh = [derive_seed(cell.seed, "final", number) for number in range(count)]
+    return fresh if any(one.tuned for one in study.cells) else [cell.seed, *fresh[1:]]
+
+
+def tune_on(study: Study, cell: Cell, results: list[Result | None]) -> bool:
+    """Ask for more of a cell's tuning, or settle what its finals are trained with; whether it asks for more."""
+    if not cell.sweeps:
+        best = best_result(study, [result for result in results if result is not None])
+        cell.best = dict((best.study or {}).get("params") or {}) if best else dict(cell.default)
+        return False
+    sweep = cell.sweeps[-1]
+    curve = response(study, cell, sweep, results)
+    room = sweep.extended < study.extend and study.trials > 2  # two points say nothing of where the summit lies
+    if curve and curve.end and room and extend(study, cell, sweep, curve.end):
+        return True
+    one = cell.ranges[sweep.path]
+    sweep.best = one.value(curve.summit) if curve else sweep.base[sweep.path]
+    sweep.end = curve.end if curve and one.choices is None else 0
+    values = {**sweep.base, sweep.path: sweep.best}
+    left = list(cell.ranges)[len(cell.sweeps) :]
+    if left and start_sweep(study, cell, left[0], values):
+        return True
+    if left:
+        return tune_on(study, cell, results)
+    cell.best = values
+    return False
+
+
+def response(study: Study, cell: Cell, sweep: Sweep, results: list[Result | None]) -> Curve | None:
+    """The curve of the selecting metric along a sweep, more always better; None where no trial of it completed."""
+    one, sign = cell.ranges[sweep.path], 1 if study.maximize else -1
+    found = [results[number] for number in sweep.numbers]
+    done = [result if result is not None and result.status == "completed" else None for result in found]
+    values = [result.metrics.get(study.metric) if result else None for result in done]
+    xs = [one.coordinate((cell.points[number] or {})[sweep.path]) for number in sweep.numbers]
+    return fit(xs, [None if value is None else sign * value for value in values])
+
+
+def start_sweep(study: Study, cell: Cell, path: str, base: dict[str, Any]) -> bool:
+    """Search one more axis from `base`; whether that takes trials that were not asked for yet."""
+    sweep = Sweep(path, base, [])
+    cell.sweeps.append(sweep)
+    one = cell.ranges[path]
+    return ask_for(cell, sweep, [base[path]] if study.trials == 1 else one.grid(study.trials))
+
+
+def extend(study: Study, cell: Cell, sweep: Sweep, end: int) -> bool:
+    """Move a sweep's range on beyond the end at which its best point lies; False where the technique ends there."""
+    one = cell.ranges[sweep.path]
+    tried = sorted((cell.points[number] or {})[sweep.path] for number in sweep.numbers) if one.choices is None else []
+    values = one.beyond(tried, end, max(1, study.trials // 2)) if tried else []
+    sweep.extended += 1
+    return ask_for(cell, sweep, values)
+
+
+def ask_for(cell: Cell, sweep: Sweep, values: list[Any]) -> bool:
+    """Add the points of a sweep to a cell's tuning, but for those that it has; whether there are new ones."""
+    before = len(cell.points)
+    for value in values:
+        point = {**sweep.base, sweep.path: value}
+        if point not in cell.points:
+            cell.points.append(point)
+        sweep.numbers.append(cell.points.index(point))
+    return len(cell.points) > before

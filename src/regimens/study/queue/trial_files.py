@@ -1,0 +1,131 @@
+"""The trials of a study on the disk: where each lies, what it has to be, and its result, if that is what it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regimens.core.errors import UserError
+from regimens.core.result import FILE_NAME, Result, read
+from regimens.study.definition import joint_search
+from regimens.study.definition.composer import Composed, Composer
+from regimens.study.definition.study import Cell, Study
+from regimens.trial.identity import Identity, content_of
+from regimens.trial.regimen import plain
+
+SOURCES = "conf"  # in the study's directory: the configuration that a joint search composes from, as it was
+
+
+@dataclass
+class TrialFiles:
+    """What a study in `directory` asks for, and what of it is there."""
+
+    study: Study
+    directory: Path
+    #: the hash of the data that a resolved configuration names: asked where what is tuned changes the data
+    hash_of: Callable[[Mapping[str, Any]], str | None] = lambda config: None
+    _composer: Composer | None = None
+    _bases: dict[str, Composed] = field(default_factory=dict)
+    _plain: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def place(self, cell: Cell, phase: str, number: int) -> Path:
+        """The directory of a trial; it follows from the trial's place in the study alone."""
+        return self.directory / cell.directory / f"{phase}-{number}"
+
+    def values(self, cell: Cell, phase: str, number: int) -> dict[str, Any] | None:
+        """What the study says that a trial is trained with, axis or path -> value; None where a sampler will say."""
+        return cell.points[number] if phase == "tuning" else cell.best
+
+    def seed(self, cell: Cell, phase: str, number: int) -> int:
+        """The seed of a trial."""
+        return cell.seed if phase == "tuning" else cell.finals[number]
+
+    def composed(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Composed:
+        """The configuration of a trial."""
+        settings: dict[str, Any] = {"seed": self.seed(cell, phase, number), "test": phase == "final"}
+        settings |= {"engine": cell.engine} if cell.engine else {}
+        return self._base(cell, values).with_values({**settings, **joint_search.params_of(cell, dict(values))})
+
+    def leaves_engine_open(self, cell: Cell) -> bool:
+        """Whether a cell's configuration leaves the engine to the study."""
+        return bool(cell.config) and json.loads(cell.config).get("engine") == "auto"
+
+    def plain(self, cell: Cell, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The resolved configuration of a cell with these values, but for seed and `test`; not to be changed."""
+        key = json.dumps([cell.label, cell.engine, values], sort_keys=True, default=str)
+        if key not in self._plain:
+            engine = {"engine": cell.engine} if cell.engine else {}
+            set_values = {**engine, **joint_search.params_of(cell, dict(values))}
+            self._plain[key] = plain(self._base(cell, values).with_values(set_values).cfg)
+        return self._plain[key]
+
+    def identity(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Identity:
+        """What a trial has to be."""
+        config = {**self.plain(cell, values), "seed": self.seed(cell, phase, number), "test": phase == "final"}
+        if "${seed" in cell.config:  # something else in the configuration hangs on it
+            config = plain(self.composed(cell, phase, number, values).cfg)
+        tuned = any(path.partition(".")[0] in ("data", "task") for path in values)
+        data = self.hash_of(config) if tuned else cell.data
+        return Identity(content_of(config, data, cell.engine or str(config.get("engine"))), self.study.code)
+
+    def read(self, cell: Cell, phase: str, number: int) -> Result | None:
+        """The result of a trial, None where there is none that can be read, or that of another trial."""
+        result = read_finished(self.place(cell, phase, number))
+        if result is None:
+            return None
+        values = self.values(cell, phase, number)
+        if values is None:
+            values = (result.study or {}).get("params") or {}
+        return result if self.counts(result, self.identity(cell, phase, number, values)) else None
+
+    def counts(self, result: Result, identity: Identity) -> bool:
+        """Whether a result is that of the trial called `identity`, the code aside where the study takes any."""
+        named = result.trial or {}
+        return named.get("content") == identity.content and (self.study.any_code or named.get("code") == identity.code)
+
+    def about(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What a trial's result says about its study."""
+        return {
+            "name": self.study.name,
+            "id": self.study.id,
+            "cell": cell.values,
+            "phase": phase,
+            "number": number,
+            "params": dict(values),
+        }
+
+    def results(self, cell: Cell, phase: str) -> list[Result | None]:
+        """The results of a phase of a cell, by number; None where there is none."""
+        return [self.read(cell, phase, number) for number in range(self.study.count(cell, phase))]
+
+    def everything(self) -> list[Result | None]:
+        """The result of every trial that is asked for, in order."""
+        return [self.read(*slot) for slot in self.study.slots]
+
+    @property
+    def composer(self) -> Composer:
+        """Composes what a joint search chooses, from the copy in the study's directory."""
+        if self._composer is None:
+            self._composer = Composer(self.study.source.inside(self.directory / SOURCES))
+        return self._composer
+
+    def _base(self, cell: Cell, values: Mapping[str, Any]) -> Composed:
+        """A cell's composed configuration, with the options that `values` takes of its axes."""
+        if not cell.config:
+            return self.composer.compose(joint_search.overrides_of(cell, dict(values)))
+        if cell.label not in self._bases:
+            self._bases[cell.label] = Composed.from_text(cell.config, cell.choices)
+        return self._bases[cell.label]
+
+
+def read_finished(directory: Path) -> Result | None:
+    """The result in a trial's directory, or None if there is none that can be read."""
+    if not (directory / FILE_NAME).exists():
+        return None
+    try:
+        return read(directory)
+    except (UserError, OSError):
+        return None

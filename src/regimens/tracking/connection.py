@@ -1,0 +1,161 @@
+"""The way to one MLflow tracker: its client, which tracker it is, and its experiments."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from regimens.core.imports import import_packages
+from regimens.core.secrets import brief, redact
+from regimens.tracking import artifact_paths, sqlite_file
+from regimens.tracking.marks import Delivered
+from regimens.tracking.sqlite_file import Unusable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ENVIRONMENT = {
+    # Anonymous usage reports have no place in a study.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A server that is away must not hold up a trial for the minutes that MLflow would wait, and a request that is sent
+    # twice may be obeyed twice: results are delivered later.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
+
+
+class Connection:
+    """A tracker at `uri`; a database in a file is made with its first use.
+
+    `name` is the experiment of single runs. `artifacts` is where a database in a file keeps its artifacts, counted from
+    its directory.
+    """
+
+    def __init__(self, uri: str, name: str, artifacts: str) -> None:
+        self.uri = sqlite_file.absolute(uri)
+        self.name = name
+        self.local = self.uri.startswith("sqlite:")
+        self._path = sqlite_file.path_of(self.uri)
+        self._artifacts = artifacts
+        self._location = sqlite_file.beside(self.uri, artifacts) if self.local else None
+        #: which tracker was there when last asked, and its experiments by name
+        self._tracker = ""
+        self._experiments: dict[str, str] = {}
+
+    @property
+    def address(self) -> str:
+        """The URI as it may be written down."""
+        return str(redact(self.uri))
+
+    def client(self) -> "MlflowClient":
+        """MLflow's client. Raises Unusable, and whatever MLflow says of a server that does not answer."""
+        if self._path and self._tracker and sqlite_file.birth(self._path, self.name) != self._tracker:
+            self._tracker, self._experiments = "", {}  # deleted meanwhile
+        if self._tracker:
+            return _client(self.uri)
+        if self._path:
+            sqlite_file.check(self._path)
+        try:
+            return self._meet()
+        except Exception as error:
+            if self._path or not is_away(error):
+                raise Unusable(f"{self.address}: {brief(error)}") from error
+            raise
+
+    def tracker(self) -> str:
+        """Which tracker this is, asking it; raises as `client`."""
+        self.client()
+        return self._tracker
+
+    def run_of(self, state: Delivered) -> str | None:
+        """The run under which something has been delivered here, as far as is known without asking a server."""
+        if not state.runs:
+            return None
+        if self._path is None:
+            return state.runs.get(self._tracker or state.seen.get(self.address, ""))
+        tracker = sqlite_file.birth(self._path, self.name)
+        run_id = state.runs.get(tracker or "")
+        return run_id if run_id and sqlite_file.birth(self._path, self.name, run_id) else None
+
+    def experiment(self, client: "MlflowClient", name: str, tags: Mapping[str, str]) -> str:
+        """The id of an experiment, which is made or brought back where it is missing; what tags it has stay."""
+        if name not in self._experiments:
+            self._experiments[name] = self._find(client, name, tags)
+        return self._experiments[name]
+
+    def _find(self, client: "MlflowClient", name: str, tags: Mapping[str, str]) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(client.create_experiment(name, artifact_location=self._location, tags=dict(tags)))
+            except MlflowException:  # another process was faster
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        for key in tags.keys() - found.tags.keys():
+            client.set_experiment_tag(found.experiment_id, key, tags[key])
+        return str(found.experiment_id)
+
+    def _meet(self) -> "MlflowClient":
+        """The client, with what is to be known of the tracker: when it was made, which tells it from every other."""
+        prepare(self.uri)
+        if self._path:
+            sqlite_file.make(self.uri)
+        client = _client(self.uri)
+        client.search_experiments(max_results=1)
+        if self._path is None:
+            self._tracker = self._ask(client)
+        else:
+            if told := artifact_paths.heal(self._path, self._artifacts):
+                print(f"warning: tracking: {told}", file=sys.stderr)
+            self._tracker = sqlite_file.birth(self._path, self.name) or ""
+        return client
+
+    def _ask(self, client: "MlflowClient") -> str:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            first = client.get_experiment("0")  # made with the tracker
+        except MlflowException as error:
+            if is_away(error):
+                raise
+            first = client.get_experiment(self.experiment(client, self.name, {}))
+        return str(first.creation_time)
+
+
+def prepare(uri: str) -> None:
+    """Import MLflow so that it neither waits for minutes nor says anything of its own."""
+    os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
+    database = uri.startswith(DATABASES)
+    if sqlite_file.path_of(uri):
+        # A connection that is kept open would go on writing into a file that was deleted meanwhile.
+        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    import_packages("mlflow", *(["mlflow.store.tracking.sqlalchemy_store"] if database else []))
+    if database:
+        from mlflow.store.db import utils
+
+        utils.MAX_RETRY_COUNT = 1  # ten take two minutes
+    for name in ("mlflow.store.db.utils", "alembic"):  # each table that they create, each error that they raise
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _client(uri: str) -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error says that the server did not answer, rather than that it did not like a request."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return int(error.get_http_status_code()) >= 500
+    return isinstance(error, OSError) or type(error).__name__ in ("OperationalError", "InterfaceError")  # SQLAlchemy's

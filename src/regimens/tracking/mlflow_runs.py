@@ -1,0 +1,71 @@
+"""What is written into one MLflow run: a trial with its numbers and files, or a trained network as a model."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regimens.core.result import Result
+from regimens.tracking import runs_view
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+STATUS = {"completed": "FINISHED", "pruned": "FINISHED", "killed": "KILLED"}
+LIMIT = 250  # characters of a parameter
+FILES = ("config.yaml", "result.json")
+
+
+def write_run(
+    client: "MlflowClient",
+    experiment: str,
+    result: Result,
+    directory: Path,
+    trial: str,
+    parent: str | None,
+    run_id: str | None,
+) -> str:
+    """Write a trial as a new run, or as `run_id`, which an earlier attempt had begun; the run's id.
+
+    `trial` is its name, by which it is found again. The run's status is written last: what is not RUNNING is complete.
+    """
+    from mlflow.entities import Param
+
+    tags = runs_view.tags(result, directory) | {"regimens.trial": trial}
+    tags |= {"mlflow.parentRunId": parent} if parent else {}
+    if run_id is None:
+        run = client.create_run(
+            experiment, start_time=runs_view.started(result), tags=tags, run_name=runs_view.run_name(result)
+        )
+        run_id = str(run.info.run_id)
+    parameters = [Param(key, value[:LIMIT]) for key, value in runs_view.params(result).items()]
+    client.log_batch(run_id, runs_view.metrics(result), parameters)
+    for name in FILES:
+        if (directory / name).exists():
+            client.log_artifact(run_id, str(directory / name))
+    client.set_terminated(run_id, STATUS.get(result.status, "FAILED"))
+    return run_id
+
+
+def log_model(client: "MlflowClient", run: "Run", best: Path) -> None:
+    """Log the trial in the directory `best` as a model of the run, unless it is its model already."""
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    from regimens.inference import mlflow_model
+
+    run_id, trial = str(run.info.run_id), f"{best.parent.name}/{best.name}"
+    if run.data.tags.get("regimens.model") == trial:
+        return
+    model = client.create_logged_model(run.info.experiment_id, "model", run_id, tags={"regimens.trial": trial})
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            about = Model(model.artifact_location, run_id, model_uuid=model.model_id, model_id=model.model_id)
+            mlflow_model.package(best, Path(scratch) / "model", about)
+            client.log_model_artifacts(model.model_id, str(Path(scratch) / "model"))
+    except BaseException:
+        client.finalize_logged_model(model.model_id, "FAILED")
+        raise
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+    client.set_tag(run_id, "regimens.model", trial)

@@ -1,0 +1,139 @@
+"""Views of MLflow's run table that its page offers under *Views*: columns, filter, order, groups and charts.
+
+MLflow's page keeps them as tags of the experiment, in the form in which it sends them to itself (3.17).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+PREFIX = "mlflow.sharedViewState."
+TRAINING = "workflowType=machine_learning"  # MLflow's page opens for language models otherwise
+FINALS = "tags.`regimens.phase` = 'final'"
+TUNING = "tags.`regimens.phase` = 'tuning'"
+BY_CELL = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "regimens.cell"}]}
+REGIMEN = ("data", "model", "init", "activation", "norm", "regularization", "optimizer", "optimizer.lr", "scheduler")
+
+
+def link(experiment: str, view: str, *, charts: bool = False) -> str:
+    """The address of a view, counted from the server's."""
+    mode = "&compareRunsMode=CHART" if charts else ""
+    return f"#/experiments/{experiment}/runs?viewStateShareKey={view}&{TRAINING}{mode}"
+
+
+def studies() -> dict[str, str]:
+    """Of the experiment whose rows are studies: what each found."""
+    columns = [
+        "tags.`answer`",
+        *(f"metrics.`best/{name}`" for name in ("mean", "ci_low", "ci_high", "n")),
+        *("metrics.`trials`", "metrics.`failed`", "tags.`question`"),
+    ]
+    widths = {"tags.`answer`": 420, "tags.`question`": 420}
+    view = _view(columns, order=("attributes.start_time", False), widths=widths)
+    return _tags([("studies", "Studies and their answers", view)])
+
+
+def single_runs() -> dict[str, str]:
+    """Of the experiment of single runs: the regimen beside what became of it."""
+    columns = ["metrics.`val/accuracy`", "metrics.`val/loss`", "metrics.`test/accuracy`", "metrics.`time/train_s`"]
+    columns += [*(f"params.`{name}`" for name in (*REGIMEN, "epochs", "seed")), "tags.`regimens.never_acted`"]
+    return _tags([("regimens", "Runs, newest first", _view(columns))])
+
+
+def trials(about: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Of a study's own experiment: its finals, its cells, their charts, and what was tuned.
+
+    `about` is the study's table's (`study`), once there is one.
+    """
+    about = about or {}
+    final, metric = str(about.get("final_metric", "test/accuracy")), str(about.get("metric", "val/accuracy"))
+    up = about.get("direction") == "minimize"
+    tuned = [str(path) for path in about.get("tuned", ())]
+    numbers = [f"metrics.`{name}`" for name in dict.fromkeys((final, metric, "val/loss", "time/train_s"))]
+    columns = [*numbers, *(f"params.`{path}`" for path in (*tuned, "epochs", "seed")), "tags.`regimens.never_acted`"]
+    best, charts = (f"metrics.`{final}`", up), _finals_charts(final, metric)
+    views = [
+        ("finals", "Finals, best first", _view(columns, only=FINALS, order=best)),
+        ("cells", "Cells: means of finals", _view(columns, only=FINALS, order=best, group=BY_CELL)),
+        ("charts", "Charts of finals", _view(columns, only=FINALS, order=best, group=BY_CELL, charts=charts)),
+    ]
+    if tuned:
+        charts = _tuning_charts(tuned, metric)
+        view = _view(columns, only=TUNING, order=(f"metrics.`{metric}`", up), charts=charts)
+        views.append(("tuning", "Tuning, best first", view))
+    return _tags(views)
+
+
+def _view(
+    columns: Sequence[str],
+    *,
+    only: str = "",
+    order: tuple[str, bool] | None = None,
+    group: Mapping[str, Any] | None = None,
+    charts: Sequence[Mapping[str, Any]] = (),
+    widths: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """A state of the run table; `order` is (column, ascending)."""
+    state: dict[str, Any] = {"selectedColumns": list(columns), "searchFilter": only, "runsHiddenMode": "SHOW_ALL"}
+    if order:
+        state |= {"orderByKey": order[0], "orderByAsc": order[1]}
+    if group:
+        state["groupBy"] = group
+    if charts:
+        section = {"name": "Charts", "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+        state["compareRunSections"] = [{"uuid": "charts", **section}]
+        state["compareRunCharts"] = list(charts)
+    if widths:
+        state |= {"columnOrder": list(columns), "columnWidths": dict(widths)}
+    return state
+
+
+def _finals_charts(final: str, metric: str) -> list[dict[str, Any]]:
+    return [
+        _chart("BAR", final, metricKey=final),
+        _chart("LINE", f"{metric} by epoch", metricKey=metric, selectedMetricKeys=[metric], **_LINE),
+        _chart("LINE", "val/loss by epoch", metricKey="val/loss", selectedMetricKeys=["val/loss"], **_LINE),
+    ]
+
+
+def _tuning_charts(tuned: Sequence[str], metric: str) -> list[dict[str, Any]]:
+    scatters = [
+        _chart(
+            "SCATTER",
+            f"{metric} by {path}",
+            xaxis={"key": path, "type": "PARAM"},
+            yaxis={"key": metric, "type": "METRIC"},
+            runsCountToCompare=100,
+        )
+        for path in tuned
+    ]
+    return [*scatters, _chart("PARALLEL", "All together", selectedParams=list(tuned), selectedMetrics=[metric])]
+
+
+_LINE = {
+    "xAxisKey": "step",
+    "xAxisScaleType": "linear",
+    "scaleType": "linear",
+    "lineSmoothness": 0,
+    "range": {},
+    "selectedXAxisMetricKey": "",
+    "useGlobalXaxisKey": False,
+    "useGlobalLineSmoothing": False,
+    "yAxisKey": "metric",
+    "yAxisExpressions": [],
+}
+
+
+def _chart(kind: str, title: str, **more: Any) -> dict[str, Any]:
+    common = {"type": kind, "uuid": f"{kind}-{title}", "metricSectionId": "charts", "deleted": False}
+    return {**common, "isGenerated": False, "runsCountToCompare": 30, "displayName": title, **more}
+
+
+def _tags(views: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[str, str]:
+    """The experiment's tags of views (key, name, state), which the page lists in this order."""
+    return {
+        PREFIX + key: json.dumps(
+            {"name": name, "createdAt": len(views) - i, "updatedAt": len(views) - i, "state": json.dumps(state)}
+        )
+        for i, (key, name, state) in enumerate(views)
+    }

@@ -1,0 +1,123 @@
+"""Which trials a study asks for, round by round; without training anything."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from regimens.core.result import Result
+from regimens.study.definition.command_line import read_command_line
+from regimens.study.definition.composer import Composer, Source
+from regimens.study.definition.define import define
+from regimens.study.definition.settings import read_settings
+from regimens.study.definition.study import Cell, Study
+from regimens.study.queue import rounds
+from regimens.study.queue.response_curve import fit
+
+CONF = Path(__file__).parents[1] / "fake" / "conf"
+Response = Callable[[dict[str, Any]], float | None]
+
+
+def study_of(*arguments: str, **settings: Any) -> Study:
+    composer = Composer(Source("train", (f"file://{CONF}",)))
+    return define(read_settings(settings), read_command_line(list(arguments)), composer, name="test")
+
+
+def play(study: Study, response: Response) -> Study:
+    """Run a study to its end, with `response` in place of training; None is a trial that diverges."""
+
+    def read(cell: Cell, phase: str) -> list[Result | None]:
+        values = cell.points if phase == "tuning" else [cell.best] * len(cell.finals)
+        found: list[Result | None] = []
+        for value in values:
+            number = response(dict(value or {}))
+            metrics: dict[str, float | None] = {} if number is None else {"val/accuracy": number}
+            status = "diverged" if number is None else "completed"
+            found.append(Result(status, "x", 1, {}, "0", study={"params": value}, metrics=metrics))
+        return found
+
+    rounds.begin(study)
+    while rounds.advance(study, read):
+        assert study.round < 50
+    return study
+
+
+def summit(at: float) -> Response:
+    return lambda values: 0.9 - 0.01 * (float(np.log10(values["optimizer.lr"])) - at) ** 2
+
+
+@pytest.mark.parametrize("at", [-3.3, -2.0, -1.41])
+def test_the_summit_of_a_parabola_is_found_to_four_digits(at: float) -> None:
+    study = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=5, seeds=3), summit(at))
+    (cell,) = study.cells
+    assert cell.best is not None
+    assert np.log10(cell.best["optimizer.lr"]) == pytest.approx(at, abs=1e-3)
+    assert len(cell.points) == 5 and len(cell.finals) == 3
+
+
+@pytest.mark.parametrize(("at", "lr"), [(0.2, 10**0.2), (-5.0, 10**-5.0)])
+def test_a_grid_is_extended_until_the_summit_lies_inside(at: float, lr: float) -> None:
+    (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4), summit(at)).cells
+    assert cell.best is not None and cell.best["optimizer.lr"] == pytest.approx(lr, rel=0.01)
+    assert cell.sweeps[0].extended >= 1 and cell.sweeps[0].end == 0
+
+
+def test_an_extension_ends_and_says_at_which_end() -> None:
+    (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4, extend=1), summit(9.0)).cells
+    assert (cell.sweeps[0].end, cell.sweeps[0].extended, len(cell.points)) == (1, 1, 6)
+
+
+def test_rates_that_diverge_are_no_summit_and_no_end() -> None:
+    def response(values: dict[str, Any]) -> float | None:
+        return None if values["optimizer.lr"] > 0.05 else float(values["optimizer.lr"])
+
+    (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4), response).cells
+    assert cell.best == {"optimizer.lr": 0.01}
+    assert len(cell.points) == 4
+
+
+def test_where_everything_diverges_the_finals_are_of_the_default() -> None:
+    (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4), lambda values: None).cells
+    assert cell.best == cell.default
+
+
+def test_axes_are_searched_one_after_the_other_and_no_point_twice() -> None:
+    def response(values: dict[str, Any]) -> float:
+        return summit(-2.0)(values) - (values["optimizer.beta"] - 0.7) ** 2  # type: ignore[operator]
+
+    study = play(study_of("optimizer=adam", tuned=["optimizer.*"], trials=5), response)
+    (cell,) = study.cells
+    assert [sweep.path for sweep in cell.sweeps] == ["optimizer.lr", "optimizer.beta"]
+    assert cell.sweeps[1].base["optimizer.lr"] == pytest.approx(0.01)
+    assert cell.best is not None and cell.best["optimizer.beta"] == pytest.approx(0.7, abs=0.01)
+    assert len({str(point) for point in cell.points}) == len(cell.points) == 10
+
+
+def test_every_cell_gets_the_same_budget_and_the_same_seeds() -> None:
+    study = play(study_of("optimizer=adam,sgd,nadam", tuned=["optimizer.lr"], trials=5, seeds=4, extend=0), summit(-2))
+    assert {len(cell.points) for cell in study.cells} == {5}
+    assert len({tuple(cell.finals) for cell in study.cells}) == 1
+    assert study.complete
+
+
+def test_more_seeds_begin_with_the_fewer_ones() -> None:
+    few, many = (
+        play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=3, seeds=n), summit(-2)) for n in (2, 7)
+    )
+    assert many.cells[0].finals[:2] == few.cells[0].finals
+
+
+def test_the_same_technique_under_two_seeds_is_tuned_and_trained_independently() -> None:
+    compared = {"which": {"a": ["optimizer=adam"], "b": ["optimizer=adam", "seed=7"]}}
+    study = play(study_of(compared=compared, tuned=["optimizer.lr"], trials=3, seeds=3), summit(-2))
+    a, b = study.cells
+    assert (a.seed, b.seed) == (42, 7) and not set(a.finals) & set(b.finals)
+
+
+def test_the_summit_stays_beside_the_best_point_also_at_a_cliff() -> None:
+    gentle, cliff = fit([0, 1, 2], [0.80, 0.85, 0.75]), fit([0, 1, 2], [0.849, 0.85, 0.10])
+    assert gentle is not None and gentle.summit == pytest.approx(1 - 1 / 6)
+    assert cliff is not None and 0.5 <= cliff.summit < 1
+    assert fit([0, 1], [None, None]) is None

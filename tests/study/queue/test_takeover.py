@@ -1,0 +1,71 @@
+"""What has been trained is taken over, whoever trained it; what is not what was named is trained anew."""
+
+import json
+import shutil
+
+
+def test_more_seeds_of_a_finished_study_train_exactly_the_missing_ones(finished):
+    before = set(finished.trained)
+    output = finished.run("study=optimizers", "study.seeds=5")
+    assert "differs in seeds" in output
+    assert "21 of them taken over from optimizers-" in output.splitlines()[-1]
+    assert len(finished.trained) == 21 + 3 * 2
+    assert all(not path.endswith(("final-0", "final-1", "final-2")) for path in set(finished.trained) - before)
+
+
+def test_another_cell_is_all_that_a_larger_study_trains(room):
+    room.run("optimizer=adam,nadam", "tune=lr", "study.trials=3", "study.seeds=2")
+    before = len(room.trained)
+    output = room.run("optimizer=adam,nadam,sgd", "tune=lr", "study.trials=3", "study.seeds=2")
+    assert "taken over from adhoc-" in output
+    assert all("optimizer=sgd" in path for path in room.trained[before:])
+
+
+def test_the_same_cell_in_another_study_is_not_trained_again(room):
+    room.run("study=optimizers")
+    output = room.run("optimizer=adam", "tune=lr", "study.trials=4", "study.seeds=3")
+    assert "7 of them taken over from optimizers-" in output.splitlines()[-1]
+    assert len(room.trained) == 21
+
+
+def test_a_result_says_where_it_was_trained_and_what_it_is_here(room):
+    room.run("study=optimizers", "study.seeds=2")
+    room.run("optimizer=adam", "tune=lr", "study.trials=4", "study.seeds=2")
+    (path,) = (room.path / "runs").glob("adhoc-*/default/final-1/result.json")
+    result = json.loads(path.read_text())
+    assert result["study"]["taken_from"].endswith("optimizer=adam/final-1")
+    assert (result["study"]["name"], result["study"]["cell"]) == ("adhoc", {})
+
+
+def test_a_trial_of_another_regimen_in_a_study_s_place_is_set_aside_and_trained(finished, uninterrupted):
+    directory = finished.directory
+    shutil.copy(directory / "optimizer=adam" / "final-0" / "result.json", directory / "optimizer=sgd" / "final-1")
+    finished.run("study=optimizers")
+    assert finished.cells() == uninterrupted
+    assert len(finished.trained) == 22 and finished.trained[-1].endswith("optimizer=sgd/final-1")
+    assert list((directory / "optimizer=sgd").glob("final-1.replaced-*"))
+
+
+def test_a_copied_and_a_renamed_project_go_on_with_their_own_files(finished, uninterrupted, tmp_path):
+    shutil.rmtree(finished.directory / "optimizer=adam" / "final-1")
+    copy = type(finished)(shutil.copytree(finished.path, tmp_path / "copy"))
+    moved = type(finished)(finished.path.rename(tmp_path / "moved"))
+    for room in (copy, moved):
+        room.run("study=optimizers")
+        assert room.cells() == uninterrupted
+        assert room.trained[-1].startswith(str(room.path)) and len(room.trained) == 22
+
+
+def test_a_list_of_trials_that_is_lost_or_damaged_is_made_anew(finished):
+    (finished.path / "runs" / ".trials").write_text("[1, 2\n")
+    output = finished.run("optimizer=adam", "tune=lr", "study.trials=4", "study.seeds=3")
+    assert "7 of them taken over" in output.splitlines()[-1]
+
+
+def test_a_joint_search_goes_on_from_its_own_copy_of_the_configuration(room):
+    arguments = ("study=optimizers", "study.mode=search", "study.sampler=random", "study.trials=6", "study.seeds=2")
+    room.run(*arguments)
+    assert (room.directory / "conf" / "0" / "optimizer" / "adam.yaml").is_file()
+    before = room.cells()
+    room.run(*arguments)
+    assert room.cells() == before

@@ -1,0 +1,56 @@
+"""A fleet's step: many trials as one batched network, each of which learns what it learns on its own."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from regimens.data.loader import Blocks
+from regimens.training.engines.inductor import Inductor, Lower
+from regimens.training.engines.stacked import Stacked
+from regimens.training.engines.trace_cache import as_traced
+from tests.training.small_modules import BATCH, QUICK, SHARPER, TECHNIQUES, N, assert_agree, regimen
+
+
+@pytest.mark.parametrize("technique", QUICK)
+def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
+    assert_fleet_agrees(technique, as_traced)
+
+
+# Dropout's whole numbers are where a compiler can go wrong unnoticed: that one is no slow test.
+@pytest.mark.parametrize(
+    "technique",
+    [name if name == "regularization=dropout" else pytest.param(name, marks=pytest.mark.slow) for name in TECHNIQUES],
+)
+def test_a_compiled_fleet_is_each_trial_on_its_own(
+    technique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    assert_fleet_agrees(technique, Inductor(tmp_path))
+
+
+def assert_fleet_agrees(technique: str, lower: Lower) -> None:
+    rates = (0.005, 0.01, 0.02, 0.04)
+    spread = [[*SHARPER.get(technique, []), f"seed={i}"] for i in range(4)]
+    if technique not in SHARPER:
+        for overrides, rate in zip(spread, rates, strict=True):
+            overrides.append(f"optimizer.lr={rate}")
+    plain = [regimen(technique, *overrides) for overrides in spread]
+    fleet = [regimen(technique, *overrides) for overrides in spread]
+    orders = [next(iter(Blocks(N, BATCH, 3 + i, 50))) for i in range(4)]
+    for module, order in zip(plain, orders, strict=True):
+        module.configure_optimizers()
+        module.on_train_epoch_start()
+        module.training_step(order, 0)
+    for module in fleet:
+        module.configure_optimizers()
+        module.data = fleet[0].data
+    together = Stacked([module.job() for module in fleet], lower)
+    sums = together.run([torch.stack([order[step] for order in orders]) for step in range(50)])
+    assert together.how == ("traced" if lower is as_traced else "compiled")
+    for i, (ours, theirs) in enumerate(zip(fleet, plain, strict=True)):
+        together.save(i)
+        assert_agree({"sums": sums[i]}, {"sums": theirs._sums}, 1e-6)  # the plain loop adds up in single precision
+        assert_agree(ours.net.state_dict(), theirs.net.state_dict(), 1e-9)
+        assert ours.actions.clipped_share == pytest.approx(theirs.actions.clipped_share)
+        assert ours.actions.last_lr == theirs.actions.last_lr

@@ -1,0 +1,225 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from regimens.core.errors import Pruned, UserError
+from regimens.core.result import read
+from regimens.trial import single
+from regimens.trial.composition import compose, load_data
+from regimens.trial.regimen import plain
+from tests.conftest import Compose, Train
+
+
+def test_a_trial_leaves_its_configuration_its_result_and_its_weights(train: Train, tmp_path: Path) -> None:
+    result = train("optimizer=nadam", "scheduler=exp", "clip=norm")
+    files = sorted(path.name for path in (tmp_path / "trial").iterdir())
+    assert files == ["best.safetensors", "config.yaml", "final.safetensors", "inputs.safetensors", "result.json"]
+    assert read(tmp_path / "trial").to_json() == result.to_json()
+    assert result.choices["optimizer"] == "nadam"
+    assert result.history["epoch"] == [1.0, 2.0]
+    assert {"val/loss", "val/accuracy", "train/loss", "time/train", "parameters"} <= set(result.metrics)
+    assert {"code", "versions", "hardware", "data", "threads", "engine", "started"} <= set(result.provenance)
+    assert len(result.provenance["data"]["hash"]) == 64
+
+
+def test_the_same_command_gives_the_same_numbers_to_the_last_bit(train: Train, tmp_path: Path) -> None:
+    technique = ("regularization=dropout", "optimizer=adam", "activation=rrelu", "norm=batch")
+    one, two = train(*technique, into="one"), train(*technique, into="two")
+    timeless = [
+        {key: value for key, value in result.metrics.items() if not key.startswith("time")} for result in (one, two)
+    ]
+    assert timeless[0] == timeless[1]
+    assert {k: v for k, v in one.history.items() if k != "time"} == {
+        k: v for k, v in two.history.items() if k != "time"
+    }
+    weights = [load_file(tmp_path / name / "final.safetensors") for name in ("one", "two")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+@pytest.mark.parametrize("job", [{}, {"SLURM_JOB_NAME": "workers", "SLURM_NTASKS": "2", "SLURM_PROCID": "1"}])
+def test_a_trial_on_a_cluster_is_one_process_whatever_its_job_is(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: dict[str, str]
+) -> None:
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(srun.parent), prepend=":")
+    for name, value in job.items():
+        monkeypatch.setenv(name, value)
+    assert train().status == "completed"
+
+
+def test_another_seed_gives_other_weights_and_global_streams_stay_untouched(train: Train, tmp_path: Path) -> None:
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    train("seed=1", "regularization=dropout", into="one")
+    train("seed=2", "regularization=dropout", into="two")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+    weights = [load_file(tmp_path / name / "final.safetensors")["layers.0.linear.weight"] for name in ("one", "two")]
+    assert not torch.equal(*weights)
+
+
+def test_streams_are_separate_so_that_dropout_changes_neither_initial_weights_nor_batches(composed: Compose) -> None:
+    from regimens.training.ddp import Spread
+    from regimens.trial.settings import read_settings
+
+    nets = []
+    for overrides in ([], ["regularization=dropout"], ["optimizer=adam"]):
+        config = plain(composed(*overrides)[0])
+        settings = read_settings(config)
+        module = compose(config, settings, Spread(settings.batch_size), load_data(config))
+        nets.append(module.net.state_dict())
+    for other in nets[1:]:
+        assert all(torch.equal(nets[0][key], other[key]) for key in nets[0])
+
+
+def test_the_last_epochs_validation_is_that_of_the_final_weights(train: Train) -> None:
+    result = train("regularization=l2")
+    assert result.metrics["val/loss"] == pytest.approx(result.history["val/loss"][-1], rel=1e-6)
+    assert result.metrics["val/accuracy"] == result.history["val/accuracy"][-1]
+
+
+def test_the_test_set_is_read_only_on_request(train: Train) -> None:
+    assert "test/accuracy" not in train().metrics
+    assert "test/accuracy" in train("test=true", into="other").metrics
+
+
+def test_early_stopping_restores_the_best_weights(train: Train, tmp_path: Path) -> None:
+    result = train("regularization=early_stopping", "regularization.patience=1", "optimizer.lr=5", "epochs=30")
+    losses = result.history["val/loss"]
+    assert result.metrics["epochs"] == len(losses) < 30
+    assert result.metrics["val/loss"] == pytest.approx(min(losses), rel=1e-6)  # type: ignore[type-var]
+    final, best = (load_file(tmp_path / "trial" / f"{name}.safetensors") for name in ("final", "best"))
+    assert all(torch.equal(final[key], best[key]) for key in final)
+
+
+def test_a_diverged_trial_ends_at_once_and_says_so(train: Train) -> None:
+    result = train("optimizer.lr=1000000000000", "activation=linear", "epochs=5")
+    assert result.status == "diverged"
+    assert result.metrics["epochs"] < 5  # type: ignore[operator]
+    json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_a_pruned_trial_keeps_what_it_had(train: Train) -> None:
+    def stop(epoch: int, numbers: dict[str, float]) -> None:
+        if epoch == 2:
+            raise Pruned
+
+    result = train("epochs=5", on_epoch=stop)
+    assert result.status == "pruned"
+    assert result.history["epoch"] == [1.0, 2.0]
+
+
+def test_ctrl_c_leaves_no_result(train: Train, tmp_path: Path) -> None:
+    def interrupt(epoch: int, numbers: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(on_epoch=interrupt)
+    assert not (tmp_path / "trial" / "result.json").exists()
+
+
+def test_a_worker_that_runs_many_trials_keeps_none_of_their_data(train: Train) -> None:
+    import gc
+    import weakref
+
+    import regimens.data
+
+    seen: list[weakref.ref[torch.Tensor]] = []
+    original = regimens.data.load
+
+    def load(*arguments: object, **keywords: object) -> object:
+        split = original(*arguments, **keywords)  # type: ignore[arg-type]
+        seen.append(weakref.ref(split.x_train))
+        return split
+
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(regimens.data, "load", load)
+            train()
+    finally:
+        gc.enable()
+    assert seen
+    assert all(reference() is None for reference in seen)
+
+
+def test_monte_carlo_dropout_is_reported(train: Train) -> None:
+    result = train("regularization=dropout", "regularization.mc_samples=5")
+    assert 0 <= result.metrics["val/mc_accuracy"] <= 1  # type: ignore[operator]
+    assert result.metrics["val/mc_spread"] > 0  # type: ignore[operator]
+
+
+def test_task_b_learns_from_a_frozen_then_free(train: Train, tmp_path: Path) -> None:
+    train("task=a", into="a")
+    before = (tmp_path / "a" / "final.safetensors").read_bytes()
+    b = ("task=b", "transfer=from_a", f"transfer.checkpoint={tmp_path}/a", "transfer.reuse=2")
+    frozen = train(*b, "transfer.freeze_epochs=2", into="frozen")
+    free = train(*b, "transfer.freeze_epochs=1", "transfer.lr=0.5", into="free")
+    a, stood, moved = (load_file(tmp_path / name / "final.safetensors") for name in ("a", "frozen", "free"))
+    key = "layers.0.linear.weight"
+    assert torch.equal(a[key], stood[key])
+    assert not torch.equal(a[key], moved[key])
+    assert frozen.status == free.status == "completed"
+    assert free.history["lr"] == [0.01, 0.5]
+    assert (tmp_path / "a" / "final.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["epochs=0"], "epochs=0: must be 1 or more"),
+        (["epochs=ten"], "epochs=ten: must be a whole number"),
+        (["batch_size=0"], "batch_size=0: must be 1 or more"),
+        (["seed=-1"], "seed=-1: must be 0 or more"),
+        (["probe=x"], "probe=x: must be one of none, gradients"),
+        (["optimizer.lr=-1"], "lr=-1"),
+        (["regularization.dropout=1.5"], "dropout=1.5"),
+        (["clip=norm", "clip.bound=-1"], "clip.bound=-1"),
+        (["model.hidden=[0]"], "model.hidden=\\[0\\]"),
+        (["advice=error", "init=zeros"], "symmetry never breaks"),
+        (["scheduler=exp", "scheduler.s=0"], "scheduler.s=0"),
+        (["task=b", "transfer=from_a"], "transfer.checkpoint is not set"),
+        (["task=b", "transfer=from_a", "transfer.checkpoint=no/where", "transfer.reuse=1"], "no such run or file"),
+        (["task=b", "transfer=from_a", "transfer.checkpoint=x", "transfer.reuse=9"], "the net has 2 hidden layers"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_in_one_line(train: Train, overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        train(*overrides)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\x80\x04pickle.", b"\x00" * 100])
+def test_a_checkpoint_that_is_no_weights_is_never_unpickled(train: Train, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="not a safetensors file"):
+        train("task=b", "transfer=from_a", f"transfer.checkpoint={path}", "transfer.reuse=1")
+
+
+def test_a_checkpoint_of_another_shape_names_both(train: Train, tmp_path: Path) -> None:
+    train("task=a", "model.hidden=[12,8]", into="a")
+    with pytest.raises(UserError, match=r"hidden layer 1 is .*12.*this net's is .*16"):
+        train("task=b", "transfer=from_a", f"transfer.checkpoint={tmp_path}/a", "transfer.reuse=1", into="b")
+
+
+class Forbidden:
+    def __getattribute__(self, name: str) -> object:
+        raise AssertionError(f"the test set was read ({name})")
+
+
+def test_only_a_final_reads_the_test_set(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = load_data
+    monkeypatch.setattr(
+        single,
+        "load_data",
+        lambda config, **task: replace(load(config, **task), x_test=Forbidden(), y_test=Forbidden()),
+    )
+    assert "test/accuracy" not in train("test=false").metrics
+    with pytest.raises(AssertionError, match="the test set was read"):
+        train("test=true", into="final")

@@ -1,0 +1,170 @@
+"""Trials trained together: each leaves what it would have left on its own."""
+
+import math
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from regimens import trial
+from regimens.core.errors import Pruned
+from regimens.core.result import Result
+from regimens.training.engines.fleet import Fleet
+from regimens.trial import api
+from regimens.trial.task import Task
+from tests.conftest import Compose
+
+Pairs = list[tuple[Result, Result]]
+
+
+def trained_both_ways(composed: Compose, root: Path, *variants: Sequence[str]) -> Pairs:
+    """Each variant's trial, trained together with the others, and alone."""
+    asked = [composed(*overrides) for overrides in variants]
+    tasks = [Task(cfg, root / f"fleet{i}", choices) for i, (cfg, choices) in enumerate(asked)]
+    together = trial.run_fleet(tasks)
+    alone = [trial.run(cfg, root / f"alone{i}", choices=choices) for i, (cfg, choices) in enumerate(asked)]
+    for one in together:
+        if isinstance(one, Exception):
+            raise one
+    return list(zip(together, alone, strict=True))  # type: ignore[arg-type]
+
+
+def assert_alike(ours: Result, theirs: Result) -> None:
+    """The same record, numbers to single precision; times, and the engine that is said to have run, aside."""
+    assert (ours.status, ours.seed, ours.regimen_hash) == (theirs.status, theirs.seed, theirs.regimen_hash)
+    assert ours.to_json().keys() == theirs.to_json().keys()
+    assert ours.metrics.keys() == theirs.metrics.keys()
+    assert ours.history.keys() == theirs.history.keys()
+    assert [(key, entry["acted"]) for key, entry in ours.acted.items()] == [
+        (key, entry["acted"]) for key, entry in theirs.acted.items()
+    ]
+    assert {*ours.provenance} - {"fleet", "fleet_steps"} == {*theirs.provenance} - {"engine_note"}
+    for name, values in theirs.history.items():
+        if name != "time":
+            assert ours.history[name] == pytest.approx(values, rel=1e-3, abs=2e-2 if "accuracy" in name else 1e-5), name
+
+
+COMPANIES = {
+    "learning rates": [["optimizer.lr=0.01"], ["optimizer.lr=0.1"], ["optimizer.lr=0.03", "clip=none"]],
+    "schedules": [["scheduler=constant"], ["scheduler=exp"], ["scheduler=cosine"], ["scheduler=plateau"]],
+    "adam, batch norm": [["optimizer=adam", "norm=batch"], ["optimizer=adam", "norm=batch", "init=he_normal"]],
+    "regularised": [
+        ["regularization=dropout", "regularization.l2=0.001", "regularization.max_norm=1.0"],
+        ["regularization=dropout", "regularization.l2=0.01", "regularization.max_norm=0.5"],
+    ],
+    "two classes": [["task=b", "clip=norm"], ["task=b", "clip=norm", "clip.bound=0.01"]],
+}
+
+
+@pytest.mark.parametrize("company", COMPANIES)
+def test_a_trial_of_a_fleet_leaves_what_it_leaves_alone(company: str, composed: Compose, tmp_path: Path) -> None:
+    variants = [[*one, f"seed={i}"] for i, one in enumerate(COMPANIES[company])]
+    for i, (ours, theirs) in enumerate(trained_both_ways(composed, tmp_path, *variants)):
+        assert (ours.provenance["engine"], ours.provenance["fleet"]) == ("fleet", len(variants))
+        assert_alike(ours, theirs)
+        files = [sorted(path.name for path in (tmp_path / f"{name}{i}").iterdir()) for name in ("fleet", "alone")]
+        assert files[0] == files[1]
+        for name in ("best", "final"):
+            mine, other = (load_file(tmp_path / f"{kind}{i}" / f"{name}.safetensors") for kind in ("fleet", "alone"))
+            for key, value in other.items():
+                torch.testing.assert_close(mine[key], value, rtol=1e-3, atol=1e-5)
+
+
+def test_frozen_phases_of_a_transferred_net_are_trained_as_alone(composed: Compose, tmp_path: Path) -> None:
+    source, choices = composed("task=a", "norm=batch")
+    trial.run(source, tmp_path / "a", choices=choices)
+    transfer = ["task=b", "norm=batch", "transfer=from_a", f"transfer.checkpoint={tmp_path}/a", "epochs=4"]
+    transfer += ["transfer.freeze_epochs=2", "transfer.reuse=1", "optimizer=adam"]
+    for ours, theirs in trained_both_ways(composed, tmp_path, [*transfer, "seed=1"], [*transfer, "seed=2"]):
+        assert ours.provenance["engine"] == "fleet"
+        assert_alike(ours, theirs)
+
+
+def test_who_stops_or_diverges_leaves_the_fleet_and_the_others_go_on(composed: Compose, tmp_path: Path) -> None:
+    base = ["activation=linear", "epochs=6", "regularization=early_stopping", "regularization.patience=1"]
+    rates = (0.01, 1e12, 0.5, 0.02, 1e12, 1e12, 1e12)
+    pairs = trained_both_ways(
+        composed, tmp_path, *([*base, f"optimizer.lr={rate}", f"seed={i}"] for i, rate in enumerate(rates))
+    )
+    assert [ours.status for ours, _ in pairs] == ["diverged" if rate == 1e12 else "completed" for rate in rates]
+    assert pairs[2][0].metrics["epochs"] < 6  # type: ignore[operator]
+    for ours, theirs in pairs:
+        assert_alike(ours, theirs)
+
+
+def test_what_fits_no_fleet_is_trained_alone_and_says_why(composed: Compose, tmp_path: Path) -> None:
+    odd = (["activation=rrelu"], ["probe=gradients"], ["+trainer.precision=32-true"], ["optimizer=adam"])
+    tasks = [Task(*given(composed(*one), tmp_path / str(i))) for i, one in enumerate([*odd, [], ["seed=2"]])]
+    results = trial.run_fleet(tasks)
+    notes = [one.provenance.get("engine_note", "") for one in results if isinstance(one, Result)]
+    words = ("rrelu", "probe", "trainer.precision", "no other trial of its shape", "", "")
+    assert len(notes) == len(words)
+    assert all(word in note if word else not note for word, note in zip(words, notes, strict=True))
+
+
+def given(asked: tuple[Any, dict[str, str]], directory: Path) -> tuple[Any, Path, dict[str, str]]:
+    return asked[0], directory, asked[1]
+
+
+def test_one_trials_mistake_is_its_own(composed: Compose, tmp_path: Path) -> None:
+    variants = (["optimizer.lr=-1"], ["seed=1"], ["seed=2"])
+    tasks = [Task(*given(composed(*one), tmp_path / str(i))) for i, one in enumerate(variants)]
+    wrong, *right = trial.run_fleet(tasks)
+    assert "optimizer.lr" in str(wrong)
+    assert [one.provenance["engine"] for one in right if isinstance(one, Result)] == ["fleet", "fleet"]
+
+
+def test_a_fleet_that_fails_is_gone_before_its_trials_are_trained_alone(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[Fleet]] = []
+    gone: list[bool] = []
+
+    def fail(self: Fleet) -> None:
+        held.append(weakref.ref(self))
+        raise RuntimeError("not enough memory")
+
+    alone = api.alone
+
+    def watched(task: Task, note: str) -> Result | Exception | None:
+        gone.append(held[0]() is None)
+        return alone(task, note)
+
+    monkeypatch.setattr(Fleet, "train", fail)
+    monkeypatch.setattr(api, "alone", watched)
+    tasks = [Task(*given(composed(f"seed={i}"), tmp_path / str(i))) for i in range(2)]
+    results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
+    assert [one.provenance["engine_note"] for one in results] == ["failed as a fleet: not enough memory"] * 2
+    assert [one.status for one in results] == ["completed"] * 2
+    assert gone == [True, True]
+
+
+def test_company_leaves_nothing_and_does_not_change_when_a_pruned_trial_leaves(
+    composed: Compose, tmp_path: Path
+) -> None:
+    def stop(epoch: int, numbers: dict[str, float]) -> None:
+        raise Pruned
+
+    asked = [composed(f"seed={i}") for i in range(3)]
+    tasks = [Task(cfg, tmp_path / str(i), choices) for i, (cfg, choices) in enumerate(asked)]
+    tasks[1] = Task(asked[1][0], None, asked[1][1])
+    tasks[2] = Task(asked[2][0], tmp_path / "2", asked[2][1], on_epoch=stop)
+    results = trial.run_fleet(tasks)
+    assert results[1] is None
+    assert not (tmp_path / "1").exists()
+    assert [one.status for one in results if isinstance(one, Result)] == ["completed", "pruned"]
+
+
+def test_the_same_fleet_gives_the_same_bits(composed: Compose, tmp_path: Path) -> None:
+    def weights(into: str) -> list[dict[str, torch.Tensor]]:
+        asked = [composed(f"seed={i}", "regularization=dropout", "norm=batch", "optimizer=nadam") for i in range(3)]
+        trial.run_fleet([Task(cfg, tmp_path / into / str(i), choices) for i, (cfg, choices) in enumerate(asked)])
+        return [load_file(tmp_path / into / str(i) / "final.safetensors") for i in range(3)]
+
+    for one, two in zip(weights("one"), weights("two"), strict=True):
+        assert all(torch.equal(one[key], two[key]) for key in one)
+        assert all(math.isfinite(float(value.sum())) for value in one.values())
