@@ -8,27 +8,33 @@ from hypothesis import strategies as st
 
 from tests.conftest import Asked
 
-KEYS = """
-optimizer scheduler norm clip regularization activation init model data task transfer trainer tracking experiment scale
-study tune seed epochs batch_size name test probe advice engine threads paths nothing nothing.at.all optimizer@here
-optimizer.lr optimizer.momentum optimizer.tune optimizer.tune.lr scheduler.s scheduler.warmup norm.layer norm.position
-norm.layer.momentum clip.bound regularization.dropout regularization.max_norm regularization.mc_samples model.hidden
-model.hidden.0 data.train_size data.n_valid data.name data.path data.shuffle task.kind task.b_classes transfer.checkpoint
-trainer.devices trainer.accelerator paths.root paths.runs paths.data paths.results tracking.uri hydra/launcher hydra.mode
-hydra.run.dir hydra.sweep.dir study.compared study.tuned study.fixed study.reference study.trials study.seeds study.metric
-study.direction study.metrics study.mode study.sampler study.pruner study.workers study.per_gpu study.storage study.name
-study.storage_wait study.timeout study.retries study.recover study.retry_failed study.question study.compared.optimizer
-""".split()
+KEYS = [
+    *("optimizer", "scheduler", "norm", "clip", "regularization", "activation", "init", "model", "data", "task"),
+    *("transfer", "trainer", "tracking", "experiment", "scale", "study", "tune", "seed", "epochs", "batch_size"),
+    *("name", "test", "probe", "advice", "engine", "threads", "paths", "nothing", "nothing.at.all", "optimizer@here"),
+    *("optimizer.lr", "optimizer.momentum", "optimizer.tune", "optimizer.tune.lr", "scheduler.s", "scheduler.warmup"),
+    *("norm.layer", "norm.position", "norm.layer.momentum", "clip.bound", "regularization.dropout", "model.hidden"),
+    *("regularization.max_norm", "regularization.mc_samples", "model.hidden.0", "data.train_size", "data.n_valid"),
+    *("data.name", "data.path", "data.shuffle", "task.kind", "task.b_classes", "transfer.checkpoint"),
+    *("trainer.devices", "trainer.accelerator", "paths.root", "paths.runs", "paths.data", "paths.results"),
+    *("tracking.uri", "hydra/launcher", "hydra.mode", "hydra.run.dir", "hydra.sweep.dir", "study.compared"),
+    *("study.tuned", "study.fixed", "study.reference", "study.trials", "study.seeds", "study.metric"),
+    *("study.direction", "study.metrics", "study.mode", "study.sampler", "study.pruner", "study.workers"),
+    *("study.per_gpu", "study.storage", "study.name", "study.storage_wait", "study.timeout", "study.retries"),
+    *("study.recover", "study.retry_failed", "study.question", "study.settle", "study.most_seeds", "study.extend"),
+    *("study.code", "study.compared.optimizer"),
+]
 VALUES = [
-    *("1", "0", "-1", "2.5", "1e-3", "true", "null", "???", "''", "abc", "sgd", "adam", "batch", "digits", "lr", "all"),
-    *("adam,sgd", "sgd,sgd", "1,2", "1,a", "null,5", "[]", "[1]", "[a]", "[[1]]", "{}", "{a:1}", "{lr:0.5}", "[50],[20]"),
-    *("choice(1,2)", "choice(a,b)", "choice([5],[6])", "tag(tune,choice(1,2))", "tag(tune,choice(sgd,adam))", "choice(1"),
-    *("interval(0,1)", "interval(1,9)", "interval(9,1)", "tag(log,interval(0.001,1))", "tag(log,interval(0,1))"),
-    *("int(interval(1,9))", "tag(foo,interval(1,2))", "range(1,4)", "range(1,2,step=0)", "glob(*)", "glob(a*)", "glob(z*)"),
-    *("${seed}", "${nope}", "${now:%Y}", "${", "val/accuracy", "val/acc", "test/accuracy", "minimize", "search", "tpe"),
-    *("[val/accuracy,time/train]", "{optimizer.lr:{low:0.1,high:1}}", "{optimizer.lr:5}", "{optimizer:[adam,sgd]}"),
-    *("{optimizer:{a:[optimizer=adam]}}", "['optimizer=adam']", "[1,1]", "99999999999999999999", "inf", "nan", "(", "a b"),
-    *("/proc/none", "a/b", "..", "a\\,b", "'x y'", "smoke", "grid", "hyperband", "maximize"),
+    *("1", "0", "-1", "2.5", "1e-3", "true", "null", "???", "''", "abc", "sgd", "adam", "batch", "digits", "lr"),
+    *("all", "adam,sgd", "sgd,sgd", "1,2", "1,a", "null,5", "[]", "[1]", "[a]", "[[1]]", "{}", "{a:1}", "{lr:0.5}"),
+    *("[50],[20]", "choice(1,2)", "choice(a,b)", "choice([5],[6])", "tag(tune,choice(1,2))", "choice(1"),
+    *("tag(tune,choice(sgd,adam))", "interval(0,1)", "interval(1,9)", "interval(9,1)", "tag(log,interval(0.001,1))"),
+    *("tag(log,interval(0,1))", "int(interval(1,9))", "tag(foo,interval(1,2))", "range(1,4)", "range(1,2,step=0)"),
+    *("glob(*)", "glob(a*)", "glob(z*)", "${seed}", "${nope}", "${now:%Y}", "${", "val/accuracy", "val/acc"),
+    *("test/accuracy", "minimize", "search", "tpe", "[val/accuracy,time/train]", "{optimizer.lr:{low:0.1,high:1}}"),
+    *("{optimizer.lr:5}", "{optimizer:[adam,sgd]}", "{optimizer:{a:[optimizer=adam]}}", "['optimizer=adam']"),
+    *("[1,1]", "99999999999999999999", "inf", "nan", "(", "a b", "/proc/none", "a/b", "..", "a\\,b", "'x y'"),
+    *("smoke", "grid", "hyperband", "maximize", "any"),
 ]
 FLAGS = ["-m", "--multirun", "--cfg", "--cfg=job", "--resolve", "--nothing", "--config-dir=/proc/none", "-x"]
 

@@ -18,6 +18,10 @@ Look before running: python src/train.py --cfg job     Completion: eval "$(pytho
 """
 
 
+# With these, there may be more to choose from than `conf/` has.
+ELSEWHERE = ("hydra.searchpath=", "--config-", "-cd", "-cn", "-cp")
+
+
 def groups(conf: Path) -> list[str]:
     """The names of the config groups, Hydra's own aside, in the order of train.yaml's defaults."""
     text = (conf / "train.yaml").read_text()
@@ -74,6 +78,8 @@ def header(path: Path) -> list[str]:
 
 def check_options(arguments: Sequence[str], conf: Path) -> None:
     """Raise UserError for a key or an option that does not exist but is near one that does, and names that."""
+    if any(argument.startswith(ELSEWHERE) for argument in arguments):
+        return
     for argument in arguments:
         _check_key(argument, conf)
         match = re.fullmatch(r"\+{0,2}([\w/]+)=([\w,./-]+)", argument)

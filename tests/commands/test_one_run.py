@@ -1,7 +1,8 @@
-"""Single runs and the files that they leave: no result is written over another run's, and no place is taken for granted."""
+"""Single runs and their files: no result is written over another run's, and no place is taken for granted."""
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -33,12 +34,9 @@ def run_of(optimizer: str, seed: int = 42) -> Run:
 
 
 def leave(run: Run, directory: Path, status: str = "completed") -> None:
-    write(
-        Result(
-            status, "mine", run.seed, dict(run.regimen), run.regimen_hash, dict(run.choices), metrics={"val/accuracy": 0.89}
-        ),
-        directory,
-    )
+    result = Result(status, "mine", run.seed, dict(run.regimen), run.regimen_hash, dict(run.choices))
+    result.metrics = {"val/accuracy": 0.89}
+    write(result, directory)
 
 
 def test_a_name_used_again_with_another_regimen_is_refused_with_what_it_holds(ask: Ask, tmp_path: Path) -> None:
@@ -148,7 +146,8 @@ def test_a_reader_may_leave(tmp_path: Path, question: str) -> None:
 
 
 def test_a_run_outlives_its_readers(tmp_path: Path) -> None:
-    line = f"'{sys.executable}' '{TRAIN}' {' '.join(f"'{one}'" for one in SMALL)} epochs=5 2>&1 | true"
+    command = shlex.join([sys.executable, str(TRAIN), *SMALL, "epochs=5"])
+    line = f"{command} 2>&1 | true"
     environment = {**os.environ, "REGIMENS_ROOT": str(tmp_path)}
     subprocess.run(["bash", "-c", line], env=environment, timeout=200, check=True)
     assert json.loads((tmp_path / "runs" / "test" / "result.json").read_text())["status"] == "completed"

@@ -1,4 +1,4 @@
-"""A table is not written over another study's: that is set aside, with a line that says where and how to have it again."""
+"""A table is not written over another study's: that is set aside, and a line says where and how to have it again."""
 
 import json
 from pathlib import Path
