@@ -85,7 +85,7 @@ def train(
         terminal.advise(sentence)
     trial.look_at_data(config)  # prepares them, and says what of them is doubtful
     regimen = regimen_of(config)
-    asked = Run(int(config["seed"]), regimen, digest(regimen), choices)
+    asked = Run(int(config["seed"]), finite(regimen), digest(regimen), choices)
     with claimed(directory, asked, Path(config["paths"]["runs"]), named=named) as place:
         if (place / FILE_NAME).exists():
             terminal.note(f"{place} holds this regimen with this seed, and is replaced by the same trained anew")
