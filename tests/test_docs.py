@@ -40,7 +40,7 @@ def commands(page: Path) -> list[str]:
 def small(words: list[str]) -> list[str]:
     """A command of `python src/train.py`, shrunk, without services."""
     words = [word for word in words if not word.startswith(SERVICES)]
-    if words[1] != "src/train.py" or {"--help", "--info", "--cfg", "sync"} & set(words):
+    if words[1] != "src/train.py" or {"--help", "--info", "--cfg", "--again", "sync"} & set(words):
         return words
     own = any(word.startswith("data=") for word in words)
     study = SMALL_STUDY if "-m" in words else ()

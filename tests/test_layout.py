@@ -172,6 +172,7 @@ TESTED_IN = {
         *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
     ),
     # What a study's command does is seen from outside: commands, kills and tables, around a trial of microseconds.
+    "study/test_asked.py": ("study/definition/checks", "study/definition/sweeps", "study/definition/technique_values"),
     "study/test_recovery.py": ("study/queue/open", "study/queue/sessions", "study/queue/storage"),
     "study/test_reliability.py": (
         *("study/workers/events", "study/workers/pool", "study/workers/start", "study/workers/worker"),
@@ -181,14 +182,16 @@ TESTED_IN = {
     "study/test_run_study.py": (
         *("hydra_plugins/regimens_sweeper/sweeper", "study/definition/define", "study/definition/joint_search"),
         *("study/definition/pruners", "study/definition/samplers", "study/definition/settings"),
-        *("study/definition/checks", "study/definition/sweeps", "study/definition/technique_values"),
         *("study/definition/study", "study/results/export", "study/results/summary", "study/workers/progress"),
         "study/workers/trial_runner",
     ),
     "cluster/test_slurm.py": ("study/workers/cluster",),
+    "commands/test_again.py": ("commands/again_fleet", "commands/bits"),
+    "commands/test_one_run.py": ("core/streams", "trial/run_directory"),
     "test_cli.py": (
-        *("train", "catalogue", "core/invocation", "core/streams", "trial/run_directory"),
-        *("commands/again", "commands/again_fleet", "commands/bits", "commands/one_run"),
+        "train",
+        "catalogue",
+        "core/invocation",
     ),
     "study/queue/test_rounds.py": ("study/queue/response_curve",),
     "study/definition/test_search_space.py": (
@@ -226,7 +229,9 @@ TESTS_OF = {
     "study/test_real_command.py": "src/train.py -m with real trials",
     "study/test_recovery.py": "what the same command mends",
     "study/test_reliability.py": "what a study survives",
+    "study/test_asked.py": "what is asked, checked before anything is trained",
     "test_benchmarks.py": "benchmarks/",
+    "test_command_lines.py": "any command line at all",
     "test_conf.py": "conf/",
     "test_docs.py": "README.md and docs/",
     "test_docs_add_technique.py": "docs/how-to/add-a-technique.md",

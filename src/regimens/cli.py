@@ -71,6 +71,8 @@ def _hydra(argv: list[str]) -> int:
     # Otherwise Hydra prints the error and exits with status 1 itself.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     status = [0]
+    elsewhere = any(one.startswith(("--config-", "-cp", "-cd", "-cn")) for one in argv)
+    hint = "; to train a trial's own directory anew: python src/train.py --again DIRECTORY" if elsewhere else ""
 
     def task(cfg: "DictConfig") -> None:
         # Caught here, since Hydra would print the overrides above the message.
@@ -79,7 +81,7 @@ def _hydra(argv: list[str]) -> int:
         try:
             status[0] = single(cfg)
         except UserError as err:
-            status[0] = _mistake(str(err))
+            status[0] = _mistake(f"{err}{hint}")
         except OmegaConfBaseException as err:
             status[0] = _mistake(_one_line(err))
         except Exception:

@@ -15,6 +15,7 @@ from regimens.commands.again_fleet import runner
 from regimens.core.errors import UserError, nearest
 from regimens.core.hashing import digest
 from regimens.core.result import BROKEN, FILE_NAME, Result, finite, flatten, read
+from regimens.study.definition.sweeps import parse
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -43,7 +44,7 @@ def again_from(arguments: Sequence[str], conf: Path) -> int:
     changes = changed(there, config, choices)
     if not changes:
         check_data(directory, there, config)
-    wanted, named = target(cfg, config, overrides, directory)
+    wanted, named = target(config, overrides, directory)
     result, place = one_run.train(cfg, config, wanted, choices, named=named, run=runner(directory, there, cfg))
     if changes:
         print(f"again: not the trial of {directory}, but a variation: {'; '.join(changes)}")
@@ -80,12 +81,11 @@ def configure(
     """The trial's own configuration with this command's places and overrides; and the option of each group."""
     from omegaconf import OmegaConf, open_dict
     from omegaconf.errors import OmegaConfBaseException
-
-    from regimens.study.definition.sweeps import parse
+    from yaml import YAMLError
 
     try:
         own: Any = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
-    except (OSError, OmegaConfBaseException, ValueError) as error:
+    except (OSError, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{directory}/config.yaml: {str(error).splitlines()[0]}") from error
     if not isinstance(own, dict):
         raise UserError(f"{directory}/config.yaml: not a configuration")
@@ -161,14 +161,14 @@ def check_data(directory: Path, there: Result, config: Mapping[str, Any]) -> Non
         )
 
 
-def target(cfg: DictConfig, config: Mapping[str, Any], overrides: Sequence[str], directory: Path) -> tuple[Path, bool]:
+def target(config: Mapping[str, Any], overrides: Sequence[str], directory: Path) -> tuple[Path, bool]:
     """The directory of the new run, and whether the command names it; never that of the old run."""
     from omegaconf import OmegaConf
 
     place = Path(config["paths"]["runs"]) / str(config["name"])
-    given = [one.partition("=")[2] for one in overrides if one.startswith("hydra.run.dir=")]
+    given = [str(one.value()) for one in parse(overrides) if one.get_key_element() == "hydra.run.dir"]
     if given:
-        place = Path(str(OmegaConf.select(OmegaConf.merge(cfg, {"place": given[-1]}), "place")))
+        place = Path(str(OmegaConf.create({**config, "place": given[-1]}).place))
     old, new = directory.resolve(), place.resolve()
     if new.is_relative_to(old) or old.is_relative_to(new):
         raise UserError(f"{place}: the trial that is to be trained again lies there; take another name=")

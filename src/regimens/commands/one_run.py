@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from regimens.core import terminal
 from regimens.core.errors import UserError
 from regimens.core.hashing import digest
-from regimens.core.result import FILE_NAME, Result, read, write
+from regimens.core.result import FILE_NAME, Result, finite, read, write
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -58,7 +58,7 @@ def choices_beside(folders: list[Path], config: Mapping[str, Any]) -> dict[str, 
     for folder in folders:
         if (folder / FILE_NAME).exists():
             there = read(folder)
-            mine = regimen_of(config)
+            mine = finite(regimen_of(config))
             return {group: one for group, one in there.choices.items() if mine.get(group) == there.regimen.get(group)}
     return {}
 
@@ -85,7 +85,7 @@ def train(
         terminal.advise(sentence)
     trial.look_at_data(config)  # prepares them, and prints warnings about them
     regimen = regimen_of(config)
-    asked = Run(int(config["seed"]), regimen, digest(regimen), choices)
+    asked = Run(int(config["seed"]), finite(regimen), digest(regimen), choices)
     with claimed(directory, asked, Path(config["paths"]["runs"]), named=named) as place:
         if (place / FILE_NAME).exists():
             terminal.note(f"{place} holds this regimen with this seed, and is replaced by the same trained anew")

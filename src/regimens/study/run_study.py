@@ -77,7 +77,9 @@ def conduct(
     node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
     settings = read_settings(node)  # type: ignore[arg-type]
     keep([*arguments, node])
-    for place in (config.paths.runs, config.paths.results):
+    for key in ("paths.runs", "paths.results"):
+        if not isinstance(place := OmegaConf.select(config, key), str) or not place:
+            raise UserError(f"{key}={place}: must be a folder")
         check_writable(Path(place))
     study = ask(hydra_context, config, settings, arguments, run_trial)
     runs = Path(config.paths.runs).absolute()

@@ -118,6 +118,7 @@ class Composer:
 
     def _compose(self, overrides: tuple[str, ...]) -> Composed:
         from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
 
         try:
             with self._hydra() as loader:
@@ -128,7 +129,7 @@ class Composer:
                 cfg = copy.deepcopy(base.cfg)
                 # Private to Hydra (pinned <1.4), and tested against composing anew, which takes ten times as long.
                 loader._apply_overrides_to_config(values, cfg)
-        except HydraException as error:
+        except (HydraException, OmegaConfBaseException, ValueError, AssertionError) as error:
             raise UserError(f"{' '.join(overrides)}: {_story(error)}") from error
         return Composed(cfg, base.choices)
 

@@ -71,7 +71,7 @@ def define(
     base_seed = seed_of(base.cfg)
     cells = _search(axes, shared, tuned, composer) if search else _grid(axes, shared, tuned, composer)
     if not search:
-        check_axes(axes, cells, line.compared)
+        check_axes(axes, cells, [*line.compared, *(line.declared.get("study.compared") or ())])
         check_tuned(tuned, cells, line, composer.source, note)
     settings = settle_metrics(settings, cells, composer, metrics_of, note)
     if settings.direction == MEASURE and any(cell.tuned for cell in cells):

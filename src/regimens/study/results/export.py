@@ -22,6 +22,7 @@ from regimens.core.secrets import redact
 from regimens.study.definition.study import Cell, Study
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
+from regimens.study.results.earlier import set_aside
 
 
 def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, Any], list[Path]]:
@@ -50,6 +51,7 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
         table["pareto"] = pareto_rows(study, everything)
     table = finite(table)
     paths = [results / f"{study.title}{ending}" for ending in (".json", ".csv", ".cells.csv")]
+    set_aside(files.study, results)
     write_json(table, paths[0])
     write_text(as_csv([trial_row(study, result) for result in everything]), paths[1])
     write_text(as_csv([as_cells({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), paths[2])
