@@ -106,7 +106,7 @@ def as_texts(cells: "pd.Series") -> tuple["pd.Series", str]:
     """The cells as text without blanks around, "" where there is none, and what is wrong if they cannot be text."""
     import pandas as pd
 
-    if cells.dtype != object or not all(type(cell) is str for cell in cells):
+    if cells.dtype != object or set(map(type, cells)) != {str}:
         empty = cells.isna()
         odd = [place for place, cell in enumerate(cells) if not empty.iloc[place] and not _is_scalar(cell)]
         if odd:
@@ -158,7 +158,7 @@ def _typed_numbers(cells: "pd.Series") -> Coded:
 
 def _numbers(column: Column, texts: "pd.Series") -> Coded:
     if column.mark == "." and numerals.all_plain(texts):
-        return _in_range(Coded(numerals.values(texts, ".")), texts, ".")
+        return _in_range(Coded(numerals.values(texts, ".", as_python=True)), texts, ".")
     kept = texts.mask(is_gap(texts), "")
     infinite = np.array([numerals.is_infinite(text) for text in kept], dtype=bool)
     mark, problem = _mark(column, kept.mask(infinite, ""))
