@@ -16,6 +16,7 @@ NUMBER, BOOLEAN, WORD, DATE = KINDS = ("number", "boolean", "word", "date")
 #: text that programs write where there is nothing (as pandas reads it); in a column of words it is a word
 NOTHING = frozenset({"#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "<na>", "n/a", "na",
                      "null", "nan", "none"})  # fmt: skip
+LONGEST = max(map(len, NOTHING))
 TRUTH = {"true": 1.0, "false": 0.0}
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -147,7 +148,7 @@ def is_typed(cells: "pd.Series") -> bool:
 
 def is_gap(texts: "pd.Series") -> Array:
     """Which texts say that there is nothing, outside columns of words."""
-    return np.array([not text or text.lower() in NOTHING for text in texts], dtype=bool)
+    return np.array([len(text) <= LONGEST and (not text or text.lower() in NOTHING) for text in texts], dtype=bool)
 
 
 def _typed_numbers(cells: "pd.Series") -> Coded:

@@ -147,7 +147,7 @@ def _found(name: str, texts: "pd.Series", full: "pd.Series", gaps: np.ndarray, m
     if not plain:
         numbers = {text for text in different if numerals.marks([text]) or numerals.is_infinite(text)}
     if numbers == different:
-        if any(map(numerals.is_code, different)):
+        if any(numerals.is_code(text) for text in different if text[0] == "0"):
             return _of_words(name, texts, codes=True)
         said = [text for text in dict.fromkeys(full) if plain or not numerals.is_infinite(text)]
         return _of_numbers(name, texts, said, some, mark)
@@ -178,7 +178,7 @@ def _of_numbers(name: str, texts: "pd.Series", numbers: Sequence[str], gaps: boo
     else:
         own = mark
     other = "," if own == "." else "."
-    return Column(name, NUMBER, mark=own, grouped=any(other in text for text in numbers), gaps=gaps)
+    return Column(name, NUMBER, mark=own, grouped=other in "".join(numbers), gaps=gaps)
 
 
 def _mixed(full: "pd.Series", numbers: set[str]) -> str:

@@ -33,7 +33,7 @@ def numbering(column: Column, values: Array) -> str:
 
 
 def answering(values: Array, y: Array) -> str:
-    """What is wrong with a column whose (N,) values or codes each go with one class of the labels `y`; "" if nothing."""
+    """What is wrong with a column whose (N,) values each go with one class of the labels `y`; "" where nothing is."""
     different, codes = np.unique(values, return_inverse=True)
     n_classes = int(y.max()) + 1
     if len(different) < 2 or len(different) * ROWS_PER_VALUE > len(y) or n_classes < 2:
