@@ -27,7 +27,7 @@ SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
 # What needs a service that not every machine has; tests/cluster/ runs studies with each.
 SERVICES = ("study.storage=postgresql:", "hydra/launcher=", "hydra.launcher.", "tracking.uri=http:")
 # Of README.md and own-data.md, these run by default; `make test-slow` runs every command of every page.
-QUICK = ("name=mine", "name=wine", "src/predict.py", "--help", "--info", "--cfg")
+QUICK = ("name=mine", "name=wine", "name=table", "name=pictures", "src/predict.py", "--help", "--info", "--cfg")
 
 
 def commands(page: Path) -> list[str]:

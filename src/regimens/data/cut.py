@@ -123,9 +123,8 @@ def cut_out(
     columns = tuple(map(restored, found.manifest.get("columns", ()))) or tuple(
         Column(name, NUMBER) for name in features
     )
-    said = (*found.manifest.get("told", ()), *(f"warning: {note}" for note in found.manifest.get("notes", ())))
     maximum = found.manifest["maximum"]
-    return Cut(goal, examples, picked, classes, features, scale, maximum, columns, said, told)
+    return Cut(goal, examples, picked, classes, features, scale, maximum, columns, found.said, told)
 
 
 def _pick(

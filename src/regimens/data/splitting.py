@@ -110,6 +110,6 @@ def rare(y: Array, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
                    if len(rows) and not (y[rows] == number).any()]  # fmt: skip
         if counts[number] and without:
             rows = "1 example" if counts[number] == 1 else f"{counts[number]} examples"
-            where = " or ".join(without)
-            told.append(f"class {one_line(name)} has {rows}, none for {where}: add some, merge it or leave it out")
+            lacking = " or ".join(without)
+            told.append(f"class {one_line(name)} has {rows}, none for {lacking}: add some, merge it or leave it out")
     return told

@@ -122,7 +122,10 @@ def package(directory: Path, target: Path, description: "Description") -> None:
             mlflow_model=description,
             signature=_signature(known),
             input_example=_example(known),
-            metadata={"inputs": known.inputs.plain()},
+            metadata={
+                "columns": [{"name": column.name, "kind": column.kind} for column in known.inputs.columns],
+                "shape": list(known.inputs.shape),
+            },
             pip_requirements=[f"{name}=={_version(name)}" for name in PACKAGES],
         )
 
