@@ -43,7 +43,7 @@ def write_run(
     for name in FILES:
         if (directory / name).exists():
             client.log_artifact(run_id, str(directory / name))
-    client.set_terminated(run_id, STATUS.get(result.status, "FAILED"))
+    client.set_terminated(run_id, STATUS.get(result.status, "FAILED"), runs_view.ended(result))
     return run_id
 
 

@@ -85,6 +85,16 @@ def params(result: Result) -> dict[str, str]:
     return flat
 
 
+def error_of(metric: str) -> str:
+    """What the error rate is called whose complement an accuracy is; empty for what is no accuracy."""
+    return metric.removesuffix("accuracy") + "error" if metric.endswith("accuracy") else ""
+
+
+def ended(result: Result) -> int:
+    """Milliseconds since the epoch at which the trial ended, as far as its durations tell."""
+    return started(result) + int(1000 * sum(result.durations.values()))
+
+
 def metrics(result: Result) -> list[Any]:
     """Every epoch's numbers and the final ones, as one batch of MLflow metrics; what is not finite is left out.
 
@@ -103,6 +113,7 @@ def metrics(result: Result) -> list[Any]:
         if value is not None
     ]
     final = {**result.metrics, **{f"acted/{k}": float(v["acted"]) for k, v in result.acted.items()}}
+    final |= {error_of(k): 1 - v for k, v in result.metrics.items() if v is not None and error_of(k)}
     seen = {row.key for row in rows}
     rows += [
         Metric(f"final/{name}" if name in seen else UNITS.get(name, name), value, stamp, 0)

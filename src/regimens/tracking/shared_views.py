@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from regimens.tracking.runs_view import error_of
+
 PREFIX = "mlflow.sharedViewState."
 TRAINING = "workflowType=machine_learning"  # MLflow's page opens for language models otherwise
 FINALS = "tags.`regimens.phase` = 'final'"
@@ -23,12 +25,9 @@ def link(experiment: str, view: str, *, charts: bool = False) -> str:
 
 def studies() -> dict[str, str]:
     """Of the experiment whose rows are studies: what each found."""
-    columns = [
-        "tags.`answer`",
-        *(f"metrics.`best/{name}`" for name in ("mean", "ci_low", "ci_high", "n")),
-        *("metrics.`trials`", "metrics.`failed`", "tags.`question`"),
-    ]
-    widths = {"tags.`answer`": 420, "tags.`question`": 420}
+    columns = ["tags.`answer`", "tags.`question`"]
+    columns += [f"metrics.`{name}`" for name in ("undecided", "cells", "trials", "failed")]
+    widths = {"tags.`answer`": 330, "tags.`question`": 390}
     view = _view(columns, order=("attributes.start_time", False), widths=widths)
     return _tags([("studies", "Studies and their answers", view)])
 
@@ -82,15 +81,16 @@ def _view(
     if charts:
         section = {"name": "Charts", "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
         state["compareRunSections"] = [{"uuid": "charts", **section}]
-        state["compareRunCharts"] = list(charts)
+        state |= {"compareRunCharts": list(charts), "isAccordionReordered": True}  # MLflow's own charts come below
     if widths:
         state |= {"columnOrder": list(columns), "columnWidths": dict(widths)}
     return state
 
 
 def _finals_charts(final: str, metric: str) -> list[dict[str, Any]]:
+    shown = error_of(final) or final  # bars begin at 0, where accuracies all look the same
     return [
-        _chart("BAR", final, metricKey=final),
+        _chart("BAR", shown, metricKey=shown),
         _chart("LINE", f"{metric} by epoch", metricKey=metric, selectedMetricKeys=[metric], **_LINE),
         _chart("LINE", "val/loss by epoch", metricKey="val/loss", selectedMetricKeys=["val/loss"], **_LINE),
     ]
