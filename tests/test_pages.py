@@ -179,7 +179,7 @@ def test_a_study_leads_to_its_finals_its_cells_and_their_charts(
     assert "tuning" not in chromium.run("return document.querySelector('.ag-root').innerText")
     for label, words in (
         ("cells", ["Group: adam", "Group: nadam"]),
-        ("charts", ["test/error", "val/accuracy by epoch"]),
+        ("charts", ["test/error", "val/accuracy", "val/loss"]),
     ):
         chromium.visit(page, 1600, "light")
         follow(chromium, label)

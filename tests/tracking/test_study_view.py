@@ -112,8 +112,8 @@ def test_an_experiment_that_somebody_deleted_comes_back_with_its_study(tracker: 
 
 def test_the_first_page_is_of_studies_or_of_what_there_is(tracker: Callable[..., Mlflow]) -> None:
     mlflow = tracker()
-    assert "viewStateShareKey=regimens&" in mlflow.table("http://x")
+    assert "/experiments/2/" in mlflow.table("http://x")
     mlflow.open(STUDY)
     page = mlflow.table("http://x")
     index = MlflowClient(mlflow.uri).get_experiment_by_name("regimens studies").experiment_id
-    assert page == f"http://x/#/experiments/{index}/runs?viewStateShareKey=studies&workflowType=machine_learning"
+    assert page == f"http://x/#/experiments/{index}/runs?viewStateShareKey=regimens&workflowType=machine_learning"

@@ -108,7 +108,7 @@ def conduct(
         shown.deliver(zip(results, (queue.place(*slot) for slot in study.slots), strict=True))
         figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
         best = best_final(study, directory, table)
-        link = shown.finish([*paths, *figures], best)
+        link = shown.finish([*paths, *figures], best, table)
     _report(study, table, results, [*paths, directory], told, best, link)
     return results
 

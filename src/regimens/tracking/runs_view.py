@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -90,6 +91,11 @@ def error_of(metric: str) -> str:
     return metric.removesuffix("accuracy") + "error" if metric.endswith("accuracy") else ""
 
 
+def log10_of(path: str) -> str:
+    """What the logarithm of a tuned value is called."""
+    return f"log10 {path}"
+
+
 def ended(result: Result) -> int:
     """Milliseconds since the epoch at which the trial ended, as far as its durations tell."""
     return started(result) + int(1000 * sum(result.durations.values()))
@@ -113,6 +119,8 @@ def metrics(result: Result) -> list[Any]:
         if value is not None
     ]
     final = {**result.metrics, **{f"acted/{k}": float(v["acted"]) for k, v in result.acted.items()}}
+    tuned = ((result.study or {}).get("params") or {}).items()
+    final |= {log10_of(k): math.log10(v) for k, v in tuned if isinstance(v, int | float) and v > 0}
     final |= {error_of(k): 1 - v for k, v in result.metrics.items() if v is not None and error_of(k)}
     seen = {row.key for row in rows}
     rows += [

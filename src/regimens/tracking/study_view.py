@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from regimens.tracking.runs_view import cell_name
-from regimens.tracking.shared_views import link
+from regimens.tracking.shared_views import DEFAULT, link
 
 SHOWN = 30  # cells in a table or as metrics
 LIMIT = 4500  # characters of a text; MLflow takes 5,000
@@ -81,7 +81,7 @@ def trials_note(about: Mapping[str, Any], answer: Mapping[str, Any] | None, pare
 
 
 def _links(experiment: str, answer: Mapping[str, Any] | None) -> str:
-    named = [("finals, best first", "finals", False), ("cells", "cells", False), ("charts", "charts", True)]
+    named = [("finals, best first", DEFAULT, False), ("cells", "cells", False), ("charts", "cells", True)]
     if answer and answer["study"].get("tuned"):
         named.append(("tuning", "tuning", True))
     return " · ".join(f"[{name}]({link(experiment, view, charts=charts)})" for name, view, charts in named)
