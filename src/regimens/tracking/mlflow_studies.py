@@ -8,7 +8,7 @@ from regimens.core.files import sha256
 from regimens.core.hashing import digest
 from regimens.tracking import shared_views, study_view
 from regimens.tracking.connection import Connection
-from regimens.tracking.mlflow_runs import log_model
+from regimens.tracking.mlflow_runs import log_file, log_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -71,7 +71,7 @@ class Studies:
         if status == "FINISHED" and run.data.tags.get("regimens.ending") == shown and run.info.status == status:
             return
         for path in files:
-            client.log_artifact(parent, str(path))
+            log_file(client, parent, path)
         if answer:
             self._show(client, run, answer)
         client.set_terminated(parent, status)
@@ -84,7 +84,7 @@ class Studies:
         """The first page: the studies, or the single runs (and older studies) where there are none."""
         index, singles = self._index(client), self._singles(client)
         some = client.search_runs([index], max_results=1)
-        return shared_views.link(index, "studies") if some else shared_views.link(singles, "regimens")
+        return shared_views.link(index if some else singles, shared_views.DEFAULT)
 
     def _find(self, client: "MlflowClient", study: str) -> "Run | None":
         where = [self._index(client), self._singles(client)]

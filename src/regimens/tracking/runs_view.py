@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +76,21 @@ def params(result: Result) -> dict[str, str]:
     return {**result.choices, "seed": str(result.seed), **numbers}
 
 
+def error_of(metric: str) -> str:
+    """What the error rate is called whose complement an accuracy is; empty for what is no accuracy."""
+    return metric.removesuffix("accuracy") + "error" if metric.endswith("accuracy") else ""
+
+
+def log10_of(path: str) -> str:
+    """What the logarithm of a tuned value is called."""
+    return f"log10 {path}"
+
+
+def ended(result: Result) -> int:
+    """Milliseconds since the epoch at which the trial ended, as far as its durations tell."""
+    return started(result) + int(1000 * sum(result.durations.values()))
+
+
 def metrics(result: Result) -> list[Any]:
     """Every epoch's numbers and the final ones, as one batch of MLflow metrics; what is not finite is left out.
 
@@ -93,6 +109,9 @@ def metrics(result: Result) -> list[Any]:
         if value is not None
     ]
     final = {**result.metrics, **{f"acted/{k}": float(v["acted"]) for k, v in result.acted.items()}}
+    tuned = ((result.study or {}).get("params") or {}).items()
+    final |= {log10_of(k): math.log10(v) for k, v in tuned if isinstance(v, int | float) and v > 0}
+    final |= {error_of(k): 1 - v for k, v in result.metrics.items() if v is not None and error_of(k)}
     seen = {row.key for row in rows}
     rows += [
         Metric(f"final/{name}" if name in seen else UNITS.get(name, name), value, stamp, 0)
