@@ -84,7 +84,7 @@ bench: $(STAMP)  ## the speed comparisons in benchmarks/ [BENCH="--parts one_tri
 ui: $(STAMP)  ## MLflow's pages over mlflow.db, on 127.0.0.1:5000 [PORT=5001]
 	@$(BIN)/python tools/pages.py mlflow $(if $(PORT),--port $(PORT))
 
-dashboard: $(STAMP)  ## Optuna's pages over the newest study, on 127.0.0.1:8080 [JOURNAL=runs/.../journal.log] [PORT=8081]
+dashboard: $(STAMP)  ## Optuna's pages over all studies, or one, on 127.0.0.1:8080 [JOURNAL=runs/...] [PORT=8081]
 	@$(BIN)/python tools/pages.py optuna --journal "$(JOURNAL)" $(if $(PORT),--port $(PORT))
 
 clean:  ## remove build/ and the tools' caches (keeps $(VENV), data/, runs/ and results/)

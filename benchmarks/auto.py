@@ -40,8 +40,8 @@ def cases() -> list[Case]:
     from regimens.training.engines import compiler
     from regimens.trial import engine_choice
 
-    cores, digits, fashion = engine_choice.cores(), ("data=digits",), ("data.train_size=10000",)
-    few, many = 2 * cores, engine_choice.COMPANY["cpu"] * cores
+    cores, digits, fashion = engine_choice.machine_cores(), ("data=digits",), ("data.train_size=10000",)
+    few, many = 2 * cores, engine_choice.FEWEST["cpu"] * cores
     compiled = compiler.REPAID * 3 * cores
     return [
         Case("short trials: eager", digits, many, 1149, engine_choice.PREPARED["cpu"] * cores // 10),

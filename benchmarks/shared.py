@@ -83,14 +83,14 @@ def one_core() -> set[int] | None:
 
 def publish(name: str, figures: Sequence[Figure], not_run: Mapping[str, str], **more: Any) -> int:
     """Print the figures, write `benchmarks/results/<name>.json`; the exit status: 1 where a target is missed."""
-    from regimens.core.provenance import cores, processor, versions
+    from regimens.core.provenance import processor, usable_cores, versions
 
     for figure in figures:
         print(figure)
     for who, why in not_run.items():
         print(f"{who:44} not run: {why}")
     written = {
-        **{"machine": f"{processor()}, {cores()} cores", "load": os.getloadavg(), "versions": versions()},
+        **{"machine": f"{processor()}, {usable_cores()} cores", "load": os.getloadavg(), "versions": versions()},
         **{"figures": [asdict(figure) for figure in figures], "not_run": dict(not_run), **more},
     }
     RESULTS.mkdir(parents=True, exist_ok=True)

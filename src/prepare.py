@@ -4,7 +4,7 @@ import sys
 
 
 def main(overrides: list[str]) -> int:
-    """Prepare what the overrides of conf/train.yaml say; 0 done, 2 a mistake, 3 the data set can be had nowhere."""
+    """Prepare what the overrides of conf/train.yaml say; 0 done, 2 a mistake, 3 the data set is not available."""
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -22,10 +22,13 @@ def main(overrides: list[str]) -> int:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             cfg = compose("train", overrides)
         OmegaConf.resolve(cfg.data)
-        node = {str(key): cfg.data[key] for key in cfg.data}  # raises for a value that the user must still give
+        node = {str(key): cfg.data[key] for key in cfg.data}  # raises for a mandatory value that is missing
         source = build({"_partial_": True} | {key: value for key, value in node.items() if key not in SPLIT_KEYS})
         how = {key: node[key] for key in ("n_valid", "n_test", "shuffle", "stratify") if key in node}
-        print(prepare(source, dataset=node["name"], directory=cfg.paths.data, **how))
+        folder, said = prepare(source, dataset=node["name"], directory=cfg.paths.data, **how)
+        for sentence in said:
+            print(sentence, file=sys.stderr)
+        print(folder)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3 if isinstance(error, Unavailable) else 2

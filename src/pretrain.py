@@ -1,6 +1,6 @@
 """Train the networks from which to transfer: `python src/pretrain.py task_a models data=digits study.workers=2`.
 
-A study like any other, so that it uses every worker and goes on where it was cut off; then the weights of its finals
+A study like any other, which uses all workers and can be resumed; then the weights of its finals
 are copied to FOLDER/a-SEED, or where it compares something, to FOLDER/a-CELL.
 """
 
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
 
 
 def publish(table: Path, folder: Path) -> None:
-    """Copy the weights of each final of the study that `table` tells of, under a name that other studies can give."""
+    """Copy the weights of each final of the study of `table`, under a name that other studies can refer to."""
     import json
 
     from regimens.study.definition.study import Study

@@ -1,4 +1,4 @@
-"""Write the answers down: results/*.json in, reports/ out; `report.py parity` compares with published numbers."""
+"""Write the report: results/*.json in, reports/ out; `report.py parity` compares with published numbers."""
 
 import argparse
 import sys

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,72 @@ def train(composed: Compose, tmp_path: Path) -> Train:
     def make(*overrides: str, into: str = "trial", **keywords: object) -> Result:
         cfg, choices = composed(*overrides)
         return trial.run(cfg, tmp_path / into, choices=choices, **keywords)  # type: ignore[arg-type]
+
+    return make
+
+
+class Reached(BaseException):
+    """Nothing is left to be said against a command: what it asks for would now be trained."""
+
+
+@dataclass
+class Asked:
+    """What became of a command line, short of training: refused with a status, or what it asks for."""
+
+    status: int | str | None
+    lines: list[str]
+    study: Any = None
+
+    @property
+    def error(self) -> str:
+        """The line with which it was refused; the test fails where it was not, or where there are more lines."""
+        assert self.status == 2, self
+        (line,) = [one for one in self.lines if not one.startswith(("advice:", "note:"))]
+        assert line.startswith("error: "), line
+        return line
+
+    @property
+    def notes(self) -> str:
+        """What of it has no effect, or another one."""
+        return "\n".join(line for line in self.lines if line.startswith("note:"))
+
+
+@pytest.fixture
+def ask(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, digits_cache: Path
+) -> Callable[..., Asked]:
+    """`ask("-m", "optimizer=adam,sgd")`: `python src/train.py` in this process, on the digits, up to the training."""
+    from regimens import cli
+    from regimens.study import run_study
+    from regimens.trial import single
+
+    found: list[Any] = []
+
+    def define(*arguments: Any, **keywords: Any) -> None:
+        found.append(defined(*arguments, **keywords))
+        raise Reached
+
+    def fit(*arguments: Any, **keywords: Any) -> None:
+        raise Reached
+
+    defined = run_study.define
+    monkeypatch.setattr(run_study, "define", define)
+    monkeypatch.setattr(single, "fit", fit)
+    monkeypatch.setenv("REGIMENS_ROOT", str(tmp_path))
+
+    def make(*arguments: str, small: tuple[str, ...] = ("data=digits", "data.train_size=64", "tracking=none")) -> Asked:
+        GlobalHydra.instance().clear()
+        found.clear()
+        status: int | str | None = "reached"
+        try:
+            status = cli.main(["src/train.py", *small, f"paths.data={digits_cache}", *arguments])
+        except Reached:
+            pass
+        except SystemExit as end:
+            status = end.code
+        told = capsys.readouterr().err
+        assert "Traceback" not in told, told
+        return Asked(status, [line for line in told.splitlines() if line], found[0] if found else None)
 
     return make
 

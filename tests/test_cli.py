@@ -1,6 +1,7 @@
 """The command line as a person meets it: real processes, real exit statuses."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -62,6 +63,41 @@ def test_a_mistake_is_one_line_and_status_two(tmp_path: Path, arguments: list[st
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("error: ")
     assert message in lines[0]
+
+
+@pytest.mark.parametrize("name", ["my data (1).csv", "a=b, c.csv", "it's [x].csv"])
+def test_a_path_that_hydra_cannot_read_is_quoted_in_advice_that_works(tmp_path: Path, name: str) -> None:
+    """hydra-ecosystem/hydra#1577: what is printed is typed into a shell as it stands."""
+    cases = CONF.parent / "tests" / "data" / "cases"
+    (tmp_path / name).write_bytes((cases / "13-file-kinds" / "plain.csv").read_bytes())
+    own = [*(word for word in SMALL if not word.startswith("data")), "data=csv", "data.target=y"]
+    done = call(tmp_path, *own, f"data.path={name}")
+    assert done.returncode == 2, done.stderr
+    told, _, advice = done.stderr.strip().rpartition(": ")
+    assert told == f"error: data.path={name} cannot be read: quote the value for Hydra and for the shell"
+    words = [shlex.quote(word) for word in (sys.executable, str(TRAIN), *own)]
+    environment = {**os.environ, "REGIMENS_ROOT": str(tmp_path)}
+    line = " ".join([*words, advice])
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    found = "60 rows; 'y' has 2 classes: no, yes"
+    assert f"{name}: {found}" in done.stderr
+
+
+def test_what_is_said_of_data_is_said_each_time_and_once_in_a_study(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("id,x,y\n" + "".join(f"{n},{n * 7 % 11},{n % 2}\n" for n in range(60)))
+    own = [*(word for word in SMALL if not word.startswith(("data", "name="))), "data=csv", "data.target=y"]
+    leak = "warning: my.csv: column 'id' only numbers the rows, and would teach their order in the file"
+    for more in ([], [], ["-m", "norm=none,batch", "study.seeds=1", "study.workers=2"]):
+        done = call(tmp_path, *more, *own, "data.path=my.csv")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count(leak) == 1, done.stderr
+        assert done.stderr.count("leave such columns out with data.drop='[id]'") == 1
+
+
+def test_an_empty_argument_asks_for_nothing(tmp_path: Path) -> None:
+    """A shell variable that is not set, in quotes."""
+    assert call(tmp_path, *SMALL, "").returncode == 0
 
 
 def test_ctrl_c_ends_with_130_a_killed_run_and_no_result(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
 # What needs a service that not every machine has; tests/cluster/ runs studies with each.
 SERVICES = ("study.storage=postgresql:", "hydra/launcher=", "hydra.launcher.", "tracking.uri=http:")
 # Of README.md and own-data.md, these run by default; `make test-slow` runs every command of every page.
-QUICK = ("name=mine", "name=wine", "src/predict.py", "--help", "--info", "--cfg")
+QUICK = ("name=mine", "name=wine", "name=table", "name=pictures", "src/predict.py", "--help", "--info", "--cfg")
 
 
 def commands(page: Path) -> list[str]:
@@ -40,7 +40,7 @@ def commands(page: Path) -> list[str]:
 def small(words: list[str]) -> list[str]:
     """A command of `python src/train.py`, shrunk, without services."""
     words = [word for word in words if not word.startswith(SERVICES)]
-    if words[1] != "src/train.py" or {"--help", "--info", "--cfg", "sync"} & set(words):
+    if words[1] != "src/train.py" or {"--help", "--info", "--cfg", "--again", "sync"} & set(words):
         return words
     own = any(word.startswith("data=") for word in words)
     study = SMALL_STUDY if "-m" in words else ()
@@ -133,6 +133,29 @@ def test_links_lead_somewhere() -> None:
             assert not anchor or anchor in slugs, f"{page.name}: {target}"
 
 
+def sources() -> list[Path]:
+    """The project's own texts: code, tests, configuration and documentation."""
+    folders = [ROOT / name for name in ("src", "tests", "conf", "tools", "benchmarks", "docs")]
+    found = [
+        path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".yaml", ".md", ".json")
+    ]
+    tops = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile", "dvc.yaml", "pyproject.toml")]
+    return [path for path in [*found, *tops] if ROOT / "benchmarks" / "results" not in path.parents]
+
+
+def test_documents_and_modules_that_are_named_exist() -> None:
+    """A document wherever it is cited, a module where documentation names it (by the end of its path)."""
+    texts = {path: path.read_text() for path in sources()}
+    known = {path.relative_to(ROOT).as_posix() for path in [*texts, *ROOT.glob("*.md")]}
+    for path, text in texts.items():
+        documents = re.findall(r"(?<![\w/*{}.-])((?:[\w-]+/)*[\w-]+\.md)\b", text)
+        modules = re.findall(r"`(?:python )?((?:[\w-]+/)*[\w-]+\.py)\b", text) if path.suffix == ".md" else []
+        for name in [*documents, *modules]:
+            there = any(one == name or one.endswith(f"/{name}") for one in known)
+            # `make study` writes the report.
+            assert there or name.endswith("report.md"), f"{path.relative_to(ROOT)}: there is no {name}"
+
+
 def test_every_decision_is_in_the_index() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     for page in (ROOT / "docs" / "decisions").glob("0*.md"):
@@ -144,3 +167,12 @@ def test_the_reference_is_what_conf_holds() -> None:
     printed = subprocess.run(tool, capture_output=True, text=True, check=True).stdout
     again = "python tools/reference.py > docs/reference/configuration.md"
     assert printed == (ROOT / "docs" / "reference" / "configuration.md").read_text(), f"out of date: {again}"
+
+
+def test_the_words_of_the_code_are_in_the_code() -> None:
+    page = (ROOT / "docs" / "concepts.md").read_text().partition("## The words of the code")[2]
+    words = [word for cell in re.findall(r"^\| ([a-z ,]+) \| ", page, re.MULTILINE) for word in cell.split(", ")]
+    code = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert len(words) > 30
+    for word in words[1:]:  # the first is the table's head
+        assert re.search(rf"\b{word.replace(' ', '[ _]')}", code, re.IGNORECASE), word

@@ -1,6 +1,7 @@
 """The folders of `src/regimens` are its rooms: each imports only rooms below it, lazy imports counted, in no circle."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -97,6 +98,18 @@ def test_arrows_point_one_way(name: str) -> None:
                 assert name in ONLY.get(target.partition(".")[0], {name}), where
 
 
+def test_the_map_draws_these_arrows() -> None:
+    text = (CONF.parent / "docs" / "architecture.md").read_text()
+    drawn = {
+        ("entry points" if one == "entry" else one, other)
+        for line in re.findall(r"^    (\w+(?: & \w+)* --> .*)$", text, re.MULTILINE)
+        for one in line.split(" --> ")[0].split(" & ")
+        for other in line.split(" --> ")[1].split(" & ")
+    }
+    wanted = {(name, other) for name, others in ARROWS.items() for other in others if other != "core"}
+    assert {(one, other) for one, other in drawn if other != "core"} == wanted
+
+
 @pytest.mark.parametrize("name", FLOORS)
 def test_the_floors_of_a_study_are_climbed_one_way(name: str) -> None:
     for module, path in MODULES.items():
@@ -118,12 +131,37 @@ def test_there_is_no_circle() -> None:
         pytest.fail(" -> ".join(error.args[1]))
 
 
+def private(path: Path) -> Iterator[str]:
+    """Names with a leading underscore, of something other than `self` or its class, that a file uses or imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                before, dot, hidden = name.partition("._")
+                if dot:
+                    yield f"{before}._{hidden.partition('.')[0]}"
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            yield from re.findall("^_(?!exit)[a-z][a-z_]*[a-z]$", node.attr)
+
+
+def test_private_names_of_other_libraries_are_listed_with_their_reasons() -> None:
+    text = (CONF.parent / "docs" / "decisions" / "0010-rooms.md").read_text()
+    listed = set(re.findall(r"^\| (\S+\.py) \| (\S+) \| \S", text, re.MULTILINE))
+    used = {(path.relative_to(PACKAGE).as_posix(), name) for path in PACKAGE.rglob("*.py") for name in private(path)}
+    assert used == listed
+
+
 # A test file mirrors a module: tests/trial/test_ranks.py is of src/regimens/trial/ranks.py. What follows are the
 # exceptions. First, modules without a test file of their own, by the file that tests them.
 TESTED_IN = {
     "core/test_build.py": ("core/errors",),
     "data/test_prepare.py": ("prepare", "data/prepared"),
     "data/test_sources.py": ("data/arrays", "data/carve", "data/table"),
+    "data/test_cases.py": (
+        *("data/cells", "data/columns", "data/dates", "data/encoding", "data/labels", "data/leaks", "data/numerals"),
+        *("data/ranges", "data/text", "data/bundled"),
+    ),
+    "data/test_case_arrays.py": ("data/npz", "data/inputs"),
+    "data/test_folder.py": ("data/pictures",),
     "data/test_store.py": ("data/cut", "data/split"),
     "inference/test_predict.py": ("predict",),
     "report/test_answers.py": (
@@ -135,10 +173,12 @@ TESTED_IN = {
         *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
     ),
     # What a study's command does is seen from outside: commands, kills and tables, around a trial of microseconds.
+    "study/test_asked.py": ("study/definition/checks", "study/definition/sweeps", "study/definition/technique_values"),
     "study/test_recovery.py": ("study/queue/open", "study/queue/sessions", "study/queue/storage"),
     "study/test_reliability.py": (
         *("study/workers/events", "study/workers/pool", "study/workers/start", "study/workers/worker"),
         *("study/queue/claim", "study/queue/finished", "study/queue/optuna_slots"),
+        "study/queue/trial_files",
     ),
     "study/test_run_study.py": (
         *("hydra_plugins/regimens_sweeper/sweeper", "study/definition/define", "study/definition/joint_search"),
@@ -147,9 +187,25 @@ TESTED_IN = {
         "study/workers/trial_runner",
     ),
     "cluster/test_slurm.py": ("study/workers/cluster",),
-    "test_cli.py": ("train", "catalogue"),
+    "commands/test_again.py": ("commands/again_fleet", "commands/bits"),
+    "commands/test_one_run.py": ("core/streams", "trial/run_directory"),
+    "test_cli.py": (
+        "train",
+        "catalogue",
+        "core/invocation",
+    ),
+    "study/queue/test_rounds.py": ("study/queue/response_curve",),
+    "study/definition/test_search_space.py": (
+        "study/definition/identity",
+        "study/definition/cell_ranges",
+        "study/definition/points",
+    ),
     "test_pages.py": ("tracking/runs_view",),
-    "tracking/test_delivery.py": ("tracking/interface",),
+    "tracking/test_delivery.py": ("tracking/interface", "tracking/endings", "tracking/marks"),
+    "tracking/test_mlflow.py": (
+        *("tracking/connection", "tracking/mlflow_runs", "tracking/mlflow_studies", "tracking/shared_views"),
+        "tracking/study_view",
+    ),
     "training/engines/test_compiled.py": (
         *("training/engine", "training/engines/compiler", "training/engines/inductor", "training/engines/inplace"),
         *("training/engines/trace_cache", "training/functional"),
@@ -174,7 +230,9 @@ TESTS_OF = {
     "study/test_real_command.py": "src/train.py -m with real trials",
     "study/test_recovery.py": "what the same command mends",
     "study/test_reliability.py": "what a study survives",
+    "study/test_asked.py": "what is asked, checked before anything is trained",
     "test_benchmarks.py": "benchmarks/",
+    "test_command_lines.py": "any command line at all",
     "test_conf.py": "conf/",
     "test_docs.py": "README.md and docs/",
     "test_docs_add_technique.py": "docs/how-to/add-a-technique.md",
@@ -182,6 +240,12 @@ TESTS_OF = {
     "test_layout.py": "the folders of src/ and of tests/",
     "test_pages.py": "tools/pages.py",
     "test_pipeline.py": "dvc.yaml, the Makefile and tools/study.py",
+    "data/test_cases.py": "tables that people bring, a case for each kind of mistake",
+    "data/test_case_arrays.py": "the same of arrays in files",
+    "data/test_fuzz.py": "any file at all, for every reader",
+    "test_served_inputs.py": "what the served model takes, in every type",
+    "tracking/test_trackers.py": "several trackers, one after the other",
+    "tracking/test_unusable.py": "trackers that cannot be opened",
     "test_share.py": "DVC remotes and queues",
     "test_shared_machine.py": "passwords, file modes and pickles, in every command",
     "cluster/test_slurm.py": "studies on SLURM",

@@ -123,6 +123,23 @@ def test_a_mixed_table_is_answered_alike_from_a_file_a_frame_and_a_request(
     assert len(served.predict(example)) == 1
 
 
+def test_a_padded_table_and_one_with_decimal_commas_are_answered_as_pandas_reads_them(
+    serve: Serve, tmp_path: Path
+) -> None:
+    for name, target, cut in (
+        ("11-padded-cells/padded_nan.csv", "befund", ","),
+        ("11-padded-cells/padded.csv", "befund", ","),
+        ("10-decimal-comma/messung.csv", "defekt", ";"),
+    ):
+        into = name.partition("/")[2]
+        served, model = serve(*table(CASES / name, target), into=into), predict.load(tmp_path / into)
+        expected = model.probabilities(predict.read_inputs(CASES / name, model).x)
+        assert same(served.predict(pd.read_csv(CASES / name, sep=cut)), expected), name
+    twice = pd.DataFrame([[1.0, 2.0, 3.0]], columns=["druck", "temperatur", "druck"])
+    with pytest.raises(Exception, match="has column 'druck' more than once"):
+        served.predict(twice)
+
+
 GOOD = {"age": 61.0, "bmi": 20.0}
 
 

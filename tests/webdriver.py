@@ -85,8 +85,10 @@ def browser() -> Iterator[Browser]:
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.1)
         session = Browser(base)
-        yield session
-        call(session.base, method="DELETE")
+        try:
+            yield session
+        finally:  # or Chromium outlives its driver
+            call(session.base, method="DELETE")
     finally:
         process.terminate()
         process.wait(timeout=20)

@@ -4,6 +4,8 @@ import argparse
 import os
 import socket
 import sys
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -17,7 +19,7 @@ def main() -> int:
     ui.add_argument("--uri", default="sqlite:///mlflow.db", help="a database of runs")
     ui.add_argument("--port", type=int, default=5000)
     dashboard = commands.add_parser("optuna")
-    dashboard.add_argument("--journal", default="", help="a study's journal.log (default: the newest under runs/)")
+    dashboard.add_argument("--journal", default="", help="a study's directory or journal.log (default: all in runs/)")
     dashboard.add_argument("--port", type=int, default=8080)
     args = parser.parse_args()
     if taken(args.port):
@@ -32,6 +34,7 @@ def main() -> int:
 def mlflow(uri: str, port: int) -> list[str]:
     """The command of MLflow's server, with one worker and none of its background jobs."""
     from regimens.tracking.mlflow import Mlflow
+    from regimens.tracking.sqlite_file import Unusable
 
     # Job execution alone would start a dozen processes, for features that need a language model.
     os.environ |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -39,26 +42,35 @@ def mlflow(uri: str, port: int) -> list[str]:
     if uri.startswith("sqlite:") and not path.exists():
         print(f"error: {path}: there are no runs yet; train one first (python src/train.py)", file=sys.stderr)
         return []
-    page = Mlflow(uri, "regimens", "mlartifacts").table(f"http://{HOST}:{port}")
+    try:
+        page = Mlflow(uri, "regimens", "mlartifacts").table(f"http://{HOST}:{port}")
+    except Unusable as why:
+        print(f"error: {why}", file=sys.stderr)
+        return []
     print(f"MLflow: {page}  (Ctrl-C ends it)", flush=True)
     options = ["--backend-store-uri", uri, "--host", HOST, "--port", str(port), "--workers", "1"]
+    if entry_points(group="mlflow.app", name="regimens"):  # where this version is installed
+        options += ["--app-name", "regimens"]
     return [sys.executable, "-m", "mlflow", "server", *options]
 
 
 def optuna(journal: str, port: int) -> list[str]:
-    """The command of Optuna's dashboard over one study's journal."""
-    found = [Path(journal)] if journal else sorted(Path("runs").rglob("journal.log"), key=lambda p: p.stat().st_mtime)
-    if not found or not found[-1].is_file():
-        where = journal or "runs/**/journal.log"
-        print(f"error: {where}: no such journal; run a study first (python src/train.py -m ...)", file=sys.stderr)
+    """The command of Optuna's dashboard over all studies, or over one."""
+    place = Path(journal or "runs")
+    place = place.parent if place.is_file() else place
+    if not any(place.glob("study.json")) and not any(place.glob("*/study.json")):
+        print(f"error: {place}: no such study; run one first (python src/train.py -m ...)", file=sys.stderr)
         return []
-    print(f"journal: {found[-1]}\nOptuna: http://{HOST}:{port}/dashboard  (Ctrl-C ends it)", flush=True)
-    script = str(Path(sys.executable).parent / "optuna-dashboard")
-    return [sys.executable, script, str(found[-1]), "--host", HOST, "--port", str(port)]
+    if not find_spec("optuna_dashboard"):
+        print("error: optuna-dashboard is missing: pip install 'regimens[dashboard]'", file=sys.stderr)
+        return []
+    print(f"Optuna: http://{HOST}:{port}/dashboard  (Ctrl-C ends it)", flush=True)
+    view = ["-m", "regimens.tracking.optuna_view", str(place), "--host", HOST, "--port", str(port)]
+    return [sys.executable, *view]
 
 
 def taken(port: int) -> bool:
-    """Whether something listens on this port already."""
+    """Whether a process already listens on this port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 

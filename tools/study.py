@@ -17,11 +17,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALES = ("smoke", "desk", "full")
-OFFLINE = "digits"  # inside scikit-learn: always to be had
-UNAVAILABLE = 3  # prepare's exit status where no place has the data set
-# What longer runs left for the report to quote: of another data set or scale, so that a copy has none of it.
+OFFLINE = "digits"  # part of scikit-learn: always available
+UNAVAILABLE = 3  # prepare's exit status where the data set is not available
+# Reports of longer runs, which this report quotes. A copy is of another data set or scale, and so without them.
 LONGER = ("parity", "transfer-full")
-# At the root, and kept out of copies made without git's list.
+# At the root; left out of copies made without git's list of files.
 OUTPUTS = {".venv", "build", "cache", "data", "mlruns", "models", "multirun", "outputs", "results", "runs"}
 
 
@@ -61,9 +61,9 @@ def main() -> int:
 
 
 def check(data: str) -> int:
-    """Return prepare's exit status for the data set, having let it print its reasons; 0 where it lies prepared.
+    """Return prepare's exit status for the data set, which prints its own errors; 0 where the data are prepared.
 
-    What it downloads stays in cache/, for the pipeline to find.
+    Downloads stay in cache/ for the pipeline.
     """
     if data == OFFLINE or (ROOT / "data" / data).is_dir():
         return 0
@@ -84,7 +84,7 @@ def repro(here: Path) -> int:
     while True:
         try:
             status = process.wait()
-        except KeyboardInterrupt:  # the terminal sent it to dvc as well: let the running stage close its files
+        except KeyboardInterrupt:  # dvc got Ctrl-C from the terminal too: let the running stage close its files
             continue
         return 130 if status in (130, -2) else status
 
@@ -93,7 +93,7 @@ def environment() -> dict[str, str]:
     """Return the stages' environment: this interpreter first, no telemetry, the working directory as root."""
     env = {key: value for key, value in os.environ.items() if key not in ("REGIMENS_ROOT", "PYTHONPATH")}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', '')}"
-    env["REGIMENS_CODE_ROOT"] = str(ROOT)  # whose revision a copy's results name
+    env["REGIMENS_CODE_ROOT"] = str(ROOT)  # the repository whose revision is recorded in a copy's results
     env |= {"DVC_NO_ANALYTICS": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     if env.get("FASHION_MNIST_DIR"):
         env["FASHION_MNIST_DIR"] = str(Path(env["FASHION_MNIST_DIR"]).resolve())

@@ -48,7 +48,7 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as directory, terminal.progress(2) as show:
             one = begin(Task(config, Path(directory), {}, on_epoch=note))
             with sandbox(one.settings):
-                module = composition.compose(one.config, one.settings, one.spread, split)
+                module = composition.build_module(one.config, one.settings, one.spread, split)
                 fitting.fit(module, one, split)
         if module.engine.name != engine:
             raise RuntimeError(module.engine.note)

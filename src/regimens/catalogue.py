@@ -1,4 +1,4 @@
-"""What there is to choose from, read off `conf/` by text alone, so that `--help` costs no import."""
+"""The config groups and their options, read from the text of `conf/`, so that `--help` needs no slow import."""
 
 import difflib
 import re
@@ -12,9 +12,14 @@ Train one regimen:   python src/train.py optimizer=nadam scheduler=exp epochs=5
 Compare two:         python src/train.py -m optimizer=adam,nadam scheduler=exp
 Ask a question:      python src/train.py -m study=optimizers
 Discover:            python src/train.py --info        (experiments and studies, what they ask and how long they take)
+Train a trial again: python src/train.py --again runs/...   (from its directory: the same bits?)
 Deliver to MLflow:   python src/train.py sync [tracking.uri=...]    (results that it has not seen, after an outage)
 Look before running: python src/train.py --cfg job     Completion: eval "$(python src/train.py -sc install=bash)"
 """
+
+
+# With these, there may be more to choose from than `conf/` has.
+ELSEWHERE = ("hydra.searchpath=", "--config-", "-cd", "-cn", "-cp")
 
 
 def groups(conf: Path) -> list[str]:
@@ -73,6 +78,8 @@ def header(path: Path) -> list[str]:
 
 def check_options(arguments: Sequence[str], conf: Path) -> None:
     """Raise UserError for a key or an option that does not exist but is near one that does, and names that."""
+    if any(argument.startswith(ELSEWHERE) for argument in arguments):
+        return
     for argument in arguments:
         _check_key(argument, conf)
         match = re.fullmatch(r"\+{0,2}([\w/]+)=([\w,./-]+)", argument)

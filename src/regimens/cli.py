@@ -1,4 +1,4 @@
-"""The command line of `src/train.py`: one trial, or a study with `-m`; a user's mistake costs one line."""
+"""The command line of `src/train.py`: one trial, or a study with `-m`; a user's mistake is reported in one line."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     from regimens.core.streams import outlive_readers
 
     outlive_readers()
-    argv = [argument for argument in argv if argument]  # an empty one is a shell's variable that nobody set
+    argv = [argument for argument in argv if argument]  # an empty argument is an unset variable of the shell
     arguments = argv[1:]
     if {"--help", "-h"} & set(arguments):
         print(catalogue.help_text(CONF), flush=True)
@@ -61,16 +61,18 @@ def _again(arguments: Sequence[str]) -> int:
 
 
 def _hydra(argv: list[str]) -> int:
-    """Hand over to Hydra, and say its complaints in a line where they are about the command."""
+    """Run Hydra; report its errors in one line where they are about the command."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     argv = _prepared(argv)
     wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    # Otherwise Hydra prints and exits by itself, and every mistake is status 1.
+    # Otherwise Hydra prints the error and exits with status 1 itself.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     status = [0]
+    elsewhere = any(one.startswith(("--config-", "-cp", "-cd", "-cn")) for one in argv)
+    hint = "; to train a trial's own directory anew: python src/train.py --again DIRECTORY" if elsewhere else ""
 
     def task(cfg: "DictConfig") -> None:
         # Caught here, since Hydra would print the overrides above the message.
@@ -79,7 +81,7 @@ def _hydra(argv: list[str]) -> int:
         try:
             status[0] = single(cfg)
         except UserError as err:
-            status[0] = _mistake(str(err))
+            status[0] = _mistake(f"{err}{hint}")
         except OmegaConfBaseException as err:
             status[0] = _mistake(_one_line(err))
         except Exception:
@@ -105,7 +107,7 @@ def _hydra(argv: list[str]) -> int:
 
 
 def _prepared(argv: list[str]) -> list[str]:
-    """The arguments as Hydra is to see them; raises UserError for what its parser would refuse at length."""
+    """The arguments for Hydra; raises UserError where its parser would print its whole usage."""
     from hydra._internal.utils import get_args_parser
 
     parser = get_args_parser()
@@ -116,7 +118,7 @@ def _prepared(argv: list[str]) -> list[str]:
     parser.error = refuse  # type: ignore[method-assign]
     asked = parser.parse_intermixed_args(argv[1:])
     overrides, flags = list(asked.overrides), argv[1:]
-    for one in overrides:  # flags may stand among them, which Hydra's own reading of the command does not allow
+    for one in overrides:  # flags may stand between overrides, which Hydra's own parsing does not allow
         flags.remove(one)
     if asked.multirun or "hydra.mode=MULTIRUN" in overrides:
         from regimens.study.definition.sweeps import held
@@ -128,13 +130,13 @@ def _prepared(argv: list[str]) -> list[str]:
             if re.match(r"\+{0,2}(study|tune)[.=]", one):
                 raise UserError(f"{one}: it is about a study; a study is asked for with -m")
     if (asked.config_name or asked.config_path) and not any(one.startswith("hydra.run.dir=") for one in overrides):
-        # A run's own config.yaml says nothing of `hydra`; its files belong where all runs' are.
+        # A run's own config.yaml has no `hydra` node; its files go where those of all runs are.
         overrides += ["hydra.run.dir=${paths.runs}/${name}", "hydra.output_subdir=null"]
     return [argv[0], *flags, *overrides]
 
 
 def _explained(argv: list[str]) -> str:
-    """What to type where a technique has no such value; empty where a complaint is about something else."""
+    """What to type instead, where a technique has no such value; empty for any other error."""
     from regimens.study.definition.composer import Composer, Source
     from regimens.study.definition.technique_values import lacking_value
 
@@ -146,7 +148,7 @@ def _explained(argv: list[str]) -> str:
 
 
 def unquoted(arguments: Sequence[str]) -> str:
-    """What is wrong with the first argument that Hydra cannot read, and how it is typed; "" where all can be read."""
+    """What is wrong with the first argument that Hydra cannot parse, and how to type it; "" if there is none."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -168,14 +170,14 @@ def unquoted(arguments: Sequence[str]) -> str:
 
 
 def _is_foreign(error: BaseException) -> bool:
-    """Whether an error comes from Hydra's own doing, before anything of ours began."""
+    """Whether an error was raised by Hydra itself, before any code of ours ran."""
     ours = Path(__file__).parent
     frames = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(error.__traceback__)]
     return not any(frame.is_relative_to(ours) and frame != Path(__file__) for frame in frames)
 
 
 def _foreign(error: BaseException) -> str:
-    """The same in a line; where a directory cannot be written, with the way out."""
+    """Such an error in one line; for a directory that cannot be written, with what to do."""
     if isinstance(error, OSError) and error.filename is not None:
         return unwritable(Path(os.fsdecode(error.filename)), error)
     return _one_line(error)
@@ -208,7 +210,7 @@ def _mistake(message: str) -> int:
 
 
 def _failed() -> int:
-    """Show the traceback of what is being handled, without passwords."""
+    """Print the traceback of the current exception, without passwords."""
     print(redact(traceback.format_exc()), file=sys.stderr)
     return FAILED
 

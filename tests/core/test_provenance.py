@@ -50,3 +50,8 @@ def test_a_renamed_file_is_other_code(copy: Path) -> None:
     before = code_of(copy)
     (copy / "nets" / "norm.py").rename(copy / "nets" / "normal.py")
     assert code_of(copy) != before
+
+
+def test_every_part_of_what_numbers_follow_from_is_in_it() -> None:
+    for part in provenance.NUMBERS:
+        assert any(name.startswith(part) for name in provenance.training_sources())

@@ -159,7 +159,7 @@ def test_the_notes_split_and_labels(clothes: "functools.partial[sources.Arrays]"
 
 
 def test_the_notes_standardised_extremes(clothes: "functools.partial[sources.Arrays]", folder: Path) -> None:
-    # PARITY.md section 9: max |z| is 179 in training, 219 in validation, 379 in test
+    # docs/reference/parity.md, section 9: max |z| is 179 in training, 219 in validation, 379 in test
     split = data.load(clothes, dataset="fashion_mnist", directory=folder, scale="standardize", n_valid=5000, kind="all")
     found = [x.abs().max().item() for x in (split.x_train, split.x_valid, split.x_test)]
     assert found == pytest.approx([179, 219, 379], abs=0.5)

@@ -14,7 +14,8 @@ from regimens.data import quoting
 NAMES = [
     *("Id", "Type [L/M/H]", "group (a, b)", "Unnamed: 4", "it's", 'say "hi"', "Größe", "a=b", "a:b", "01", "1.50"),
     *("true", "NULL", "nan", "${oc.env:HOME}", "back\\slash", "ends\\", 'q\\"', "$HOME", "`ls`", "!!", "*", "~"),
-    *(" padded ", "a,b", "{x}", "#1", "50%", "x;y", "tab\there", "\\", "'\"", "km/h", "/tmp/my data (1).csv", "2020", "two\nlines"),  # noqa: E501
+    *(" padded ", "a,b", "{x}", "#1", "50%", "x;y", "tab\there", "\\", "'\"", "km/h", "/tmp/my data (1).csv"),
+    *("2020", "two\nlines"),
 ]  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def test_task_b_is_binary_floats(tmp_path: Path) -> None:
 
 def test_prepare_writes_the_manifest_and_load_reads_it(tmp_path: Path) -> None:
     fresh = load(tmp_path / "elsewhere")
-    folder = data.prepare(DIGITS, directory=tmp_path, **SIZES)  # type: ignore[arg-type]
+    folder, _ = data.prepare(DIGITS, directory=tmp_path, **SIZES)  # type: ignore[arg-type]
     assert folder == tmp_path / "digits"
     assert names(folder) == ["manifest.json", "test.safetensors", "train.safetensors", "valid.safetensors"]
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -77,15 +77,15 @@ def test_prepare_writes_the_manifest_and_load_reads_it(tmp_path: Path) -> None:
 
 
 def test_prepare_is_the_same_every_time(tmp_path: Path) -> None:
-    one = data.prepare(DIGITS, directory=tmp_path / "one", **SIZES)  # type: ignore[arg-type]
-    two = data.prepare(DIGITS, directory=tmp_path / "two", **SIZES)  # type: ignore[arg-type]
-    two = data.prepare(DIGITS, directory=tmp_path / "two", **SIZES)  # type: ignore[arg-type]
+    one, _ = data.prepare(DIGITS, directory=tmp_path / "one", **SIZES)  # type: ignore[arg-type]
+    two, _ = data.prepare(DIGITS, directory=tmp_path / "two", **SIZES)  # type: ignore[arg-type]
+    two, _ = data.prepare(DIGITS, directory=tmp_path / "two", **SIZES)  # type: ignore[arg-type]
     for name in names(one):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
 def test_another_split_leaves_the_prepared_one_alone(tmp_path: Path) -> None:
-    folder = data.prepare(DIGITS, directory=tmp_path, **SIZES)  # type: ignore[arg-type]
+    folder, _ = data.prepare(DIGITS, directory=tmp_path, **SIZES)  # type: ignore[arg-type]
     before = (folder / "manifest.json").read_bytes()
     assert len(load(tmp_path, n_valid=100).x_valid) == 100
     assert (folder / "manifest.json").read_bytes() == before
@@ -125,7 +125,7 @@ def _flip(path: Path) -> None:
 @pytest.mark.parametrize("name", ["train.safetensors", "test.safetensors", "manifest.json"])
 def test_damaged_prepared_files_are_made_again(tmp_path: Path, name: str, break_it: object) -> None:
     good = load(tmp_path / "good")
-    folder = data.prepare(DIGITS, directory=tmp_path, **SIZES)  # type: ignore[arg-type]
+    folder, _ = data.prepare(DIGITS, directory=tmp_path, **SIZES)  # type: ignore[arg-type]
     break_it(folder / name)  # type: ignore[operator]
     assert same(load(tmp_path), good)
 
@@ -208,7 +208,7 @@ def test_impossible_cuts_are_refused(tmp_path: Path, changes: dict[str, object],
 def test_a_refusing_disk_costs_nothing_that_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str
 ) -> None:
-    folder = data.prepare(DIGITS, directory=tmp_path, **SIZES)  # type: ignore[arg-type]
+    folder, _ = data.prepare(DIGITS, directory=tmp_path, **SIZES)  # type: ignore[arg-type]
     before = (folder / "train.safetensors").read_bytes()
 
     def refuse(descriptor: int) -> None:

@@ -57,7 +57,7 @@ def test_a_packaged_run_answers_as_predict_does_and_holds_no_pickle(train: Train
     assert list(answer["class"]) == [("no", "yes")[row] for row in expected.argmax(1)]
     described = Model.load(str(tmp_path / "model"))
     assert described.signature.inputs is None  # MLflow's schema would refuse whole numbers in such a frame
-    assert [column["name"] for column in described.metadata["inputs"]["columns"]] == ["a", "b"]
+    assert [column["name"] for column in described.metadata["columns"]] == ["a", "b"]
     files = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
     assert {path.suffix for path in files if path.suffix not in (".py", ".csv", ".html", ".css", ".js")} <= {
         *("", ".yaml", ".json", ".txt", ".safetensors", ".md", ".svg", ".j2", ".jinja", ".pyc", ".typed"),

@@ -1,4 +1,4 @@
-"""Every activation and its gradient against closed formulas in float64 (PARITY.md, section 2)."""
+"""Every activation and its gradient against closed formulas in float64 (docs/reference/parity.md, section 2)."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every initialiser's moments, bounds and truncation against PARITY.md, section 1, as composed from conf/init."""
+"""Every initialiser's moments, bounds and truncation against the formulas of docs/reference/parity.md, section 1."""
 
 import math
 from pathlib import Path

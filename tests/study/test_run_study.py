@@ -137,3 +137,12 @@ def test_a_study_that_only_measures_names_no_winner_and_tunes_nothing(room):
     assert not any(word in output for word in ("best", "better", "worse", "detectable"))
     output = room.run("optimizer=sgd,adam", "tune=lr", "study.direction=none", status=2)
     assert output.splitlines()[-1].startswith("error: study.direction=none")
+
+
+def test_another_study_of_the_same_title_leaves_the_earlier_tables_there(room):
+    room.run("study=optimizers", "study.trials=2", "study.seeds=2")
+    before = (room.path / "results" / "optimizers.json").read_text()
+    output = room.run("study=optimizers", "study.trials=2", "study.seeds=1")
+    (kept,) = (room.path / "results" / "earlier").glob("optimizers-*.json")
+    assert kept.read_text() == before and str(kept.name) in output
+    assert not (room.path / "results" / "earlier" / "optimizers.json").exists()

@@ -7,7 +7,7 @@ from regimens import cli
 from regimens.core.result import Result, write
 from regimens.tracking import delivery
 from regimens.tracking.delivery import Outage
-from regimens.tracking.endings import Ending, keep
+from regimens.tracking.endings import Ending, write_ending
 from regimens.tracking.interface import Tracking
 from regimens.tracking.marks import MARK, Delivered, delivered, marked
 
@@ -139,7 +139,7 @@ def test_a_study_that_has_ended_is_shown_with_how_it_did_once_its_trials_are(run
     study = runs / "s-abc"
     (runs / "table.json").write_text("{}")
     about = {"id": "abc", "name": "s", "question": "Which one?"}
-    keep(study, Ending(about, [runs / "table.json", runs / "gone.svg"], None, {"cells": []}))
+    write_ending(study, Ending(about, [runs / "table.json", runs / "gone.svg"], None, {"cells": []}))
     room = Room()
     room.away = True
     delivery.leave(runs)

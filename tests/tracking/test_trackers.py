@@ -33,7 +33,7 @@ def runs(train: Train, tmp_path: Path) -> Path:
         into = f"runs/optimizers-0123abcd/optimizer=adam/final-{number}"
         train(into=into, study={**ABOUT, "number": number})
     (tmp_path / "table.csv").write_text("a,b\n")
-    endings.keep(folder, endings.Ending(dict(STUDY), [tmp_path / "table.csv"], None, {}))
+    endings.write_ending(folder, endings.Ending(dict(STUDY), [tmp_path / "table.csv"], None, {}))
     return tmp_path / "runs"
 
 

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.training.ddp import Spread
-from regimens.training.module import Regimen
+from regimens.training.module import RegimenModule
 from regimens.trial import composition
 from regimens.trial.regimen import plain
 from regimens.trial.settings import read_settings
@@ -33,7 +33,7 @@ SHARPER = {
 N, BATCH = 8 * 50 + 5, 8
 
 
-def regimen(*overrides: str, engine: Any = None) -> Regimen:
+def regimen(*overrides: str, engine: Any = None) -> RegimenModule:
     """A small net of the catalogue in float64 on data of its own, ready for `train`."""
     defaults = ["name=test", "data=digits", f"batch_size={BATCH}", "epochs=1", "model.hidden=[12,9]"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -41,7 +41,7 @@ def regimen(*overrides: str, engine: Any = None) -> Regimen:
     parts = examples() * 3
     split = Split(*parts, n_inputs=20, n_outputs=3, binary=False, n_classes=3, class_names=("a", "b", "c"), manifest={})
     torch.manual_seed(5)
-    module = composition.compose(config, read_settings(config), Spread(BATCH), split).double().train()
+    module = composition.build_module(config, read_settings(config), Spread(BATCH), split).double().train()
     if engine is not None:
         module.engine = engine
     return module
@@ -54,7 +54,7 @@ def examples() -> tuple[torch.Tensor, torch.Tensor]:
     return x.double(), y
 
 
-def train(module: Regimen, block: int = 10) -> dict[str, torch.Tensor]:
+def train(module: RegimenModule, block: int = 10) -> dict[str, torch.Tensor]:
     """One epoch without Lightning; parameters, buffers and the epoch's sums."""
     torch.manual_seed(5)
     module.configure_optimizers()

@@ -1,4 +1,4 @@
-"""Gradient clips against tf.keras's formulas in float64 (PARITY.md, section 4)."""
+"""Gradient clips against tf.keras's formulas in float64 (docs/reference/parity.md, section 4)."""
 
 import numpy as np
 import pytest

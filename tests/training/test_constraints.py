@@ -1,4 +1,4 @@
-"""Max-norm against tf.keras's formula in float64 (PARITY.md, section 7)."""
+"""Max-norm against tf.keras's formula in float64 (docs/reference/parity.md, section 7)."""
 
 import numpy as np
 import pytest

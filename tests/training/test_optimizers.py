@@ -1,4 +1,7 @@
-"""Every optimiser over 20 steps with a changing learning rate, against tf.keras 2's formulas (PARITY.md, 5)."""
+"""Every optimiser over 20 steps with a changing learning rate, against tf.keras 2's formulas.
+
+Formulas: docs/reference/parity.md, section 5.
+"""
 
 import copy
 import math
@@ -233,7 +236,7 @@ TORCH: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("option", TORCH)
 def test_agrees_with_torch_at_a_constant_learning_rate(option: str) -> None:
-    """Adam with its ε moved as PARITY.md says; Adamax has another ε, and NAdam keeps its product in float32."""
+    """Adam with its ε divided at each step; Adamax has another ε, and NAdam keeps its product in float32."""
     ours, theirs = parameters(), parameters()
     kind, arguments = TORCH[option]
     groups = [{"params": theirs[:1]}, {"params": theirs[1:], **({"weight_decay": 0.0} if option == "adamw" else {})}]

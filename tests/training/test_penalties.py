@@ -1,4 +1,4 @@
-"""Penalties and the regularisation record against closed formulas in float64 (PARITY.md, section 7)."""
+"""Penalties and the regularisation record against formulas in float64 (docs/reference/parity.md, section 7)."""
 
 import math
 from typing import Any

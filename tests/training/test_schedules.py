@@ -1,4 +1,4 @@
-"""Every value of a 10-epoch run of every schedule against its closed formula (PARITY.md, section 6)."""
+"""Every value of a 10-epoch run of every schedule against its formula (docs/reference/parity.md, section 6)."""
 
 import math
 from collections.abc import Callable

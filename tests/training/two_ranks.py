@@ -50,7 +50,7 @@ def train(overrides: list[str], spread: Spread, dtype: torch.dtype) -> tuple[tor
     parts = (x, y.to(dtype) if binary else y) * 3
     outputs = 1 if binary else 3
     split = Split(*parts, n_inputs=20, n_outputs=outputs, binary=binary, n_classes=3, class_names=(), manifest={})
-    module = composition.compose(config, read_settings(config), spread, split).to(dtype).train()
+    module = composition.build_module(config, read_settings(config), spread, split).to(dtype).train()
     torch.manual_seed(5)
     module.group.begin(module.net)
     module.configure_optimizers()

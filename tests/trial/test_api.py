@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from regimens.core.errors import Pruned, UserError
 from regimens.core.result import read
 from regimens.trial import single
-from regimens.trial.composition import compose, load_data
+from regimens.trial.composition import build_module, load_data
 from regimens.trial.regimen import plain
 from tests.conftest import Compose, Train
 
@@ -71,7 +71,7 @@ def test_streams_are_separate_so_that_dropout_changes_neither_initial_weights_no
     for overrides in ([], ["regularization=dropout"], ["optimizer=adam"]):
         config = plain(composed(*overrides)[0])
         settings = read_settings(config)
-        module = compose(config, settings, Spread(settings.batch_size), load_data(config))
+        module = build_module(config, settings, Spread(settings.batch_size), load_data(config))
         nets.append(module.net.state_dict())
     for other in nets[1:]:
         assert all(torch.equal(nets[0][key], other[key]) for key in nets[0])

@@ -48,7 +48,7 @@ def assert_alike(ours: Result, theirs: Result) -> None:
             assert ours.history[name] == pytest.approx(values, rel=1e-3, abs=2e-2 if "accuracy" in name else 1e-5), name
 
 
-COMPANIES = {
+FLEETS = {
     "learning rates": [["optimizer.lr=0.01"], ["optimizer.lr=0.1"], ["optimizer.lr=0.03", "clip=none"]],
     "schedules": [["scheduler=constant"], ["scheduler=exp"], ["scheduler=cosine"], ["scheduler=plateau"]],
     "adam, batch norm": [["optimizer=adam", "norm=batch"], ["optimizer=adam", "norm=batch", "init=he_normal"]],
@@ -60,9 +60,9 @@ COMPANIES = {
 }
 
 
-@pytest.mark.parametrize("company", COMPANIES)
-def test_a_trial_of_a_fleet_leaves_what_it_leaves_alone(company: str, composed: Compose, tmp_path: Path) -> None:
-    variants = [[*one, f"seed={i}"] for i, one in enumerate(COMPANIES[company])]
+@pytest.mark.parametrize("kind", FLEETS)
+def test_a_trial_of_a_fleet_leaves_what_it_leaves_alone(kind: str, composed: Compose, tmp_path: Path) -> None:
+    variants = [[*one, f"seed={i}"] for i, one in enumerate(FLEETS[kind])]
     for i, (ours, theirs) in enumerate(trained_both_ways(composed, tmp_path, *variants)):
         assert (ours.provenance["engine"], ours.provenance["fleet"]) == ("fleet", len(variants))
         assert_alike(ours, theirs)
@@ -143,7 +143,7 @@ def test_a_fleet_that_fails_is_gone_before_its_trials_are_trained_alone(
     assert gone == [True, True]
 
 
-def test_company_leaves_nothing_and_does_not_change_when_a_pruned_trial_leaves(
+def test_a_trial_without_a_directory_writes_nothing_and_the_fleet_does_not_change_when_a_pruned_trial_leaves(
     composed: Compose, tmp_path: Path
 ) -> None:
     def stop(epoch: int, numbers: dict[str, float]) -> None:

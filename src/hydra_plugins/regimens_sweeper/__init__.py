@@ -1,4 +1,4 @@
-"""Hydra's face of `regimens.study`: `-m` runs a study. Hydra imports this at every start, so it stays light."""
+"""The Hydra plugin through which `-m` runs a study. Hydra imports it at every start: no slow imports here."""
 
 from hydra_plugins.regimens_sweeper.sweeper import RegimensSweeper
 

@@ -1,4 +1,4 @@
-"""The sweeper plugin: hands the command line to `regimens.study.run_study` and nothing else."""
+"""The sweeper plugin: passes the command line to `regimens.study.run_study`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 @dataclass
 class RegimensSweeperConf:
-    """`hydra.sweeper`: the module that runs trials (a `TrialRunner`). What a study is, is said under `study`."""
+    """`hydra.sweeper`: the module that runs trials (a `TrialRunner`). Settings of a study are under `study`."""
 
     _target_: str = "hydra_plugins.regimens_sweeper.sweeper.RegimensSweeper"
     run_trial: str = "regimens.trial"
@@ -33,7 +33,7 @@ class RegimensSweeper(Sweeper):
         self.config: DictConfig | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Remember what Hydra knows; workers call `run_trial`, so the task function of the script is not used."""
+        """Store Hydra's context and configuration; workers call `run_trial` instead of the script's task function."""
         self.hydra_context, self.config = hydra_context, config
 
     def sweep(self, arguments: list[str]) -> Any:

@@ -1,5 +1,5 @@
-"""What `src/train.py` does besides studies: one trial, and one trial again; called by `cli.py`, which reads the line.
+"""What `src/train.py` does besides studies: one trial, and one trial again (`--again`); called by `cli.py`.
 
 In: a composed configuration, or a finished trial's directory. Out: a run's directory, its entry in the tracker, and
-words for the person who asked. Start with `one_run.py`.
+terminal output. Start with `one_run.py`.
 """

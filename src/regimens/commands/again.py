@@ -1,7 +1,7 @@
-"""`python src/train.py --again DIRECTORY`: exactly that trial once more, and whether it gives the same bits.
+"""`python src/train.py --again DIRECTORY`: train that trial again, and compare the results bit for bit.
 
-What is trained is the directory's own `config.yaml`; only places and tracking are this command's. So the directory may
-come from another clone, or lie anywhere.
+The directory's own `config.yaml` is trained; only paths and tracking are this command's, so the directory may come from
+another clone.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from regimens.commands import one_run
 from regimens.commands.again_fleet import runner
 from regimens.core.errors import UserError, nearest
 from regimens.core.hashing import digest
-from regimens.core.result import BROKEN, FILE_NAME, Result, finite, read
+from regimens.core.result import BROKEN, FILE_NAME, Result, finite, flatten, read
+from regimens.study.definition.sweeps import parse
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 FLAG = "--again"
-# Of this command, whatever the directory's configuration says.
+# Taken from this command instead of the directory's configuration.
 HERE = ("paths", "tracking", "name")
-#: where data lie, which is no part of a regimen
+#: paths of data, which are not part of a regimen
 DATA_PLACES = ("dir", "cache")
 
 
 def again_from(arguments: Sequence[str], conf: Path) -> int:
-    """Train the trial in the directory that follows `--again` anew; 0 where it gives the same bits, else 1.
+    """Train the trial in the directory after `--again` anew; 0 where the result is the same bit for bit, else 1.
 
     Overrides may follow: of places and tracking they change nothing, and of the regimen they make it another trial,
     which is said. Raises UserError.
@@ -43,7 +44,7 @@ def again_from(arguments: Sequence[str], conf: Path) -> int:
     changes = changed(there, config, choices)
     if not changes:
         check_data(directory, there, config)
-    wanted, named = target(cfg, config, overrides, directory)
+    wanted, named = target(config, overrides, directory)
     result, place = one_run.train(cfg, config, wanted, choices, named=named, run=runner(directory, there, cfg))
     if changes:
         print(f"again: not the trial of {directory}, but a variation: {'; '.join(changes)}")
@@ -80,12 +81,11 @@ def configure(
     """The trial's own configuration with this command's places and overrides; and the option of each group."""
     from omegaconf import OmegaConf, open_dict
     from omegaconf.errors import OmegaConfBaseException
-
-    from regimens.study.definition.sweeps import parse
+    from yaml import YAMLError
 
     try:
         own: Any = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
-    except (OSError, OmegaConfBaseException, ValueError) as error:
+    except (OSError, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{directory}/config.yaml: {str(error).splitlines()[0]}") from error
     if not isinstance(own, dict):
         raise UserError(f"{directory}/config.yaml: not a configuration")
@@ -96,7 +96,7 @@ def configure(
             raise UserError(f"{one.input_line}: {FLAG} trains one trial, without a sweep")
     values = [one for one in parsed if _is_regimen_value(one.key_or_group, own)]
     rest = [one for one in parsed if one not in values]
-    base, chosen = compose([one.input_line or "" for one in rest], there, conf)
+    base, chosen = configuration_of([one.input_line or "" for one in rest], there, conf)
     groups = {one.key_or_group for one in rest if one.key_or_group in there.choices}
     taken = {*HERE, *groups, *(key for key in base if key not in own)}
     cfg = OmegaConf.create({**own, **{key: base[key] for key in taken if key in base}})
@@ -112,8 +112,8 @@ def configure(
     return cfg, {**there.choices, **{group: chosen[group] for group in groups}}
 
 
-def compose(overrides: list[str], there: Result, conf: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """This command's own configuration: plain values, and the options of its groups."""
+def configuration_of(overrides: list[str], there: Result, conf: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The configuration that this command composes: plain values, and the option of each group."""
     from regimens.study.definition.composer import Composer, Source
     from regimens.trial.regimen import plain
 
@@ -127,11 +127,10 @@ def compose(overrides: list[str], there: Result, conf: Path) -> tuple[dict[str, 
 def check_own(directory: Path, there: Result, own: Mapping[str, Any]) -> None:
     """Raise UserError where a directory's configuration is not the one that trained its result."""
     from regimens.trial.regimen import regimen_of
-    from regimens.trial.run_directory import flat
 
     if not isinstance(own.get("data"), Mapping):
         raise UserError(f"{directory}/config.yaml: not the configuration of a trial")
-    before, now = dict(flat(there.regimen)), dict(flat(finite(regimen_of(own))))
+    before, now = flatten(there.regimen), flatten(finite(regimen_of(own)))
     wrong = [key for key in before if now.get(key) != before[key]]
     if wrong or own.get("seed") != there.seed:
         what = (
@@ -141,7 +140,7 @@ def check_own(directory: Path, there: Result, own: Mapping[str, Any]) -> None:
 
 
 def changed(there: Result, config: Mapping[str, Any], choices: Mapping[str, str]) -> list[str]:
-    """In what a configuration is another trial than the one in a directory, in words."""
+    """What differs between a configuration and the trial in a directory, as text."""
     from regimens.trial.regimen import regimen_of
     from regimens.trial.run_directory import Run, differences
 
@@ -150,7 +149,7 @@ def changed(there: Result, config: Mapping[str, Any], choices: Mapping[str, str]
 
 
 def check_data(directory: Path, there: Result, config: Mapping[str, Any]) -> None:
-    """Raise UserError where the data are not those that the trial saw, before anything is trained."""
+    """Raise UserError, before training, where the data differ from those of the trial."""
     from regimens import trial
 
     known = (there.provenance.get("data") or {}).get("hash")
@@ -162,14 +161,14 @@ def check_data(directory: Path, there: Result, config: Mapping[str, Any]) -> Non
         )
 
 
-def target(cfg: DictConfig, config: Mapping[str, Any], overrides: Sequence[str], directory: Path) -> tuple[Path, bool]:
-    """Where the new run goes, and whether a person said so; never into the directory of the old one."""
+def target(config: Mapping[str, Any], overrides: Sequence[str], directory: Path) -> tuple[Path, bool]:
+    """The directory of the new run, and whether the command names it; never that of the old run."""
     from omegaconf import OmegaConf
 
     place = Path(config["paths"]["runs"]) / str(config["name"])
-    given = [one.partition("=")[2] for one in overrides if one.startswith("hydra.run.dir=")]
+    given = [str(one.value()) for one in parse(overrides) if one.get_key_element() == "hydra.run.dir"]
     if given:
-        place = Path(str(OmegaConf.select(OmegaConf.merge(cfg, {"place": given[-1]}), "place")))
+        place = Path(str(OmegaConf.create({**config, "place": given[-1]}).place))
     old, new = directory.resolve(), place.resolve()
     if new.is_relative_to(old) or old.is_relative_to(new):
         raise UserError(f"{place}: the trial that is to be trained again lies there; take another name=")
@@ -177,7 +176,7 @@ def target(cfg: DictConfig, config: Mapping[str, Any], overrides: Sequence[str],
 
 
 def _is_regimen_value(key: str, own: Mapping[str, Any]) -> bool:
-    """Whether a key sets a number of the trial, rather than an option, a place, or what a run is called."""
+    """Whether a key sets a value of the regimen, rather than an option, a path or the name of a run."""
     first = key.split(".")[0]
     return first in own and first not in HERE and ("." in key or not isinstance(own[first], Mapping))
 

@@ -1,4 +1,4 @@
-"""A fleet's trial once more: its last bits depend on the company that it was trained in, so it has the same again."""
+"""A fleet's trial once more: its last bits depend on the others of its fleet, so it is trained with them again."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def runner(directory: Path, there: Result, cfg: DictConfig) -> Runner | None:
-    """Who trains it: a fleet's trial depends on its company to the last bit, so it has the same again."""
+    """What trains it, if it was a fleet's: its fleet once more. None for any other trial."""
     if there.provenance.get("engine") != "fleet" or str(cfg.engine) != "fleet":
         return None
-    return partial(run_in_company, there.provenance["fleet"], directory)
+    return partial(run_in_fleet, there.provenance["fleet"], directory)
 
 
-def run_in_company(size: int, old: Path, cfg: DictConfig, place: Path, *, choices: Any, on_epoch: Any) -> Result:
+def run_in_fleet(size: int, old: Path, cfg: DictConfig, place: Path, *, choices: Any, on_epoch: Any) -> Result:
     """Train `cfg` into `place` as the member of a fleet that the trial in `old` was."""
     from regimens import trial
     from regimens.trial.task import Task
 
-    index, company = company_of(old, cfg, size)
-    tasks = [Task(one, None, choices) for one in company]
+    index, fleet = fleet_of(old, cfg, size)
+    tasks = [Task(one, None, choices) for one in fleet]
     tasks[index] = Task(cfg, place, choices, None, on_epoch)
     outcome = trial.run_fleet(tasks)[index]
     if isinstance(outcome, Exception):
@@ -36,7 +36,7 @@ def run_in_company(size: int, old: Path, cfg: DictConfig, place: Path, *, choice
     return outcome
 
 
-def company_of(old: Path, cfg: DictConfig, size: int) -> tuple[int, list[DictConfig]]:
+def fleet_of(old: Path, cfg: DictConfig, size: int) -> tuple[int, list[DictConfig]]:
     """The fleet of the trial in `old`, from its study's directory, and its place there.
 
     Where that is not to be had, as many trials of its shape, which differ in their seed.

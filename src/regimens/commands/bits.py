@@ -1,4 +1,4 @@
-"""Whether two runs of one trial are the same, bit for bit; if not, in what numbers, and what may have moved them."""
+"""Compare two runs of one trial bit for bit: which numbers differ, and what may have caused it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 4
 
 
 def compare(there: Result, here: Result, old: Path, new: Path) -> tuple[bool, list[str]]:
-    """Whether `here`, in `new`, has the numbers and weights of `there`, in `old`; and what to say of it, in lines."""
+    """Whether `here`, in `new`, has the numbers and weights of `there`, in `old`; and the differences, a line each."""
     before, now = dict(numbers(there)), dict(numbers(here))
     differing = [name for name in (before | now) if before.get(name) != now.get(name)]
     files = [name for name in WEIGHTS if (old / name).is_file() and (new / name).is_file()]
@@ -30,7 +30,7 @@ def compare(there: Result, here: Result, old: Path, new: Path) -> tuple[bool, li
 
 
 def numbers(result: Result) -> Iterator[tuple[str, Any]]:
-    """All that a trial measured, times aside, by name: the end first, then epoch by epoch."""
+    """All numbers of a trial but times, by name: final metrics first, then epoch by epoch."""
     yield "status", result.status
     for name, value in finite(result.metrics).items():
         if not name.startswith("time"):
@@ -44,7 +44,7 @@ def numbers(result: Result) -> Iterator[tuple[str, Any]]:
 
 
 def moving(there: Result, here: Result) -> list[str]:
-    """What of two results' origin differs that can move bits, in words."""
+    """Differences in two results' provenance that can change bits, as text."""
     before, now = dict(_origin(there)), dict(_origin(here))
     return [f"{key} {before.get(key)} -> {now.get(key)}" for key in (before | now) if before.get(key) != now.get(key)]
 

@@ -1,4 +1,4 @@
-"""One trial of the command line: its directory is settled, it is trained, shown and tracked, and told where it lies."""
+"""One trial of the command line: choose its directory, train, print the summary, and log it in the tracker."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from regimens.core import terminal
 from regimens.core.errors import UserError
 from regimens.core.hashing import digest
-from regimens.core.result import FILE_NAME, Result, read, write
+from regimens.core.result import FILE_NAME, Result, finite, read, write
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-#: trains a configuration into a directory: `regimens.trial.run`, or who stands in for it
+#: trains a configuration into a directory: `regimens.trial.run`, or a substitute
 Runner = Callable[..., Result]
 
-CLOCK = "${now:"  # in a name that nobody gave
+CLOCK = "${now:"  # in a default name, which no one chose
 
 
 def single(cfg: "DictConfig") -> int:
@@ -36,7 +36,7 @@ def single(cfg: "DictConfig") -> int:
 
 
 def checked(cfg: "DictConfig") -> dict[str, Any]:
-    """The plain configuration of a trial, with every group and every number there; raises UserError."""
+    """The plain configuration of a trial; raises UserError where a group or a value is missing."""
     from omegaconf.errors import OmegaConfBaseException
 
     from regimens.trial.regimen import plain
@@ -58,7 +58,7 @@ def choices_beside(folders: list[Path], config: Mapping[str, Any]) -> dict[str, 
     for folder in folders:
         if (folder / FILE_NAME).exists():
             there = read(folder)
-            mine = regimen_of(config)
+            mine = finite(regimen_of(config))
             return {group: one for group, one in there.choices.items() if mine.get(group) == there.regimen.get(group)}
     return {}
 
@@ -72,7 +72,7 @@ def train(
     named: bool,
     run: Runner | None = None,
 ) -> tuple[Result, Path]:
-    """Train a checked configuration, and show it; its result, and the directory where that lies."""
+    """Train a checked configuration and print its summary; the result and its directory."""
     from omegaconf import OmegaConf, open_dict
 
     from regimens import trial
@@ -83,9 +83,9 @@ def train(
 
     for sentence in given_advice(read_settings(config), choices, config):
         terminal.advise(sentence)
-    trial.look_at_data(config)  # prepares them, and says what of them is doubtful
+    trial.look_at_data(config)  # prepares them, and prints warnings about them
     regimen = regimen_of(config)
-    asked = Run(int(config["seed"]), regimen, digest(regimen), choices)
+    asked = Run(int(config["seed"]), finite(regimen), digest(regimen), choices)
     with claimed(directory, asked, Path(config["paths"]["runs"]), named=named) as place:
         if (place / FILE_NAME).exists():
             terminal.note(f"{place} holds this regimen with this seed, and is replaced by the same trained anew")

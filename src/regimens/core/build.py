@@ -1,4 +1,4 @@
-"""From one node of a configuration to the object that it names."""
+"""Build the object that one node of a configuration (a mapping with `_target_`) describes."""
 
 import inspect
 import pkgutil
@@ -11,8 +11,8 @@ from regimens.core.errors import UserError
 
 # `_target_` runs code, so a configuration may name these packages alone.
 ALLOWED = ("torch.", "pytorch_lightning.", "regimens.")
-# Said about a technique rather than to it: its name, its range for tuning, which other option it contains as a limit,
-# and how a schedule is driven.
+# Keys of a node that its target does not take: display name, tuning range, the option that it becomes in the limit, and
+# how a schedule is stepped.
 METADATA = frozenset({"name", "tune", "contains", "interval", "warmup"})
 
 
@@ -31,7 +31,7 @@ def build(node: Mapping[str, Any]) -> Any:
 
 
 def filled(value: Any) -> Any:
-    """A value with every node in it built."""
+    """A copy of a value in which every node is replaced by what it builds."""
     if isinstance(value, Mapping):
         return build(value) if "_target_" in value else {key: filled(item) for key, item in value.items()}
     return [filled(item) for item in value] if isinstance(value, list) else value
@@ -46,7 +46,7 @@ def make(node: Mapping[str, Any], **extra: Any) -> Any:
 
 @contextmanager
 def explained(node: Mapping[str, Any]) -> Iterator[None]:
-    """Say which node a refused value stands in, where a library refuses it: UserError for TypeError and ValueError."""
+    """Turn a TypeError or ValueError that a target raises into a UserError that names the node."""
     try:
         yield
     except UserError:
@@ -61,7 +61,7 @@ def explained(node: Mapping[str, Any]) -> Iterator[None]:
 
 
 def check(node: Mapping[str, Any]) -> Any:
-    """The node's target; its signature takes the node's keys: a typo is found now, not when a partial is called."""
+    """The node's target, whose signature is checked to take the node's keys: a partial would only fail when called."""
     target = locate(str(node.get("_target_", "")))
     keys = {key for key in node if key not in METADATA and not (key.startswith("_") and key.endswith("_"))}
     accepted = inspect.signature(target).parameters.values()
@@ -85,5 +85,5 @@ def locate(path: str) -> Any:
 
 
 def label(node: Mapping[str, Any]) -> str:
-    """How a message names a node: its technique's name, else its target."""
+    """The name of a node in messages: its `name`, else its target."""
     return str(node.get("name") or node.get("_target_"))

@@ -1,11 +1,11 @@
-"""The exceptions that carry meaning across rooms, and how they end: with what was perhaps meant."""
+"""The exceptions that several rooms handle, and the "did you mean" that ends their messages."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake of the user's: its message is one line that says what is wrong, where, and what to do."""
+    """The user's mistake. The message is one line: what is wrong, where, and what to do."""
 
 
 class DataError(UserError):

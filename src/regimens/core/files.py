@@ -1,4 +1,4 @@
-"""Files: replaced as a whole or not at all, hashed, and the disk's refusals turned into one clear line."""
+"""Files: written atomically, hashed, and write errors turned into one-line messages."""
 
 import errno
 import functools
@@ -31,7 +31,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check_writable(folder: Path) -> None:
-    """Make `folder`, and raise UserError where it cannot be written: now, and not when a result is to go there."""
+    """Make `folder`; raise UserError where it cannot be written; called before training starts."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -112,7 +112,7 @@ def _umask() -> int:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether `error`, or one that it came from, is the disk saying that it is full (or the file-size limit)."""
+    """Whether `error`, or one of its causes, means that the disk is full (or a file-size limit was reached)."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -6,10 +6,9 @@ import sys
 
 
 def import_packages(*packages: str) -> None:
-    """Import `packages` without looking for garbage meanwhile: there is none, and looking takes a fifth of the time.
+    """Import `packages` with the garbage collector paused, and keep their objects out of later collections (gc.freeze).
 
-    What there is afterwards is set aside for good, so that no later search looks through it; the one with which the
-    interpreter ends would take a second.
+    Collecting among half a million imported objects takes a fifth of the import time, and a second at exit.
     """
     if all(package in sys.modules for package in packages):
         return

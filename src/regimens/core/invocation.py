@@ -1,4 +1,4 @@
-"""The command of this process, as a person would give it again."""
+"""The command line of this process, as one would type it again."""
 
 import contextlib
 import shlex
@@ -9,7 +9,7 @@ from regimens.core.secrets import redact
 
 
 def command() -> str:
-    """The command of this process, to be copied; without passwords."""
+    """The command line of this process, to be copied; without passwords."""
     script = sys.argv[0]
     with contextlib.suppress(ValueError):
         script = str(Path(script).relative_to(Path.cwd()))

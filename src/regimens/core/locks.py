@@ -1,4 +1,4 @@
-"""Operating-system locks: held while their owner lives, free the moment that it is dead, `kill -9` included."""
+"""Operating-system file locks: the system releases them when the owning process ends, `kill -9` included."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Lock:
         self._descriptor: int | None = None
 
     def acquire(self, *, wait: bool = True) -> bool:
-        """Take the lock; without `wait`, False if somebody else holds it."""
+        """Take the lock; without `wait`, return False if another process holds it."""
         try:
             descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o666)
         except FileNotFoundError:
@@ -40,7 +40,7 @@ class Lock:
         return self._descriptor
 
     def release(self) -> None:
-        """Let go; releasing a lock that is not held does nothing."""
+        """Release the lock; nothing happens if it is not held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -59,7 +59,7 @@ def held(path: Path) -> Iterator[int]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody alive holds the lock on `path`."""
+    """Whether a living process holds the lock on `path`."""
     if not path.exists():
         return False
     lock = Lock(path)

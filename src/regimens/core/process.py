@@ -1,4 +1,4 @@
-"""The operating system's side of a process: that it does not outlive its parent, and that it keeps freed memory."""
+"""Settings of the operating system for a process: end it with its parent, and reuse freed memory."""
 
 import ctypes
 import os
@@ -10,9 +10,9 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 
 def die_with(parent: int) -> None:
-    """End this process the moment that its parent, process `parent`, is dead, however it died (on Linux)."""
+    """End this process when its parent, process `parent`, dies for whatever reason (on Linux)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: works even while this process hangs
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: also ends a process that hangs
     if os.getppid() != parent:
         os._exit(1)
 

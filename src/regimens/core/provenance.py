@@ -1,4 +1,4 @@
-"""Where a number comes from: code revision, versions, hardware. Read once a process, then remembered."""
+"""Where a number comes from: code revision, package versions, hardware; read once per process."""
 
 import functools
 import hashlib
@@ -21,18 +21,18 @@ def provenance() -> dict[str, Any]:
 def code_root() -> Path:
     """The root of the repository that this code belongs to.
 
-    A copy of the tree, which `make study` runs another data set in, has no history: it is told where that lies.
+    `make study` runs other data sets in a copy of the tree, without git history; REGIMENS_CODE_ROOT names the original.
     """
     return Path(os.environ.get("REGIMENS_CODE_ROOT", Path(__file__).resolve().parents[3]))
 
 
-# What a trial's numbers follow from, below src/regimens: the one list, which dvc.yaml names too (core as a whole).
+# The code that a trial's numbers depend on, below src/regimens. dvc.yaml names the same folders (core as a whole).
 NUMBERS = ("data", "nets", "training", "trial", "core/build.py", "core/hashing.py", "core/result.py")
 
 
 @functools.cache
 def training_code() -> str:
-    """The SHA-256 of the code that a trial's numbers follow from, torch included; a process that trains asks first."""
+    """SHA-256 of the code that a trial's numbers depend on, and of torch's version; cached before training starts."""
     digest = hashlib.sha256(metadata.version("torch").encode())
     for name, content in training_sources().items():
         digest.update(f"{name}\0{content}\0".encode())
@@ -40,7 +40,7 @@ def training_code() -> str:
 
 
 def training_sources() -> dict[str, str]:
-    """File below src/regimens -> SHA-256, for every file that a trial's numbers follow from."""
+    """Path below src/regimens -> SHA-256, for every file that a trial's numbers depend on."""
     package = Path(__file__).parents[1]
     files = [
         path for name in NUMBERS for path in (package.glob(name) if "." in name else (package / name).rglob("*.py"))
@@ -57,7 +57,7 @@ def code(root: Path) -> dict[str, Any]:
         return {"revision": None, "dirty": None}
     try:
         revision = _git(root, "rev-parse", "HEAD")
-        # The pipeline itself rewrites these while it runs.
+        # reports/ and dvc.lock are rewritten by the pipeline while it runs.
         dirty = _git(root, "status", "--porcelain", "-uno", "--", ".", ":!reports", ":!dvc.lock")
     except (OSError, subprocess.SubprocessError):
         return {"revision": None, "dirty": None}
@@ -75,7 +75,7 @@ def versions() -> dict[str, str]:
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # there is no version to tell
+        except metadata.PackageNotFoundError:  # not installed
             continue
     return found
 
@@ -88,19 +88,19 @@ def hardware() -> dict[str, Any]:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "processor": processor(),
-        "cores": cores(),
+        "cores": usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "gpus": gpus,
     }
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
-    """The processor's model name, or its architecture where the system does not tell."""
+    """The processor's model name, or its architecture where the system does not report one."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

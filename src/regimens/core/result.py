@@ -1,4 +1,4 @@
-"""What a trial leaves behind: one `result.json` a directory, the only thing that the report reads."""
+"""A trial's result: one `result.json` per directory, from which tables, trackers and reports are made."""
 
 import json
 import math
@@ -48,6 +48,11 @@ class Result:
         """Plain JSON values; NaN and infinities become null, which is all that JSON can say of them."""
         return finite(vars(self))
 
+    @property
+    def never_acted(self) -> list[str]:
+        """The techniques that did nothing in this trial."""
+        return [str(entry["technique"]) for entry in self.acted.values() if not entry["acted"]]
+
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Result":
         """Raises ValueError where keys are missing or the schema is another one."""
@@ -59,6 +64,15 @@ class Result:
             return cls(**{key: value for key, value in raw.items() if key in known})
         except TypeError as err:
             raise ValueError(str(err)) from err
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one whose keys are dotted paths; what is in lists, and an empty mapping, stays as it is."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        path = f"{prefix}{key}"
+        flat |= flatten(item, f"{path}.") if isinstance(item, Mapping) and item else {path: item}
+    return flat
 
 
 def finite(value: Any) -> Any:
@@ -96,7 +110,7 @@ def finish_together(journal: Path) -> None:
 
 
 def read(path: Path) -> Result:
-    """Read one result, given its file or its directory; raises UserError where it is missing or damaged."""
+    """Read a result from its file or directory; raises UserError where it is missing or damaged."""
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
     try:

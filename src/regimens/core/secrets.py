@@ -1,7 +1,7 @@
-"""Passwords in URLs: hidden in everything that is written or printed, and found again by the workers of a command.
+"""Passwords in URLs: hidden in everything that is written or printed, and restored in the workers of a command.
 
-A study's file holds the overrides of its cells, and one of them may be `tracking.uri=https://me:password@host`. There
-it says `me:***`; what the stars stand for goes from the command to its workers through the environment.
+An override may be `tracking.uri=https://me:password@host`. In files it reads `me:***`; the password itself goes from
+the command to its workers through the environment.
 """
 
 import json
@@ -20,7 +20,7 @@ def redact(value: Any) -> Any:
     """A copy of nested plain values, or of a text, in which the password of every URL is three stars."""
 
     def hide(text: str) -> str:
-        # Most texts are no URL, and a small trial's record has hundreds of them.
+        # Fast path: few of the hundreds of texts in a result are URLs.
         return QUERY.sub(r"\1***", URL.sub(r"\1:***@", text)) if "://" in text else text
 
     return _each(value, hide)

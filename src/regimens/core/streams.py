@@ -1,4 +1,4 @@
-"""Output whose reader may leave: `| head -1` is no reason to lose a study, nor for a traceback."""
+"""Standard output and error that survive a closed pipe: `| head -1` must not end a study with a BrokenPipeError."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, TextIO
 
 
 class Unbroken:
-    """A text stream that goes nowhere once nobody reads it any more; in all else the stream that it wraps."""
+    """A text stream that drops its output once the pipe is closed; otherwise the stream that it wraps."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or drop what nobody reads."""
+        """Write, or drop the text if the pipe is closed."""
         try:
             return self._stream.write(text)
         except BrokenPipeError:
@@ -27,14 +27,14 @@ class Unbroken:
             self.write(line)
 
     def flush(self) -> None:
-        """Flush, or drop what nobody reads."""
+        """Flush, or drop the buffer if the pipe is closed."""
         try:
             self._stream.flush()
         except BrokenPipeError:
             self._leave()
 
     def _leave(self) -> None:
-        """Point the descriptor elsewhere: what is buffered is flushed once more when the interpreter ends."""
+        """Redirect the descriptor to the null device: the interpreter flushes the buffer once more when it exits."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
@@ -44,7 +44,7 @@ class Unbroken:
 
 
 def outlive_readers() -> None:
-    """Let this process go on where whoever reads its output does not."""
+    """Keep this process running when the reader of its output exits."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, Unbroken):

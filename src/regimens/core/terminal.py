@@ -1,4 +1,4 @@
-"""What a person sees of one trial: a progress line on a terminal, plain lines elsewhere or with CI set."""
+"""Terminal output of one trial: a live progress line on a terminal, plain lines elsewhere or with CI set."""
 
 import os
 import sys
@@ -13,22 +13,22 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 def interactive(stream: TextIO) -> bool:
-    """Whether somebody is watching what is written to `stream`."""
+    """Whether `stream` is a terminal, and not that of a continuous integration."""
     return stream.isatty() and not os.environ.get("CI")
 
 
 def advise(sentence: str) -> None:
-    """One piece of advice, on a line of its own."""
+    """Print one sentence of advice to standard error."""
     print(f"advice: {sentence}", file=sys.stderr)
 
 
 def note(sentence: str) -> None:
-    """What of a command has no effect, or another one than one might think, on a line of its own."""
+    """Print what of a command has no effect, or an unexpected one, to standard error."""
     print(f"note: {sentence}", file=sys.stderr)
 
 
 def numbers_line(numbers: dict[str, float]) -> str:
-    """An epoch's numbers in a few words."""
+    """An epoch's losses, accuracy and learning rate in one line."""
     return (
         f"loss {numbers['train/loss']:.4f}  val loss {numbers['val/loss']:.4f}  "
         f"val accuracy {numbers['val/accuracy']:.2%}  lr {numbers['lr']:.3g}"
@@ -36,7 +36,7 @@ def numbers_line(numbers: dict[str, float]) -> str:
 
 
 def live_line(numbers: dict[str, float]) -> str:
-    """The same in fewer: with the epoch, a short bar and the time left it fits 80 columns."""
+    """The same, shorter: with the epoch, a short bar and the time left it fits 80 columns."""
     return (
         f"loss {numbers['train/loss']:.3f} (val {numbers['val/loss']:.3f})  "
         f"val acc {numbers['val/accuracy']:.2%}  lr {numbers['lr']:.3g}"
@@ -58,7 +58,7 @@ def progress(epochs: int) -> Iterator[OnEpoch]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    # Where the terminal is narrow, it is the bar that gives way.
+    # On a narrow terminal the bar shrinks first.
     columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(20), TextColumn("{task.description}"))
     left = (TimeRemainingColumn(compact=True), TextColumn("left"))
     with Progress(*columns, *left, console=Console(stderr=True)) as bar:
@@ -67,13 +67,13 @@ def progress(epochs: int) -> Iterator[OnEpoch]:
 
 
 def proposals(sentences: Sequence[str]) -> None:
-    """What learning-rate range tests propose and where they are drawn, a line each."""
+    """Print what learning-rate range tests propose and where their curves are, one line each."""
     for sentence in sentences:
         print(f"lr range: {sentence}")
 
 
 def summary(result: Result, directory: Path, link: str = "") -> None:
-    """The end of a trial: its numbers, what never acted, where it lies."""
+    """Print the summary of a trial: metrics, techniques that never acted, where its files are."""
     if result.status == "diverged":
         epochs = result.metrics["epochs"]
         print(f"diverged after {epochs} epochs: the loss is no longer finite; try a lower optimizer.lr")

@@ -16,7 +16,8 @@ from regimens.data.text import decode, read_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = ("\t", ";", "|", ",")  # where two divide a file alike, the one that is rarer inside cells
+TAB = "\t"
+SEPARATORS = (TAB, ";", "|", ",")  # where two divide a file alike, the one that is rarer inside cells
 LOOKED_AT = 200  # lines from which the separator is guessed
 PARQUET = b"PAR1"
 
@@ -27,12 +28,12 @@ Rows = list[list[str]]
 class Cells:
     """A table. Columns of a text file hold text, "" where a cell is empty; those of a .parquet file their own types.
 
-    `notes` are sentences about what had to be guessed, or was left out.
+    `told` are sentences about what was found, `notes` about what had to be guessed, or was left out.
     """
 
     table: "pd.DataFrame"
+    told: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    separator: str = ","
 
 
 def read(path: Path, separator: str = "auto", encoding: str = "auto") -> Cells:
@@ -48,12 +49,11 @@ def read(path: Path, separator: str = "auto", encoding: str = "auto") -> Cells:
     told, text = _declared(text)
     cut = _separator(told or separator, text, path)
     header, rows = _rows(text, cut, path)
-    if separator == "auto" and cut != "," and path.suffix.lower() != ".tsv":
-        notes.append(f"its cells are separated by {_shown(cut)}")
+    divided = (f"cells are separated by {'tabs' if cut == TAB else repr(cut)}",) if cut != "," else ()
     names, kept, left = _names(header, rows, path)
     if left:
         notes.append(f"column {', '.join(map(str, left))} has no name and no cell, and is left out")
-    return Cells(_table(names, kept, rows), tuple(notes), cut)
+    return Cells(_table(names, kept, rows), divided, tuple(notes))
 
 
 def _declared(text: str) -> tuple[str, str]:
@@ -190,7 +190,3 @@ def _cells(count: int) -> str:
 def escaped(cut: str) -> str:
     """A separator as it is typed."""
     return "\\t" if cut == "\t" else cut
-
-
-def _shown(cut: str) -> str:
-    return "tabs" if cut == "\t" else repr(cut)

@@ -16,6 +16,7 @@ NUMBER, BOOLEAN, WORD, DATE = KINDS = ("number", "boolean", "word", "date")
 #: text that programs write where there is nothing (as pandas reads it); in a column of words it is a word
 NOTHING = frozenset({"#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "<na>", "n/a", "na",
                      "null", "nan", "none"})  # fmt: skip
+LONGEST = max(map(len, NOTHING))
 TRUTH = {"true": 1.0, "false": 0.0}
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -106,7 +107,7 @@ def as_texts(cells: "pd.Series") -> tuple["pd.Series", str]:
     """The cells as text without blanks around, "" where there is none, and what is wrong if they cannot be text."""
     import pandas as pd
 
-    if cells.dtype != object or not all(type(cell) is str for cell in cells):
+    if cells.dtype != object or set(map(type, cells)) != {str}:
         empty = cells.isna()
         odd = [place for place, cell in enumerate(cells) if not empty.iloc[place] and not _is_scalar(cell)]
         if odd:
@@ -147,7 +148,7 @@ def is_typed(cells: "pd.Series") -> bool:
 
 def is_gap(texts: "pd.Series") -> Array:
     """Which texts say that there is nothing, outside columns of words."""
-    return np.array([not text or text.lower() in NOTHING for text in texts], dtype=bool)
+    return np.array([len(text) <= LONGEST and (not text or text.lower() in NOTHING) for text in texts], dtype=bool)
 
 
 def _typed_numbers(cells: "pd.Series") -> Coded:
@@ -158,7 +159,7 @@ def _typed_numbers(cells: "pd.Series") -> Coded:
 
 def _numbers(column: Column, texts: "pd.Series") -> Coded:
     if column.mark == "." and numerals.all_plain(texts):
-        return _in_range(Coded(numerals.values(texts, ".")), texts, ".")
+        return _in_range(Coded(numerals.values(texts, ".", as_python=True)), texts, ".")
     kept = texts.mask(is_gap(texts), "")
     infinite = np.array([numerals.is_infinite(text) for text in kept], dtype=bool)
     mark, problem = _mark(column, kept.mask(infinite, ""))

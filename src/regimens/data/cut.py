@@ -24,7 +24,7 @@ Picked = dict[str, tuple[Array, Array]]
 class Cut:
     """The examples of one task, and what they are called; naming them needs no torch, so a study begins soon."""
 
-    goal: task.Task
+    goal: task.ClassTask
     #: of each part, all its examples (the training set cut to `train_size`)
     examples: Examples
     #: of each part, the rows that are the task's, and their labels there
@@ -123,12 +123,13 @@ def cut_out(
     columns = tuple(map(restored, found.manifest.get("columns", ()))) or tuple(
         Column(name, NUMBER) for name in features
     )
-    said = (*found.manifest.get("told", ()), *(f"warning: {note}" for note in found.manifest.get("notes", ())))
     maximum = found.manifest["maximum"]
-    return Cut(goal, examples, picked, classes, features, scale, maximum, columns, said, told)
+    return Cut(goal, examples, picked, classes, features, scale, maximum, columns, found.said, told)
 
 
-def _pick(found: Prepared, goal: task.Task, train_size: int | None, b_train: int | None) -> tuple[Examples, Picked]:
+def _pick(
+    found: Prepared, goal: task.ClassTask, train_size: int | None, b_train: int | None
+) -> tuple[Examples, Picked]:
     """Every part's examples, the training set cut; of each the rows that are the task's, and their labels there."""
     examples = {part: found.parts[part][0] for part in PARTS}
     picked: Picked = {}

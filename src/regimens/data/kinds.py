@@ -22,12 +22,13 @@ from regimens.data.columns import (
     is_typed,
     where,
 )  # fmt: skip
-from regimens.data.quoting import typed
+from regimens.data.quoting import one_line, typed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_WORDS = 1000
+MANY_TRUTHS = 8  # true, True, TRUE and the like
 MANY = 0.5  # a column is of the kind that this part of its cells is; the rest are what is wrong with it
 
 
@@ -69,7 +70,8 @@ def find(table: "pd.DataFrame", reading: Reading) -> tuple[list[Column], dict[st
     """
     unknown = [name for name in reading.types if name not in table.columns]
     if unknown:
-        raise DataError(f"data.types names {', '.join(map(repr, unknown))}: the columns are {', '.join(table.columns)}")
+        known = one_line(", ".join(map(str, table.columns)))
+        raise DataError(f"data.types names {', '.join(map(repr, unknown))}: the columns are {known}")
     texts = {str(name): as_texts(cells) for name, cells in table.items() if not is_typed(cells)}
     marks = _evidence(texts) if reading.decimal == "auto" else reading.decimal
     columns: list[Column] = []
@@ -124,26 +126,30 @@ def _column(name: str, cells: "pd.Series", texts: "pd.Series", reading: Reading,
 def _of_type(name: str, cells: "pd.Series") -> Column | str:
     from pandas.api.types import is_bool_dtype
 
-    gaps = bool(cells.isna().any())
-    if cells.isna().all():
+    gaps = cells.isna()
+    if gaps.all():
         return "is empty"
-    return Column(name, NUMBER if is_numeric(cells) else BOOLEAN if is_bool_dtype(cells) else DATE, form=dates.ISO
-                  if not is_numeric(cells) and not is_bool_dtype(cells) else "", gaps=gaps)  # fmt: skip
+    if is_numeric(cells):
+        return Column(name, NUMBER, gaps=bool(gaps.any()))
+    if is_bool_dtype(cells):
+        return Column(name, BOOLEAN, gaps=bool(gaps.any()))
+    return Column(name, DATE, form=dates.ISO, gaps=bool(gaps.any()))
 
 
 def _found(name: str, texts: "pd.Series", full: "pd.Series", gaps: np.ndarray, mark: str) -> Column | str:
     """The kind of a column whose cells are text, from those that say something."""
     different = set(full)
     some = bool(gaps.any())
-    if {text.lower() for text in different} <= TRUTH.keys():
+    if len(different) <= MANY_TRUTHS and {text.lower() for text in different} <= TRUTH.keys():
         return Column(name, BOOLEAN, gaps=some)
     numbers = different
-    if not numerals.all_plain(different):
+    plain = numerals.all_plain(different)
+    if not plain:
         numbers = {text for text in different if numerals.marks([text]) or numerals.is_infinite(text)}
     if numbers == different:
-        if any(map(numerals.is_code, different)):
+        if any(numerals.is_code(text) for text in different if text[0] == "0"):
             return _of_words(name, texts, codes=True)
-        said = [text for text in dict.fromkeys(full) if not numerals.is_infinite(text)]
+        said = [text for text in dict.fromkeys(full) if plain or not numerals.is_infinite(text)]
         return _of_numbers(name, texts, said, some, mark)
     forms = dates.formats(list(dict.fromkeys(full)))
     if len(forms) > 1:
@@ -172,7 +178,7 @@ def _of_numbers(name: str, texts: "pd.Series", numbers: Sequence[str], gaps: boo
     else:
         own = mark
     other = "," if own == "." else "."
-    return Column(name, NUMBER, mark=own, grouped=any(other in text for text in numbers), gaps=gaps)
+    return Column(name, NUMBER, mark=own, grouped=other in "".join(numbers), gaps=gaps)
 
 
 def _mixed(full: "pd.Series", numbers: set[str]) -> str:

@@ -1,15 +1,11 @@
 """Leaks: columns that no prediction will have, or that say the answer; what each would teach."""
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from regimens.data.arrays import Array
-from regimens.data.columns import NUMBER, Column, as_texts
-
-if TYPE_CHECKING:
-    import pandas as pd
+from regimens.data.columns import NUMBER, Column
 
 _ID = re.compile(r"(?:.*[\W_])?(?:id|idx|index|key|uuid|no|nr|num|number|row|rowid|unnamed: \d+)", re.IGNORECASE)
 _CAMEL = re.compile(r".*[a-z]I[Dd]")
@@ -36,12 +32,9 @@ def numbering(column: Column, values: Array) -> str:
     return ""
 
 
-def answering(cells: "pd.Series", y: Array) -> str:
-    """What is wrong with a column whose values each go with one class of (N,) labels `y`; "" where nothing is."""
-    texts, problem = as_texts(cells)
-    if problem:
-        return ""
-    different, codes = np.unique(texts.to_numpy(dtype=str), return_inverse=True)
+def answering(values: Array, y: Array) -> str:
+    """What is wrong with a column whose (N,) values each go with one class of the labels `y`; "" where nothing is."""
+    different, codes = np.unique(values, return_inverse=True)
     n_classes = int(y.max()) + 1
     if len(different) < 2 or len(different) * ROWS_PER_VALUE > len(y) or n_classes < 2:
         return ""

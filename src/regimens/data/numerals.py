@@ -1,6 +1,7 @@
 """Numerals: whether a cell's text is a number, by which decimal mark, and which number."""
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ _SHAPES = {
     )
     for mark, other in ((".", ","), (",", "."))
 }
-_PLAIN = re.compile(rf"(?:(?:[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT})?\n)*", re.ASCII)
+_PLAIN = frozenset("0123456789+-.eE")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _CODE = re.compile(r"0\d+")
 #: more digits than these may say more than a float64 can hold
@@ -36,8 +37,15 @@ def is_number(text: str, mark: str) -> bool:
 
 
 def all_plain(texts: Iterable[str]) -> bool:
-    """Whether every text is a number as Python writes it, or empty: one look for a whole column."""
-    return _PLAIN.fullmatch("\n".join([*texts, ""])) is not None
+    """Whether every text is a number as Python writes it, or empty: a quick look at a whole column."""
+    said = [text for text in texts if text]
+    if not _PLAIN.issuperset("".join(said)):  # float() takes words and 1_000 for numbers too
+        return False
+    try:
+        deque(map(float, said), maxlen=0)
+    except ValueError:
+        return False
+    return True
 
 
 def is_infinite(text: str) -> bool:
@@ -47,7 +55,7 @@ def is_infinite(text: str) -> bool:
 
 def is_code(text: str) -> bool:
     """Whether `text` is a whole number with zeros in front, which is rather a code than a quantity."""
-    return _CODE.fullmatch(text) is not None
+    return text.startswith("0") and _CODE.fullmatch(text) is not None
 
 
 def plain(text: str, mark: str) -> str:
@@ -61,6 +69,9 @@ def marks(texts: Iterable[str]) -> set[str]:
 
     Empty where one of them is no number either way, or where some need the one mark, some the other.
     """
+    texts = list(texts)
+    if all_plain(texts):
+        return {".", ","} if all("." not in text or is_number(text, ",") for text in texts) else {"."}
     possible = {".", ","}
     for text in texts:
         text = text.replace("\u2212", "-")
@@ -75,15 +86,21 @@ def same_either_way(texts: Iterable[str]) -> bool:
     return not any("," in text or "." in text for text in texts)
 
 
-def values(texts: Iterable[str], mark: str) -> Array:
-    """The (n,) float64 numbers of `texts`; an empty text is NaN."""
-    if mark == "." and all_plain(texts := list(texts)):
+def values(texts: Iterable[str], mark: str, as_python: bool = False) -> Array:
+    """The (n,) float64 numbers of `texts`, all written as Python writes them or not; an empty text is NaN."""
+    if as_python:
         return np.array([float(text) if text else np.nan for text in texts], dtype=np.float64)
     return np.array([float(plain(text, mark)) if text else np.nan for text in texts], dtype=np.float64)
 
 
 def merged(texts: "pd.Series", numbers: Array, mark: str) -> int | None:
     """The place of the first number whose rounding to float64 is no small part of the column's spread, if one is."""
+    known = numbers[np.isfinite(numbers)]
+    if not known.size:
+        return None
+    spread = float(np.std(known - known.mean()))
+    if np.spacing(np.abs(known).max()) <= HARMLESS * spread:  # wherever it lies, rounding is harmless
+        return None
     long = [
         place
         for place, text in enumerate(texts)
@@ -91,8 +108,6 @@ def merged(texts: "pd.Series", numbers: Array, mark: str) -> int | None:
     ]
     if not long or len(set(texts)) == 1:
         return None
-    known = numbers[np.isfinite(numbers)]
-    spread = float(np.std(known - known.mean()))
     for place in long:
         if abs(Decimal(plain(texts.iloc[place], mark)) - Decimal(float(numbers[place]))) > HARMLESS * spread:
             return place

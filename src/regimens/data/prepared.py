@@ -28,6 +28,12 @@ class Prepared:
     parts: Mapping[str, tuple[Array, Array]]
     manifest: Mapping[str, Any]
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Sentences to be said before training: what the source found, and warnings."""
+        notes = (f"warning: {note}" for note in self.manifest.get("notes", ()))
+        return (*self.manifest.get("told", ()), *notes)
+
 
 def describe(arrays: Arrays, dataset: str, key: str, split: Mapping[str, Any]) -> tuple[dict[str, bytes], Prepared]:
     """`arrays` as files (name -> content) and as `Prepared`."""

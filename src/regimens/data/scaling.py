@@ -50,7 +50,8 @@ def fit(scale: str, x_train: Array, maximum: float | None) -> Scale:
 
     unit: divide by `maximum` (255 for Fashion-MNIST). standardize: (x - mean) / std per feature, population std
     (ddof 0), statistics and division in float64, std 0 counted as 1 so that constant features stay finite
-    (PARITY.md section 9). none: cast only. Raises DataError for another name, and for unit without a maximum.
+    (docs/reference/parity.md, section 9). none: cast only. Raises DataError for another name, and for unit without a
+    maximum.
     """
     if scale == "none":
         if x_train.dtype == np.float64 and narrowed([x_train])[0].dtype == np.float64:

@@ -110,7 +110,6 @@ def rare(y: Array, parts: Sequence[Array], names: Sequence[str]) -> list[str]:
                    if len(rows) and not (y[rows] == number).any()]  # fmt: skip
         if counts[number] and without:
             rows = "1 example" if counts[number] == 1 else f"{counts[number]} examples"
-            told.append(
-                f"class {one_line(name)} has {rows}, none for {' or '.join(without)}: add some, merge it or drop it"
-            )
+            lacking = " or ".join(without)
+            told.append(f"class {one_line(name)} has {rows}, none for {lacking}: add some, merge it or leave it out")
     return told

@@ -50,16 +50,18 @@ def prepare(
     n_test: int | float = 0.2,
     shuffle: int | None = None,
     stratify: bool = False,
-) -> Path:
-    """Split what `source` gives and write it to `directory`/`dataset` with its manifest; returns that folder.
+) -> tuple[Path, tuple[str, ...]]:
+    """Split what `source` gives and write it to `directory`/`dataset` with its manifest.
+
+    Returns that folder, and sentences about what was found.
 
     See `carve.carve` for the sizes. Raises DataError where the data cannot be had, is not sound, or cannot be written.
     """
     folder = Path(directory) / dataset
     how = How(n_valid, n_test, shuffle, stratify)
-    files, _ = _make(source, dataset, _key(source, how), how)
+    files, made = _make(source, dataset, _key(source, how), how)
     prepared.save(files, folder)
-    return folder
+    return folder, made.said
 
 
 def load(source: Source, **task: Any) -> "Split":

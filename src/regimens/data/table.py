@@ -44,7 +44,7 @@ def load(found: cells.Cells, path: Path, target: str, drop: Sequence[str], readi
         coded = code(column, features[column.name])
         if coded.problems:
             problems[column.name] = coded.problems[0]
-        elif note := leaks.numbering(column, coded.values) or leaks.answering(features[column.name], answers.y):
+        elif note := leaks.numbering(column, coded.values) or leaks.answering(coded.values, answers.y):
             notes[column.name] = note
         values[column.name] = coded.values
     if problems:
@@ -56,7 +56,7 @@ def load(found: cells.Cells, path: Path, target: str, drop: Sequence[str], readi
         columns=tuple(columns) if encoding.needed(columns) or _otherwise(columns) else (),
         groups=None if group is None else _codes(table[group], path),
         times=None if time is None else _times(table, time, path, reading),
-        told=_told(columns, values, answers, target, path),
+        told=(*_told(columns, values, answers, target, path), *(f"  {sentence}" for sentence in found.told)),
         notes=(*(f"{path.name}: {note}" for note in found.notes), *answers.notes, *_warnings(path.name, notes, drop)),
     )  # fmt: skip
 
@@ -82,11 +82,14 @@ def select(table: "pd.DataFrame", columns: Sequence[Column], path: str) -> tuple
 
     Raises DataError, in one line, for every column that is missing, or holds what training would have refused.
     """
-    missing = [column.name for column in columns if column.name not in table.columns]
+    names = [str(name).strip() for name in table.columns]
+    missing = [column.name for column in columns if column.name not in names]
+    twins = [column.name for column in columns if names.count(column.name) > 1]
+    if twins:
+        raise DataError(f"{path} has column {', '.join(map(repr, twins))} more than once")
     if missing:
-        names = [str(name) for name in table.columns]
         raise DataError(f"{path} has no column {', '.join(map(repr, missing))}: its columns are {some(names)}")
-    coded = {column.name: code(column, table[column.name]) for column in columns}
+    coded = {column.name: code(column, table.iloc[:, names.index(column.name)]) for column in columns}
     problems = [f"column {name!r} {one.problems[0]}" for name, one in coded.items() if one.problems]
     if problems:
         raise DataError(f"{path}: {'; '.join(problems)}: give what the network was trained on")

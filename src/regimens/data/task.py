@@ -12,7 +12,7 @@ KINDS = ("all", "a", "b")
 
 
 @dataclass(frozen=True)
-class Task:
+class ClassTask:
     """Which classes of the data set (in this order) are the classes of the task, and whether it is binary."""
 
     classes: tuple[int, ...]
@@ -26,21 +26,21 @@ class Task:
         return rows, new[y[rows]].astype(np.int64)
 
 
-def make(kind: str, b_classes: Sequence[int], n_classes: int) -> Task:
+def make(kind: str, b_classes: Sequence[int], n_classes: int) -> ClassTask:
     """The task named `kind` on a data set of `n_classes`. In B the second of `b_classes` is positive.
 
     Raises DataError for an unknown kind, and for `b_classes` that are not two different classes of the data set.
     """
     if kind == "all":
-        return Task(tuple(range(n_classes)), binary=False)
+        return ClassTask(tuple(range(n_classes)), binary=False)
     if kind not in KINDS:
         raise DataError(f"task.kind={kind}: choose {', '.join(KINDS)}")
     pair = tuple(b_classes)
     if len(pair) != 2 or len(set(pair)) != 2 or not all(isinstance(c, int) and 0 <= c < n_classes for c in pair):
         raise DataError(f"task.b_classes={list(pair)}: give two different classes out of 0..{n_classes - 1}")
     if kind == "b":
-        return Task(pair, binary=True)
+        return ClassTask(pair, binary=True)
     rest = tuple(number for number in range(n_classes) if number not in pair)
     if len(rest) < 2:
         raise DataError(f"task=a needs two classes besides task.b_classes={list(pair)}; the data set has {n_classes}")
-    return Task(rest, binary=False)
+    return ClassTask(rest, binary=False)

@@ -69,8 +69,6 @@ def decode(content: bytes, path: Path, encoding: str = "auto") -> tuple[str, str
 
 def _as_told(content: bytes, path: Path, encoding: str) -> str:
     try:
-        if not codecs.lookup(encoding)._is_text_encoding:
-            raise LookupError
         text = content.decode(encoding)
     except LookupError as error:
         known = "utf-8, utf-16, latin-1, cp1252, cp1251, gbk, shift_jis"

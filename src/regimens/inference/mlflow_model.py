@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Served:
-    """What answers requests: raw inputs in, a table of classes and probabilities out."""
+    """The served model: raw inputs in, a table of classes and probabilities out."""
 
     def __init__(self, model: predict.Model) -> None:
         self.model = model
@@ -92,7 +92,7 @@ def _answer(classes: tuple[str, ...], probabilities: "Array") -> "pd.DataFrame":
 
 
 def _load_pyfunc(path: str) -> Served:
-    """MLflow's door: the model whose files lie in `path`."""
+    """MLflow's entry point: the model whose files are in `path`."""
     return Served(predict.load(Path(path)))
 
 
@@ -122,7 +122,10 @@ def package(directory: Path, target: Path, description: "Description") -> None:
             mlflow_model=description,
             signature=_signature(known),
             input_example=_example(known),
-            metadata={"inputs": known.inputs.plain()},
+            metadata={
+                "columns": [{"name": column.name, "kind": column.kind} for column in known.inputs.columns],
+                "shape": list(known.inputs.shape),
+            },
             pip_requirements=[f"{name}=={_version(name)}" for name in PACKAGES],
         )
 

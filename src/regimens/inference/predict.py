@@ -156,7 +156,11 @@ def read_inputs(path: Path, model: Model, key: str = "X") -> Raw:
     if path.is_dir() or path.suffix.lower() in pictures.ENDINGS:
         return _pictures(path, model)
     if path.suffix.lower() not in (".npz", ".npy"):
-        found = cells.read(path, *(str(model.reading.get(key, "auto")) for key in ("separator", "encoding")))
+        told = [str(model.reading.get(name, "auto")) for name in ("separator", "encoding")]
+        try:
+            found = cells.read(path, *told)
+        except UserError:
+            found = cells.read(path)  # it is written otherwise than the file of training
         table = kinds.blanked(found.table, listed(model.reading.get("missing"), "data.missing"))
         return Raw(*model.codes(table, str(path)))
     arrays = npz.read(path)

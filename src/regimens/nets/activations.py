@@ -1,6 +1,6 @@
-"""Activations that torch lacks with the right numbers, and the one way to build any of them for a layer.
+"""Activations that torch lacks or defines otherwise than tf.keras, and how any is built for a layer.
 
-Everything else in `conf/activation` is a class of `torch.nn`. Formulas: PARITY.md, section 2.
+All others in `conf/activation` are classes of `torch.nn`. Formulas: docs/reference/parity.md, section 2.
 """
 
 import inspect

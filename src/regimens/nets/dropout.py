@@ -1,7 +1,7 @@
-"""Dropout whose noise is a function of numbers: the same masks whatever runs it, and no generator to share.
+"""Dropout with masks from a hash instead of a generator: every engine draws the same ones, on any device.
 
-A mask follows from its layer's key, how many the layer has drawn, and the place in the batch; all three are tensors, so
-that one compiled block, or one call for many trials, draws what the plain loop would, on any device.
+A mask is a hash of the layer's key, the number of masks drawn so far, and the position in the batch; all three are
+tensors, so that compiled blocks and fleets compute the masks inside their step.
 """
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 # Alpha dropout's value for a dropped unit: SELU's lower limit, -scale * alpha.
 LOW = -1.7580993408473766
-# The hash's own multiplier spreads the places, and an odd number the passes. Neither has more than 24 bits: mapped over
-# trials and compiled, a whole number goes through single precision.
+# The hash's own multiplier for positions, and an odd number for passes. Neither has more than 24 bits: compiled under
+# vmap, integers pass through single precision.
 PLACE, PASS = 1664525, 0x9E3779
 
 
@@ -28,7 +28,7 @@ def pcg3d(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 
 class Dropout(nn.Module):
-    """In training each input is 0 with probability `rate`, or else divided by the share that is kept: the mean stays.
+    """In training each input is 0 with probability `rate`, or else divided by 1 - `rate`, which keeps the mean.
 
     rate: from 0 to less than 1. The layer's key is drawn from torch's global random stream.
     """
@@ -39,7 +39,7 @@ class Dropout(nn.Module):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        # Buffers, which trials trained together have one each of; a network's file is without them.
+        # Buffers, so that each trial of a fleet has its own; not saved with the weights.
         self.register_buffer("rate", torch.tensor(float(rate)), persistent=False)
         self.register_buffer("key", torch.zeros((), dtype=torch.int32), persistent=False)
         self.register_buffer("passes", torch.zeros((), dtype=torch.int32), persistent=False)
@@ -59,9 +59,9 @@ class Dropout(nn.Module):
         self.passes.add_(PASS)
         return self.drop(x, bits >= self.rate * 2.0**32 - 2.0**31)
 
-    def drop(self, x: Tensor, kept: Tensor) -> Tensor:
-        """x / (1 - rate) where `kept`, a tensor of booleans, is true, else 0."""
-        return x * (kept / (1 - self.rate))
+    def drop(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x / (1 - rate) where `mask` (booleans) is true, else 0."""
+        return x * (mask / (1 - self.rate))
 
     def extra_repr(self) -> str:
         """The rate."""
@@ -74,8 +74,8 @@ class AlphaDropout(Dropout):
     Klambauer et al., "Self-Normalizing Neural Networks", 2017.
     """
 
-    def drop(self, x: Tensor, kept: Tensor) -> Tensor:
-        """a (x kept + low (1 - kept)) + b, with a² = 1 / ((1 - rate) (1 + low² rate)) and b = -a low rate."""
+    def drop(self, x: Tensor, mask: Tensor) -> Tensor:
+        """a (x mask + low (1 - mask)) + b, with a² = 1 / ((1 - rate) (1 + low² rate)) and b = -a low rate."""
         a = ((1 - self.rate) * (1 + LOW**2 * self.rate)).rsqrt()
-        share = kept.to(x.dtype)
+        share = mask.to(x.dtype)
         return x * (a * share) + a * LOW * (1 - self.rate - share)

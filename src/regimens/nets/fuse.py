@@ -1,7 +1,7 @@
 """Fold batch normalisation into the dense layers for prediction: same outputs, fewer steps.
 
 Before the activation it goes into its own dense layer; after it, or on the inputs, into the next one
-(PARITY.md, section 3). Dropout goes too: with it between the two the fold would be wrong in training.
+(docs/reference/parity.md, section 3). Dropout is removed too; the result is for prediction only.
 """
 
 import copy
@@ -50,7 +50,7 @@ def seconds_saved(mlp: MLP, x: Tensor, repeats: int = 21) -> tuple[float, float]
     fused = fuse(mlp)
     times: tuple[list[float], list[float]] = ([], [])
     with torch.no_grad():
-        for _ in range(repeats):  # alternating, so that a busy machine slows both alike
+        for _ in range(repeats):  # alternating, so that load on the machine affects both alike
             for net, taken in zip((plain, fused), times, strict=True):
                 start = time.perf_counter()
                 net(x)

@@ -1,6 +1,6 @@
-"""Weight initialisers that torch lacks: in, a weight matrix (out, in); out, the same matrix, filled in place.
+"""Weight initialisers that torch lacks: they fill a weight matrix (out, in) in place and return it.
 
-Everything else in `conf/init` is a function of `torch.nn.init`. Formulas: PARITY.md, section 1.
+All others in `conf/init` are functions of `torch.nn.init`. Formulas: docs/reference/parity.md, section 1.
 """
 
 import inspect

@@ -16,7 +16,7 @@ from regimens.nets.norm import Norm
 
 
 class Dropping(Protocol):
-    """What the network needs to know of a regularisation."""
+    """The part of a regularisation that the network needs."""
 
     @property
     def dropout(self) -> float:
@@ -30,7 +30,7 @@ class Dropping(Protocol):
 class Dense(nn.Sequential):
     """One block: `dropout` or `alpha_dropout`, `linear`, then `norm` and `activation` in the order given.
 
-    Only the parts that do something are there, so that a plain layer costs a plain layer.
+    Parts without effect are left out, so that a plain layer costs no more than `nn.Linear`.
     """
 
     linear: nn.Linear

@@ -12,7 +12,7 @@ from regimens.nets.dropout import Dropout
 
 @contextmanager
 def dropout_only(net: nn.Module, seed: int) -> Iterator[None]:
-    """Inside, only dropout layers are in training mode, with masks of the seed's own; afterwards all is as before."""
+    """Put only dropout layers in training mode, with masks from `seed`; restore modes and masks afterwards."""
     generator = torch.Generator().manual_seed(seed)
     modes = {module: module.training for module in net.modules()}
     layers = [module for module in modes if isinstance(module, Dropout)]

@@ -1,6 +1,6 @@
-"""Normalisation: which layer, and where in a dense block it stands.
+"""Normalisation: which layer, and its position in a dense block.
 
-Batch normalisation follows tf.keras: PARITY.md, section 3.
+Batch normalisation follows tf.keras: docs/reference/parity.md, section 3.
 """
 
 from collections.abc import Callable
@@ -101,7 +101,7 @@ class BatchNorm(nn.BatchNorm1d):
         return y, mean.detach(), variance.detach()
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        # torch's own would add the batch counter to every state dict that has no metadata, as a file's has none.
+        # torch's own would add a batch counter to every state dict without metadata, such as a safetensors file's.
         nn.Module._load_from_state_dict(self, *args, **kwargs)
 
 

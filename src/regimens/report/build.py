@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regimens.core.errors import UserError
-from regimens.report.longer_runs import keep, kept_studies, longer_reports
+from regimens.report.longer_runs import kept_studies, longer_reports, write_trials
 from regimens.report.page import Report, write_exports, write_report
 from regimens.report.palette import Palette
 from regimens.report.sections import order, section
@@ -62,7 +62,7 @@ def build_parity(table: Path, out: Path) -> list[Path]:
         raise UserError(f"no results at {table}: run python src/train.py -m study=parity first")
     study = read_study(table)
     report = Report("Published numbers, re-trained", [study], [section(study, Palette([study]), {})], {})
-    return [*write_report(report, out, "parity"), keep(table, out)]
+    return [*write_report(report, out, "parity"), write_trials(table, out)]
 
 
 def read_settings(params: Path | None) -> dict[str, str]:

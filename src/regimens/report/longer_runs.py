@@ -24,7 +24,7 @@ class Longer:
     answers: tuple[tuple[str, str], ...]
 
 
-def keep(table: Path, out: Path) -> Path:
+def write_trials(table: Path, out: Path) -> Path:
     """Write what the report needs of a study table, without curves and regimens, to `out`; return the path."""
     raw = json.loads(table.read_text(encoding="utf-8"))
     raw["study"].pop("definition", None)

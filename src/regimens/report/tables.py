@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from regimens.core import result
 from regimens.core.errors import UserError
 from regimens.report.numbers import number
 
-BROKEN = {"failed", "oom", "timeout", "killed"}
+BROKEN = set(result.BROKEN)
 STATISTICS = 2  # the version of a table's comparisons that is read here
 PARITY = "parity"  # its cells answer to published numbers, not to each other
 

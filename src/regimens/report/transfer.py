@@ -1,6 +1,6 @@
 """Scratch against transferred: every seed a dot, pairs joined, the published pair marked.
 
-Published pair: PARITY.md, section 11 (one run of the notes): 97.05% from scratch, 99.40% transferred. Independent
+Published pair (one run of the notes, docs/reference/parity.md, section 11): 97.05% and 99.40%. Independent
 replications, same section: 98.0 +- 0.6% and 98.8 +- 0.6% over 89 pairs.
 """
 

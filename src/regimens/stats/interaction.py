@@ -35,8 +35,8 @@ def interaction(grid: Mapping[tuple[str, str], Sample], draws: int = DRAWS) -> I
     if found.n.min() < 2 or not np.any(found.seeds > 0):
         return None
     contrasts: Array = np.kron(_differences(len(rows)), _differences(len(columns)))
-    effects = found.mean.reshape(len(rows), len(columns))
-    effects = effects - effects.mean(axis=0) - effects.mean(axis=1, keepdims=True) + effects.mean()
+    effects: Array = found.mean.reshape(len(rows), len(columns))
+    effects = np.asarray(effects - effects.mean(axis=0) - effects.mean(axis=1, keepdims=True) + effects.mean())
     return Interaction(_p(found, contrasts, draws), float(np.sqrt(np.mean(effects**2))), len(contrasts))
 
 

@@ -33,8 +33,9 @@ from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results.summary import print_summary
 from regimens.study.workers.start import train
 from regimens.study.workers.tracked import tracked
-from regimens.study.workers.trial_runner import locate, look_once
+from regimens.study.workers.trial_runner import data_hash_of, locate, look_once
 from regimens.study.workers.worker import StudyStopped
+from regimens.trial.regimen import plain
 
 #: draws a study's table, and whatever belongs into the study's directory: (figures written, sentences to print)
 Draw = Callable[[Path, Path], tuple[list[Path], list[str]]]
@@ -76,13 +77,15 @@ def conduct(
     node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
     settings = read_settings(node)  # type: ignore[arg-type]
     keep([*arguments, node])
-    for place in (config.paths.runs, config.paths.results):
+    for key in ("paths.runs", "paths.results"):
+        if not isinstance(place := OmegaConf.select(config, key), str) or not place:
+            raise UserError(f"{key}={place}: must be a folder")
         check_writable(Path(place))
     study = ask(hydra_context, config, settings, arguments, run_trial)
     runs = Path(config.paths.runs).absolute()
     known = KnownTrials.below(runs)
     rounds.begin(study)
-    keep_engines(TrialFiles(study, runs / "unnamed"), known)
+    keep_engines(TrialFiles(study, runs / "unnamed", data_hash_of(locate(run_trial))), known)
     study.id = digest(study.identity)[:8]
     directory = runs / study.key
     for line in compared_with_earlier(study, directory):
@@ -95,6 +98,7 @@ def conduct(
 
     with open_session(directory) as session, tracked(config, study, directory, session) as shown:
         queue = open_queue(directory, session=session, study=study, storage_wait=settings.storage_wait)
+        queue.files.hash_of = data_hash_of(locate(run_trial))
         taken = queue.catch_up(known, broken=settings.retry_failed)
         for origin, count in taken.items():
             print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
@@ -127,8 +131,8 @@ def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: S
         Composer(source),
         name=str(config.hydra.runtime.choices.get("study") or "adhoc"),
         tune=config.get("tune"),
-        data_hash=lambda cfg: look(cfg)[0],
-        size_of=lambda cfg: look(cfg)[1],
+        data_hash=lambda cfg: look(plain(cfg))[0],
+        size_of=lambda cfg: look(plain(cfg))[1],
         metrics_of=runner.metrics,
         note=note,
         code_hash=training_code(),

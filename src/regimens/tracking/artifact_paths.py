@@ -1,7 +1,7 @@
-"""Where a SQLite database says that artifacts lie: absolute addresses, set right when it has been moved or copied.
+"""Artifact URIs in a SQLite database: corrected when the database has been moved or copied.
 
-MLflow writes an absolute URI into each experiment, run and model. A project that is renamed takes its database and its
-artifacts along; the addresses would still name the old place, and MLflow would make its directories again.
+MLflow writes an absolute artifact URI into each experiment, run and model. After a project directory is renamed, these
+would still name the old directory, and MLflow would create it again.
 """
 
 import sqlite3
@@ -24,26 +24,25 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Move:
-    """An address that names a place where the database is not."""
+    """A URI of a directory other than that of the database."""
 
     table: str
     column: str
     address: str
-    #: the folder of artifacts there, and where the address would be here
+    #: the artifact folder of the URI, and the path that corresponds to it beside the database
     there: Path
     here: Path
 
     @property
     def possible(self) -> bool:
-        """Whether the files are here, or nowhere: those that are only there must still be found."""
+        """Whether the files are beside the database, or nowhere; if only at the old path, the URI must not change."""
         return self.table == "experiments" or self.here.exists() or not _local(self.address).exists()
 
 
 def heal(database: Path, artifacts: str) -> str:
-    """Have addresses in a folder `artifacts` elsewhere name the one beside the database, in one transaction.
+    """Change URIs in another folder `artifacts` to the one beside the database, in one transaction.
 
-    Returns a sentence for people if files still lie elsewhere, when that is found out. An absolute `artifacts` moves
-    with nothing. Raises sqlite3.Error.
+    Returns a warning if files still lie elsewhere. An absolute `artifacts` is never changed. Raises sqlite3.Error.
     """
     if Path(artifacts).is_absolute():
         return ""

@@ -1,4 +1,4 @@
-"""The way to one MLflow tracker: its client, which tracker it is, and its experiments."""
+"""The connection to one MLflow tracker: its client, its identity, and its experiments."""
 
 import logging
 import os
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ENVIRONMENT = {
-    # Anonymous usage reports have no place in a study.
+    # No anonymous usage reports.
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # A server that is away must not hold up a trial for the minutes that MLflow would wait, and a request that is sent
-    # twice may be obeyed twice: results are delivered later.
+    # MLflow would retry an unreachable server for minutes, and a repeated request may be executed twice: results are
+    # delivered later instead.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -41,13 +41,13 @@ class Connection:
         self._path = sqlite_file.path_of(self.uri)
         self._artifacts = artifacts
         self._location = sqlite_file.beside(self.uri, artifacts) if self.local else None
-        #: which tracker was there when last asked, and its experiments by name
+        #: the tracker that last answered, and its experiments by name
         self._tracker = ""
         self._experiments: dict[str, str] = {}
 
     @property
     def address(self) -> str:
-        """The URI as it may be written down."""
+        """The URI without passwords."""
         return str(redact(self.uri))
 
     def client(self) -> "MlflowClient":
@@ -66,12 +66,12 @@ class Connection:
             raise
 
     def tracker(self) -> str:
-        """Which tracker this is, asking it; raises as `client`."""
+        """The tracker's identity, which needs a request; raises as `client`."""
         self.client()
         return self._tracker
 
     def run_of(self, state: Delivered) -> str | None:
-        """The run under which something has been delivered here, as far as is known without asking a server."""
+        """The run id under which something was delivered to this tracker, as far as known without a request."""
         if not state.runs:
             return None
         if self._path is None:
@@ -81,7 +81,7 @@ class Connection:
         return run_id if run_id and sqlite_file.birth(self._path, self.name, run_id) else None
 
     def experiment(self, client: "MlflowClient", name: str, tags: Mapping[str, str]) -> str:
-        """The id of an experiment, which is made or brought back where it is missing; what tags it has stay."""
+        """The id of an experiment, which is created or restored where it is missing; existing tags stay."""
         if name not in self._experiments:
             self._experiments[name] = self._find(client, name, tags)
         return self._experiments[name]
@@ -104,7 +104,7 @@ class Connection:
         return str(found.experiment_id)
 
     def _meet(self) -> "MlflowClient":
-        """The client, with what is to be known of the tracker: when it was made, which tells it from every other."""
+        """Create the client and read the tracker's identity: the creation time of its database."""
         prepare(self.uri)
         if self._path:
             sqlite_file.make(self.uri)
@@ -131,11 +131,11 @@ class Connection:
 
 
 def prepare(uri: str) -> None:
-    """Import MLflow so that it neither waits for minutes nor says anything of its own."""
+    """Import MLflow, with few retries and without its log messages."""
     os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
     database = uri.startswith(DATABASES)
     if sqlite_file.path_of(uri):
-        # A connection that is kept open would go on writing into a file that was deleted meanwhile.
+        # An open connection would go on writing into a file that was deleted meanwhile.
         os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     import_packages("mlflow", *(["mlflow.store.tracking.sqlalchemy_store"] if database else []))
     if database:

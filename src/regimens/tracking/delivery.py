@@ -1,4 +1,4 @@
-"""Delivering results to a tracker that may be away: exactly once each, now or later, by whoever comes first."""
+"""Deliver results to a tracker that may be unreachable: exactly once each, now or later, by any process."""
 
 import json
 import os
@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import UserError
 from regimens.core.result import FILE_NAME, SET_ASIDE, read
-from regimens.tracking.endings import ended, kept
+from regimens.tracking.endings import ended, read_ending
 from regimens.tracking.marks import MARK, run_ids
 
 if TYPE_CHECKING:
     from regimens.tracking.interface import Tracking
 
-# Whether a command works on the study in this directory.
+# Tells whether a command is running on the study in this directory.
 Busy = Callable[[Path], bool]
 
-BACKLOG = ".undelivered"  # in the folder of runs: something there has yet to be delivered
+BACKLOG = ".undelivered"  # a file in the folder of runs: some results there are not yet delivered
 LEAST_PAUSE = 10.0  # seconds
-SHARE = 20  # a server that is away costs a worker at most one part in so many of its time
+SHARE = 20  # an unreachable server costs a worker at most 1 / SHARE of its time
 
 
 @dataclass
 class Outage:
-    """When to ask a server again that did not answer; one for each server and process."""
+    """When to try a server again that did not answer; one per server and process."""
 
     #: whether an error is the server's, rather than about one result
     is_away: Callable[[Exception], bool]
@@ -36,12 +36,12 @@ class Outage:
 
     @property
     def lasts(self) -> bool:
-        """Whether it is too early to ask again."""
+        """Whether it is too early to try again."""
         return time.monotonic() < self.until
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Note whether what happens inside fails, and how much time that takes."""
+        """Record whether the block fails, and how long that takes."""
         began = time.monotonic()
         try:
             yield
@@ -63,7 +63,7 @@ def owed(room: "Tracking", runs: Path) -> Iterator[Path]:
 
 @dataclass
 class _Studies:
-    """The studies' entries in a tracker; once it has been away, no other study asks for it."""
+    """The studies' entries in a tracker; once it was unreachable, no further study tries it."""
 
     room: "Tracking"
     entries: dict[str, str | None] = field(default_factory=dict)
@@ -97,7 +97,7 @@ def sync(room: "Tracking", runs: Path, busy: Busy) -> tuple[int, int]:
         owes = room.owes(directory)
         done, left = done + (not owes), left + owes
     for directory in ended(runs):
-        ending = kept(directory)
+        ending = read_ending(directory)
         if ending and not busy(directory):
             entry = studies.open(ending.about)
             complete &= room.close(entry, "FINISHED", ending.files, ending.best, ending.answer)
@@ -109,8 +109,8 @@ def sync(room: "Tracking", runs: Path, busy: Busy) -> tuple[int, int]:
 
 
 def _about(directory: Path) -> dict[str, Any]:
-    """What is written down of a study in its directory: how it ended, or at least what it asks."""
-    if ending := kept(directory):
+    """What a study's directory says of it: how it ended, or at least its question."""
+    if ending := read_ending(directory):
         return ending.about
     try:
         return {"question": json.loads((directory / "study.json").read_text())["question"]}
@@ -119,7 +119,7 @@ def _about(directory: Path) -> dict[str, Any]:
 
 
 def settle(room: "Tracking", runs: Path, busy: Busy, say: Callable[[str], None]) -> None:
-    """After a run: deliver what earlier ones had to leave, or say what this one has to leave."""
+    """After a run: deliver results of earlier runs, or report what could not be delivered."""
     if not (runs / BACKLOG).exists() or not room.usable:
         return
     done, left = sync(room, runs, busy)
@@ -130,7 +130,7 @@ def settle(room: "Tracking", runs: Path, busy: Busy, say: Callable[[str], None])
 
 
 def leave(runs: Path) -> None:
-    """Note that something below `runs` could not be delivered."""
+    """Record that something below `runs` could not be delivered."""
     runs.mkdir(parents=True, exist_ok=True)
     (runs / BACKLOG).touch()
 

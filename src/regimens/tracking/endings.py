@@ -1,4 +1,4 @@
-"""How a study ended, as its entry in a tracker shows it: kept in the study's directory, for a tracker of later."""
+"""How a study ended, as a tracker shows it: written into the study's directory, so that it can be shown later too."""
 
 import json
 import os
@@ -15,7 +15,7 @@ ENDING = "ending.json"
 
 @dataclass
 class Ending:
-    """What there is to show of a finished study."""
+    """What a tracker shows of a finished study."""
 
     #: the study's name, id and question, and the command that ran it
     about: dict[str, Any]
@@ -27,8 +27,8 @@ class Ending:
     answer: dict[str, Any] = field(default_factory=dict)
 
 
-def keep(directory: Path, ending: Ending) -> None:
-    """Write an ending into the study's directory; paths count from there, so that they hold where it moves."""
+def write_ending(directory: Path, ending: Ending) -> None:
+    """Write an ending into the study's directory; paths are relative to it, so that it can be moved."""
 
     def relative(path: Path) -> str:
         return os.path.relpath(path.absolute(), directory.absolute())
@@ -42,7 +42,7 @@ def keep(directory: Path, ending: Ending) -> None:
     write_json(finite(told), directory / ENDING)
 
 
-def kept(directory: Path) -> Ending | None:
+def read_ending(directory: Path) -> Ending | None:
     """The ending in a study's directory, if there is one; files that are gone are left out."""
     try:
         raw = json.loads((directory / ENDING).read_text())

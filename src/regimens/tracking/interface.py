@@ -1,4 +1,4 @@
-"""Where results are also shown: what a tracker does, and the one that shows nothing (MLflow's is mlflow.py)."""
+"""The interface of a tracker, and the null object that logs nothing (MLflow's is mlflow.py)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from regimens.core.result import Result
 
 
 class Tracking:
-    """Where results are also shown: nowhere, which is the null object `tracking=none`; MLflow's overrides all of it.
+    """A tracker that logs nothing (`tracking=none`); MLflow's overrides every method.
 
     Nothing that fails here may lose a trial.
     """
@@ -18,22 +18,22 @@ class Tracking:
 
     @property
     def usable(self) -> bool:
-        """Whether there is any sense in trying: False once it is known, and has been told, that there is none."""
+        """Whether the tracker can be used; False once it turned out, and was reported, that it cannot."""
         return True
 
     def open(self, study: Mapping[str, Any], *, live: bool = True) -> str | None:
-        """Find or make a study's entry; its id, None while the tracker is away. It says whether the study is `live`."""
+        """Find or make a study's entry, marked as running if `live`; its id, None while the tracker is unreachable."""
         return None
 
     def mend(self, parent: str | None) -> None:
-        """Finish or remove what killed processes had begun to show of a study."""
+        """Finish or remove what killed processes had begun to log of a study."""
 
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
-        """Show a trial; its id."""
+        """Log a trial; its id."""
         return None
 
     def owes(self, directory: Path) -> bool:
-        """Whether the result in `directory` has yet to be shown."""
+        """Whether the result in `directory` is not yet logged."""
         return False
 
     def close(
@@ -46,10 +46,10 @@ class Tracking:
     ) -> bool:
         """End a study's entry: its `files`, its `answer` (the table without trials), the trial in `best` as a model.
 
-        Returns whether there is nothing left to show; what has been shown before is not shown again.
+        Returns whether everything is logged; what was logged before is not logged again.
         """
         return True
 
     def link(self, entry: str | None) -> str:
-        """Where an entry can be looked at, in a line; nothing for None."""
+        """The address of an entry's page, in one line; empty for None."""
         return ""

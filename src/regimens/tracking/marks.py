@@ -1,7 +1,7 @@
-"""What has been delivered of one directory, and to which trackers: its `tracking.json`.
+"""A directory's `tracking.json`: to which trackers its result was delivered.
 
-A tracker is known by its database, not by its address: a file that was moved is the same tracker, a file that was
-deleted and made again is another one, to which nothing has been delivered.
+A tracker is identified by its database, not by its address: a file that was moved is the same tracker, a file that was
+deleted and made again is another one.
 """
 
 import json
@@ -19,22 +19,22 @@ MARK = "tracking.json"
 
 @dataclass
 class Delivered:
-    """What is known of one directory's deliveries."""
+    """The deliveries of one directory."""
 
-    #: which result was meant: another one in the same directory has been delivered nowhere
+    #: the result that was delivered; another one in the same directory is not
     trial: str = ""
     #: tracker -> the run's id there
     runs: dict[str, str] = field(default_factory=dict)
-    #: a server's address -> the tracker that last answered there; for while it does not
+    #: a server's address -> the tracker that last answered there, used while it does not answer
     seen: dict[str, str] = field(default_factory=dict)
     #: of a study: tracker -> digest of the ending that it was given
     endings: dict[str, str] = field(default_factory=dict)
-    #: whether a delivery has begun, perhaps without coming to its end, and perhaps to a tracker that is not named here
+    #: whether a delivery has begun, which may not have finished, to any tracker
     begun: bool = False
 
     @classmethod
     def from_text(cls, text: str) -> "Delivered":
-        """Of a file's text: nothing, if it is empty; begun, if it is torn or older than the names of trackers."""
+        """Read from a file's text: empty means no delivery; a damaged or older file means that one has begun."""
         if not text:
             return cls()
         try:
@@ -51,7 +51,7 @@ class Delivered:
 
 
 class Mark:
-    """The deliveries of one directory, for whoever holds it: nobody else delivers meanwhile."""
+    """The deliveries of one directory, locked: no other process delivers it meanwhile."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -76,7 +76,7 @@ def marked(directory: Path) -> Iterator[Mark]:
 
 
 def delivered(directory: Path) -> Delivered:
-    """What has been delivered of `directory`, for whoever only wants to know."""
+    """The deliveries of `directory`, read without a lock."""
     try:
         return Delivered.from_text((directory / MARK).read_text(errors="replace"))
     except OSError:

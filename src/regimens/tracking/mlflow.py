@@ -1,4 +1,4 @@
-"""The only room that knows MLflow. Files are the truth, MLflow is the lens: a run is written whole, at its end."""
+"""The MLflow tracker. Files are the truth, MLflow shows them: each run is written as a whole, at the trial's end."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +67,7 @@ class Mlflow(Tracking):
     def log(self, result: Result, directory: Path, parent: str | None = None) -> str | None:
         """Write the trial as one run, unless `directory` says that it has been; the run's id, or None: not now.
 
-        The trial of a study waits for its parent: whoever opens the study delivers it.
+        A study's trial needs its parent run: without one it is delivered later.
         """
         if not self._usable:
             return None
@@ -85,7 +85,7 @@ class Mlflow(Tracking):
         return None
 
     def owes(self, directory: Path) -> bool:
-        """Whether the result in `directory` has yet to be shown in this tracker."""
+        """Whether the result in `directory` is not yet logged in this tracker."""
         return self._connection.run_of(delivered(directory)) is None
 
     def close(
@@ -124,7 +124,7 @@ class Mlflow(Tracking):
         client, tracker = self._connection.client(), self._connection.tracker()
         experiment = self._studies.experiment_of(client, parent)
         trial, *older = runs_view.identities(result, directory)
-        # An earlier attempt may have made the run and died, or lost the server's answer.
+        # An earlier attempt may have created the run and died, or lost the server's answer.
         begun = self._begun(client, experiment, [trial, *older]) if state.begun else None
         if begun is None or begun[1] == "RUNNING":
             mark.write(Delivered(trial, state.runs, state.seen, begun=True))
@@ -139,7 +139,7 @@ class Mlflow(Tracking):
 
     @staticmethod
     def _begun(client: "MlflowClient", experiment: str, trials: Sequence[str]) -> tuple[str, str] | None:
-        """(id, status) of the run that shows one of these trials, if there is one."""
+        """(id, status) of the run of one of these trials, if there is one."""
         for trial in trials:
             found = client.search_runs([experiment], f"tags.`regimens.trial` = '{trial}'", max_results=1)
             if found:
@@ -148,7 +148,7 @@ class Mlflow(Tracking):
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
-        """Turn any failure of the tracker into one line on stderr: results never depend on it."""
+        """Turn any failure of the tracker into one line on standard error: results never depend on it."""
         try:
             yield
         except Unusable as why:

@@ -1,5 +1,6 @@
 """What is written into one MLflow run: a trial with its numbers and files, or a trained network as a model."""
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ def write_run(
 ) -> str:
     """Write a trial as a new run, or as `run_id`, which an earlier attempt had begun; the run's id.
 
-    `trial` is its name, by which it is found again. The run's status is written last: what is not RUNNING is complete.
+    `trial` is its id, by which it is found again. The run's status is written last: what is not RUNNING is complete.
     """
     from mlflow.entities import Param
 
@@ -43,8 +44,29 @@ def write_run(
     for name in FILES:
         if (directory / name).exists():
             client.log_artifact(run_id, str(directory / name))
-    client.set_terminated(run_id, STATUS.get(result.status, "FAILED"))
+    client.set_terminated(run_id, STATUS.get(result.status, "FAILED"), runs_view.ended(result))
     return run_id
+
+
+def log_file(client: "MlflowClient", run_id: str, path: Path) -> None:
+    """Log a table or a figure as an artifact of the run."""
+    if path.suffix != ".svg":
+        client.log_artifact(run_id, str(path))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        sized = Path(scratch) / path.name
+        sized.write_text(with_size(path.read_text()))
+        client.log_artifact(run_id, str(sized))
+
+
+def with_size(svg: str) -> str:
+    """A drawing that fills whatever shows it, with a size of its own: MLflow's page gives it no width otherwise."""
+    head, end, body = svg.partition("viewBox=")
+    box = re.match(r'"[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', body)
+    if box is None or " width=" in head.rpartition("<svg")[2]:
+        return svg
+    width, height = (2 * float(number) for number in box.groups())
+    return f'{head}width="{width:g}" height="{height:g}" {end}{body}'
 
 
 def log_model(client: "MlflowClient", run: "Run", best: Path) -> None:

@@ -8,7 +8,7 @@ from regimens.core.files import sha256
 from regimens.core.hashing import digest
 from regimens.tracking import shared_views, study_view
 from regimens.tracking.connection import Connection
-from regimens.tracking.mlflow_runs import log_model
+from regimens.tracking.mlflow_runs import log_file, log_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,13 +65,13 @@ class Studies:
         best: Path | None,
         answer: Mapping[str, Any] | None,
     ) -> None:
-        """End a study's run; what it shows already is not shown again."""
+        """End a study's run; what was logged before is not logged again."""
         run = client.get_run(parent)
         shown = digest([answer, str(best), [(path.name, sha256(path)) for path in files]])
         if status == "FINISHED" and run.data.tags.get("regimens.ending") == shown and run.info.status == status:
             return
         for path in files:
-            client.log_artifact(parent, str(path))
+            log_file(client, parent, path)
         if answer:
             self._show(client, run, answer)
         client.set_terminated(parent, status)
@@ -81,10 +81,10 @@ class Studies:
             client.set_tag(parent, "regimens.ending", shown)
 
     def first_page(self, client: "MlflowClient") -> str:
-        """The page to look at first: the studies, or the single runs (and older studies) where there are none."""
+        """The first page: the studies, or the single runs (and older studies) where there are none."""
         index, singles = self._index(client), self._singles(client)
         some = client.search_runs([index], max_results=1)
-        return shared_views.link(index, "studies") if some else shared_views.link(singles, "regimens")
+        return shared_views.link(index if some else singles, shared_views.DEFAULT)
 
     def _find(self, client: "MlflowClient", study: str) -> "Run | None":
         where = [self._index(client), self._singles(client)]

@@ -2,22 +2,24 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from regimens.core.result import Result, finite
+from regimens.core.result import Result, finite, flatten
 from regimens.core.secrets import redact
 
-# Accuracies and losses are pure numbers; what has a unit says so in its name.
+# Accuracies and losses have no unit; other metrics have theirs in their name.
 UNITS = {"time": "time/elapsed_s", "time/train": "time/train_s"}
+UNSHOWN = ("name", "tune", "trainer")  # keys of a regimen that are not logged
 
 
 def identities(result: Result, directory: Path) -> list[str]:
-    """A name for a result that no other result has, whoever delivers it and wherever it lies; then what older ones are.
+    """A unique id of a result, independent of its path; then the id that earlier versions gave it.
 
-    Earlier versions had the directory's name in it, which people change.
+    The earlier id contained the directory's name, which may change.
     """
     named = [result.study, result.name, result.seed, result.regimen_hash, result.provenance.get("started")]
     return [_short(named), _short([f"{directory.parent.name}/{directory.name}", *named])]
@@ -25,11 +27,6 @@ def identities(result: Result, directory: Path) -> list[str]:
 
 def _short(named: Any) -> str:
     return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def never_acted(result: Result) -> list[str]:
-    """The techniques of a trial that did nothing."""
-    return [str(entry["technique"]) for entry in result.acted.values() if not entry["acted"]]
 
 
 def cell_name(cell: Mapping[str, Any]) -> str:
@@ -53,14 +50,14 @@ def started(result: Result) -> int:
 
 
 def tags(result: Result, directory: Path) -> dict[str, str]:
-    """What is said about the run: where it lies, what became of it, and its place in its study."""
+    """The run's tags: its directory, its status, and its place in its study."""
     told = {
         "regimens.status": result.status,
         "regimens.regimen": result.regimen_hash[:12],
         "regimens.directory": f"{directory.parent.name}/{directory.name}",
     }
-    if idle := never_acted(result):
-        told["regimens.never_acted"] = ", ".join(idle)
+    if result.never_acted:
+        told["regimens.never_acted"] = ", ".join(result.never_acted)
     if result.study:
         told["regimens.phase"] = str(result.study["phase"])
         told["regimens.cell"] = cell_name(result.study.get("cell", {})) or str(result.study["name"])
@@ -70,19 +67,28 @@ def tags(result: Result, directory: Path) -> dict[str, str]:
 
 
 def params(result: Result) -> dict[str, str]:
-    """The regimen's options and numbers, flat, groups first; nothing but what was composed."""
-    flat = {**result.choices, "seed": str(result.seed)}
+    """The regimen's options and numbers, flat, groups first; nothing else."""
+    numbers = {
+        path: redact(str(value))
+        for path, value in flatten(result.regimen).items()
+        if value != {} and not any(key.startswith("_") or key in UNSHOWN for key in path.split("."))
+    }
+    return {**result.choices, "seed": str(result.seed), **numbers}
 
-    def walk(prefix: str, node: Any) -> None:
-        if isinstance(node, Mapping):
-            for key, value in node.items():
-                if not key.startswith("_") and key not in ("name", "tune", "trainer"):
-                    walk(f"{prefix}.{key}" if prefix else key, value)
-        else:
-            flat[prefix] = redact(str(node))
 
-    walk("", result.regimen)
-    return flat
+def error_of(metric: str) -> str:
+    """What the error rate is called whose complement an accuracy is; empty for what is no accuracy."""
+    return metric.removesuffix("accuracy") + "error" if metric.endswith("accuracy") else ""
+
+
+def log10_of(path: str) -> str:
+    """What the logarithm of a tuned value is called."""
+    return f"log10 {path}"
+
+
+def ended(result: Result) -> int:
+    """Milliseconds since the epoch at which the trial ended, as far as its durations tell."""
+    return started(result) + int(1000 * sum(result.durations.values()))
 
 
 def metrics(result: Result) -> list[Any]:
@@ -103,6 +109,9 @@ def metrics(result: Result) -> list[Any]:
         if value is not None
     ]
     final = {**result.metrics, **{f"acted/{k}": float(v["acted"]) for k, v in result.acted.items()}}
+    tuned = ((result.study or {}).get("params") or {}).items()
+    final |= {log10_of(k): math.log10(v) for k, v in tuned if isinstance(v, int | float) and v > 0}
+    final |= {error_of(k): 1 - v for k, v in result.metrics.items() if v is not None and error_of(k)}
     seen = {row.key for row in rows}
     rows += [
         Metric(f"final/{name}" if name in seen else UNITS.get(name, name), value, stamp, 0)

@@ -1,13 +1,16 @@
-"""Views of MLflow's run table that its page offers under *Views*: columns, filter, order, groups and charts.
+"""Shared views of MLflow's run table (*Views* on its page): columns, filter, order, groups and charts.
 
-MLflow's page keeps them as tags of the experiment, in the form in which it sends them to itself (3.17).
+MLflow stores them as tags of the experiment, in the format of its own page (3.17).
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from regimens.tracking.runs_view import error_of, log10_of
+
 PREFIX = "mlflow.sharedViewState."
+DEFAULT = "regimens"  # the key of the view that `make ui` shows of an experiment where no other one is asked for
 TRAINING = "workflowType=machine_learning"  # MLflow's page opens for language models otherwise
 FINALS = "tags.`regimens.phase` = 'final'"
 TUNING = "tags.`regimens.phase` = 'tuning'"
@@ -23,25 +26,24 @@ def link(experiment: str, view: str, *, charts: bool = False) -> str:
 
 def studies() -> dict[str, str]:
     """Of the experiment whose rows are studies: what each found."""
-    columns = [
-        "tags.`answer`",
-        *(f"metrics.`best/{name}`" for name in ("mean", "ci_low", "ci_high", "n")),
-        *("metrics.`trials`", "metrics.`failed`", "tags.`question`"),
-    ]
-    widths = {"tags.`answer`": 420, "tags.`question`": 420}
-    view = _view(columns, order=("attributes.start_time", False), widths=widths)
-    return _tags([("studies", "Studies and their answers", view)])
+    columns = ["tags.`answer`", "tags.`question`"]
+    columns += [f"metrics.`{name}`" for name in ("undecided", "cells", "trials", "failed")]
+    widths = {"tags.`answer`": 330, "tags.`question`": 390}
+    charts = [_bar(name) for name in ("best/mean", "undecided", "trials")]
+    view = _view(columns, order=("attributes.start_time", False), charts=charts, widths=widths)
+    return _tags([(DEFAULT, "Studies and their answers", view)])
 
 
 def single_runs() -> dict[str, str]:
     """Of the experiment of single runs: the regimen beside what became of it."""
     columns = ["metrics.`val/accuracy`", "metrics.`val/loss`", "metrics.`test/accuracy`", "metrics.`time/train_s`"]
     columns += [*(f"params.`{name}`" for name in (*REGIMEN, "epochs", "seed")), "tags.`regimens.never_acted`"]
-    return _tags([("regimens", "Runs, newest first", _view(columns))])
+    charts = [_bar("val/error"), _line("val/accuracy"), _line("val/loss"), _bar("time/train_s")]
+    return _tags([(DEFAULT, "Runs, newest first", _view(columns, charts=charts))])
 
 
 def trials(about: Mapping[str, Any] | None = None) -> dict[str, str]:
-    """Of a study's own experiment: its finals, its cells, their charts, and what was tuned.
+    """Of a study's own experiment: its finals, its cells, and what was tuned, each with its charts.
 
     `about` is the study's table's (`study`), once there is one.
     """
@@ -51,15 +53,15 @@ def trials(about: Mapping[str, Any] | None = None) -> dict[str, str]:
     tuned = [str(path) for path in about.get("tuned", ())]
     numbers = [f"metrics.`{name}`" for name in dict.fromkeys((final, metric, "val/loss", "time/train_s"))]
     columns = [*numbers, *(f"params.`{path}`" for path in (*tuned, "epochs", "seed")), "tags.`regimens.never_acted`"]
-    best, charts = (f"metrics.`{final}`", up), _finals_charts(final, metric)
+    best = (f"metrics.`{final}`", up)
+    # Bars begin at 0, where accuracies all look the same.
+    charts = [_bar(error_of(final) or final), _line(metric), _line("val/loss"), _bar("time/train_s")]
     views = [
-        ("finals", "Finals, best first", _view(columns, only=FINALS, order=best)),
-        ("cells", "Cells: means of finals", _view(columns, only=FINALS, order=best, group=BY_CELL)),
-        ("charts", "Charts of finals", _view(columns, only=FINALS, order=best, group=BY_CELL, charts=charts)),
+        (DEFAULT, "Finals, best first", _view(columns, only=FINALS, order=best, charts=charts)),
+        ("cells", "Cells: means of finals", _view(columns, only=FINALS, order=best, group=BY_CELL, charts=charts)),
     ]
     if tuned:
-        charts = _tuning_charts(tuned, metric)
-        view = _view(columns, only=TUNING, order=(f"metrics.`{metric}`", up), charts=charts)
+        view = _view(columns, only=TUNING, order=(f"metrics.`{metric}`", up), charts=_tuning_charts(tuned, metric))
         views.append(("tuning", "Tuning, best first", view))
     return _tags(views)
 
@@ -82,32 +84,31 @@ def _view(
     if charts:
         section = {"name": "Charts", "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
         state["compareRunSections"] = [{"uuid": "charts", **section}]
-        state["compareRunCharts"] = list(charts)
+        state |= {"compareRunCharts": list(charts), "isAccordionReordered": True}  # MLflow's own charts come below
     if widths:
         state |= {"columnOrder": list(columns), "columnWidths": dict(widths)}
     return state
 
 
-def _finals_charts(final: str, metric: str) -> list[dict[str, Any]]:
-    return [
-        _chart("BAR", final, metricKey=final),
-        _chart("LINE", f"{metric} by epoch", metricKey=metric, selectedMetricKeys=[metric], **_LINE),
-        _chart("LINE", "val/loss by epoch", metricKey="val/loss", selectedMetricKeys=["val/loss"], **_LINE),
-    ]
+def _bar(metric: str) -> dict[str, Any]:
+    return _chart("BAR", metric, metricKey=metric)
+
+
+def _line(metric: str) -> dict[str, Any]:
+    return _chart("LINE", metric, metricKey=metric, selectedMetricKeys=[metric], **_LINE)
 
 
 def _tuning_charts(tuned: Sequence[str], metric: str) -> list[dict[str, Any]]:
+    """The metric over each tuned value, by its logarithm, since MLflow's scatter plots have no such axis."""
+    y = {"key": metric, "type": "METRIC"}
     scatters = [
-        _chart(
-            "SCATTER",
-            f"{metric} by {path}",
-            xaxis={"key": path, "type": "PARAM"},
-            yaxis={"key": metric, "type": "METRIC"},
-            runsCountToCompare=100,
-        )
+        _chart("SCATTER", path, xaxis={"key": log10_of(path), "type": "METRIC"}, yaxis=y, runsCountToCompare=100)
         for path in tuned
     ]
-    return [*scatters, _chart("PARALLEL", "All together", selectedParams=list(tuned), selectedMetrics=[metric])]
+    together = _chart(
+        "PARALLEL", "together", selectedParams=[], selectedMetrics=[*map(log10_of, tuned), metric], showAllRuns=True
+    )
+    return [*scatters, together]
 
 
 _LINE = {
@@ -126,7 +127,7 @@ _LINE = {
 
 def _chart(kind: str, title: str, **more: Any) -> dict[str, Any]:
     common = {"type": kind, "uuid": f"{kind}-{title}", "metricSectionId": "charts", "deleted": False}
-    return {**common, "isGenerated": False, "runsCountToCompare": 30, "displayName": title, **more}
+    return {**common, "isGenerated": False, "runsCountToCompare": 30, **more}
 
 
 def _tags(views: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[str, str]:

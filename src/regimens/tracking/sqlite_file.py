@@ -1,4 +1,4 @@
-"""MLflow's database where it is a file (SQLite): what it is called, whether it can be used, and how it is made."""
+"""MLflow's SQLite database file: its path, whether it can be used, and how it is created."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ class Unusable(Exception):  # noqa: N818
 
 
 def absolute(uri: str) -> str:
-    """A SQLite URI whose relative path counts from the working directory of now, not of whoever opens it later."""
+    """A SQLite URI with an absolute path, resolved against the current working directory."""
     if not uri.startswith(PREFIX) or uri == PREFIX:
         return uri
     return PREFIX + str(Path(uri.removeprefix(PREFIX)).absolute())
@@ -31,20 +31,20 @@ def path_of(uri: str) -> Path | None:
 
 
 def beside(uri: str, artifacts: str) -> str:
-    """The artifacts' URI: a relative path counts from where the SQLite file lies, so that the two stay together."""
+    """The artifacts' URI: a relative path is relative to the SQLite file's directory, so that both move together."""
     return (Path(uri.removeprefix(PREFIX)).parent / artifacts).absolute().as_uri()
 
 
 @contextmanager
 def opened(path: Path, timeout: float = 5.0) -> Iterator[sqlite3.Connection]:
-    """The file, for reading and as far as possible for writing; it is not made. Raises sqlite3.Error."""
+    """Open the file for reading and, where possible, for writing; it is not created. Raises sqlite3.Error."""
     place = f"file:{quote(str(path))}?mode=rw"
     with closing(sqlite3.connect(place, uri=True, timeout=timeout, isolation_level=None)) as connection:
         yield connection
 
 
 def birth(path: Path, experiment: str, run_id: str | None = None) -> str | None:
-    """When the database was made, which tells it from every other one: with its file's name it would not move.
+    """The creation time of the database, which identifies it even after its file was moved.
 
     None where there is no such database, or where it does not hold the run `run_id` that it is expected to hold (it
     was brought back from before). MLflow makes experiment 0 with the database; where that was purged, `experiment` is
@@ -64,7 +64,7 @@ def birth(path: Path, experiment: str, run_id: str | None = None) -> str | None:
 
 
 def check(path: Path) -> None:
-    """Raise Unusable where MLflow could neither use the file nor make it: it would try for minutes."""
+    """Raise Unusable where MLflow could neither use nor create the file; MLflow itself would retry for minutes."""
     try:
         there = path.exists()
         if not there:
@@ -92,14 +92,14 @@ def _check_file(path: Path) -> None:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
     except sqlite3.Error as error:
-        if "locked" not in str(error):  # somebody writes, for a moment
+        if "locked" not in str(error):  # another process is writing
             raise Unusable(f"{path} cannot be used ({error})") from None
 
 
 def make(uri: str) -> None:
-    """Make the file with all its tables in one move, unless it is there.
+    """Create the file with all its tables atomically, unless it exists.
 
-    MLflow makes one table after the other: a file where that was cut short, or where two processes did it at once, can
+    MLflow creates one table after the other: a file where that was interrupted, or done by two processes at once, can
     never be opened again.
     """
     path = path_of(uri)

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from regimens.tracking.runs_view import cell_name
-from regimens.tracking.shared_views import link
+from regimens.tracking.shared_views import DEFAULT, link
 
 SHOWN = 30  # cells in a table or as metrics
 LIMIT = 4500  # characters of a text; MLflow takes 5,000
 
 STUDIES_NOTE = """\
-**Each row is a study** and holds its answer; its page has the table of its cells, the figures, the command that ran \
+Each row is a study and holds its answer; its page has the table of its cells, the figures, the command that ran \
 it, and a link to its trials.
 """
 RUNS_NOTE = """\
-**Single runs of Regimens.** Studies are in the experiment `{studies}`, and each study's trials in one of its own. \
+Single runs of Regimens. Studies are in the experiment `{studies}`, and each study's trials in one of its own. \
 Accuracies are fractions, times seconds, steps epochs.
 """
 
@@ -30,23 +30,24 @@ def ranked(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def headline(answer: Mapping[str, Any]) -> str:
-    """The answer in a line: the best cell, its mean and interval, and what is not known to be worse."""
+    """The answer in a line: the best cell, its mean, its 95% interval and n."""
     rows = [row for row in ranked(answer) if row["mean"] is not None]
     if not rows:
         return "no final completed"
     if answer["study"].get("direction") not in ("minimize", "maximize"):
         return f"measured in {len(rows)} cells, no verdict"
-    best, others = rows[0], rows[1:]
-    told = f"{_name(best)} {_number(best)}, n={best['n']}"
-    open_ = sum((row.get("vs_best") or {}).get("verdict") != "worse" for row in others)
-    return f"{told}; {open_} of {len(others)} others not known to be worse" if open_ else told
+    return f"{_name(rows[0])}: {_number(rows[0])}, n={rows[0]['n']}"
 
 
 def metrics(answer: Mapping[str, Any]) -> dict[str, float]:
-    """The answer as numbers: of the best cell, of each cell, and how many trials there were."""
+    """The answer as numbers: of the best cell, of each cell, and how many trials there were.
+
+    `undecided` counts the cells that are not known to be worse than the best.
+    """
     rows = ranked(answer)
     counts = {
         "cells": len(rows),
+        "undecided": sum((row.get("vs_best") or {}).get("verdict", "worse") != "worse" for row in rows),
         "trials": sum(row.get("n_trials") or 0 for row in rows),
         "failed": sum(row.get("n_failed") or 0 for row in rows),
         "diverged": sum(row.get("n_diverged") or 0 for row in rows),
@@ -59,10 +60,9 @@ def metrics(answer: Mapping[str, Any]) -> dict[str, float]:
 
 def note(about: Mapping[str, Any], answer: Mapping[str, Any] | None, experiment: str) -> str:
     """The text above the study's run; `experiment` is where its trials are."""
-    parts = [f"**{headline(answer)}** ({answer['study'].get('final_metric')})" if answer else "**not finished yet**"]
-    if about.get("question"):
-        parts.append(str(about["question"]))
-    parts.append(f"Study `{about['name']}` (`{about['id']}`). Its trials: {_links(experiment, answer)}.")
+    parts = [f"**{headline(answer)}** ({answer['study'].get('final_metric')})." if answer else "**Not finished yet.**"]
+    parts[0] += f" {about['question']}" if about.get("question") else ""
+    parts.append(f"Trials: {_links(experiment, answer)}.")
     if answer:
         parts.append(_table(answer))
     if about.get("command"):
@@ -72,7 +72,7 @@ def note(about: Mapping[str, Any], answer: Mapping[str, Any] | None, experiment:
 
 def trials_note(about: Mapping[str, Any], answer: Mapping[str, Any] | None, parent: str, experiment: str) -> str:
     """The text above the study's trials; `parent` is the study's run."""
-    parts = [f"**{headline(answer)}**" if answer else "**not finished yet**"]
+    parts = [headline(answer) if answer else "not finished yet"]  # as it is, since MLflow's lists show the source
     if about.get("question"):
         parts.append(str(about["question"]))
     parts += [f"[The study's page](#/runs/{parent}). Views: {_links(experiment, answer)}."]
@@ -81,7 +81,7 @@ def trials_note(about: Mapping[str, Any], answer: Mapping[str, Any] | None, pare
 
 
 def _links(experiment: str, answer: Mapping[str, Any] | None) -> str:
-    named = [("finals, best first", "finals", False), ("cells", "cells", False), ("charts", "charts", True)]
+    named = [("finals, best first", DEFAULT, False), ("cells", "cells", False), ("charts", "cells", True)]
     if answer and answer["study"].get("tuned"):
         named.append(("tuning", "tuning", True))
     return " · ".join(f"[{name}]({link(experiment, view, charts=charts)})" for name, view, charts in named)
@@ -89,7 +89,7 @@ def _links(experiment: str, answer: Mapping[str, Any] | None) -> str:
 
 def _table(answer: Mapping[str, Any]) -> str:
     rows = ranked(answer)
-    lines = ["| cell | mean | n | best values | against the best |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| cell | mean [95% interval] | n | best values | against the best |", "| --- | --- | --- | --- | --- |"]
     for row in rows[:SHOWN]:
         verdict = (row.get("vs_best") or {}).get("verdict") or ""
         values = ", ".join(f"{path}={_short(value)}" for path, value in (row.get("best_params") or {}).items())
@@ -113,7 +113,7 @@ def _number(row: Mapping[str, Any]) -> str:
         return "no result"
     if row["ci_low"] is None:
         return f"{row['mean']:.4f}"
-    return f"{row['mean']:.4f} (95% {row['ci_low']:.4f} to {row['ci_high']:.4f})"
+    return f"{row['mean']:.4f} [{row['ci_low']:.4f}, {row['ci_high']:.4f}]"
 
 
 def _short(value: Any) -> str:
@@ -125,5 +125,5 @@ def _cell(value: Any) -> str:
 
 
 def _key(name: str) -> str:
-    """As much of a name as a metric may be called."""
+    """A name with only the characters that MLflow allows in a metric's name."""
     return "".join(c if c.isalnum() or c in "_-. " else " " for c in name).strip()

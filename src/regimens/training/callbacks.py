@@ -1,4 +1,4 @@
-"""Lightning callbacks of ours: the best weights kept in memory, and the word to whoever watches a trial."""
+"""Lightning callbacks: keep the best weights in memory, and report each epoch to a function."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ class BestWeights(pl.Callback):
     def offer(self, loss: float, epoch: int, state: Callable[[], dict[str, Tensor]]) -> None:
         """Take `state()`, a copy, where the loss improved in epoch `epoch` (from 1)."""
         if loss < self.loss or not self.state:
-            # A first loss that is no number is worse than any: in this order `min` leaves it out.
+            # If the first loss is NaN, `min` in this order returns the infinite start value, so that a later loss wins.
             self.loss, self.epoch, self.state = min(self.loss, loss), epoch, state()
 
 

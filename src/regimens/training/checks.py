@@ -1,4 +1,4 @@
-"""Is this setting a sensible number? In, a setting's key and value; a UserError out where it is not."""
+"""Check that a setting is a number in its range; otherwise raise a UserError that names its key."""
 
 import math
 from typing import Any

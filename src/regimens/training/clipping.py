@@ -1,8 +1,8 @@
-"""Gradient clipping in place: gradients in, and whether this step clipped anything out (PARITY.md, section 4).
+"""Gradient clipping in place, as in tf.keras (docs/reference/parity.md, section 4).
 
-A clip is called with parameters, and changes their `.grad`; or `apply` is given the gradients themselves and the
-bound, which may then be a 0-dim tensor, one per trial under `torch.func.vmap`. What comes back is a 0-dim tensor on the
-gradients' device, 1.0 or 0.0, so that counting clipped steps never waits for the device.
+A clip is called with parameters and changes their `.grad`; `apply` takes the gradients themselves and the bound, which
+may be a 0-dim tensor, one per trial under `torch.func.vmap`. Both return 1.0 if anything was clipped, else 0.0, as a
+0-dim tensor on the gradients' device, so that counting clipped steps needs no synchronisation.
 """
 
 import math
@@ -37,7 +37,7 @@ class Clip(ABC):
 
 
 class NoClip(Clip):
-    """Leaves gradients alone."""
+    """No clipping (`clip=none`)."""
 
     acts = False
 
@@ -46,12 +46,12 @@ class NoClip(Clip):
         self._never = torch.zeros(())
 
     def __call__(self, params: Iterable[Tensor]) -> Tensor:
-        """Do nothing, and say so."""
+        """Return 0.0."""
         return self._never
 
     @staticmethod
     def apply(grads: Sequence[Tensor], bound: float | Tensor) -> Tensor:
-        """Do nothing, and say so."""
+        """Return 0.0."""
         return torch.zeros((), device=grads[0].device)
 
 

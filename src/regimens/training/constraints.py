@@ -1,4 +1,4 @@
-"""Max-norm: after each step, each unit's incoming weights are scaled down to a bound (PARITY.md, section 7)."""
+"""Max-norm: after each step, scale units' incoming weights down to a bound (docs/reference/parity.md, section 7)."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def max_norm_(weights: Sequence[Tensor], bound: float | Tensor) -> Tensor:
     """Scale each row (a unit) of each weight matrix (out, in) to a norm of at most `bound`, in place.
 
     w·min(‖w‖, bound) / (‖w‖ + 1e-7), row by row. Returns the share of units that were outside the bound, a 0-dim tensor
-    on their device. An infinite bound given as a float leaves everything alone.
+    on their device. An infinite bound, given as a float, changes nothing.
     """
     if not len(weights) or (isinstance(bound, float) and bound == torch.inf):
         return torch.zeros(())

@@ -1,4 +1,4 @@
-"""One trial on several devices: how its mini-batches are spread, and Lightning's trainer for it."""
+"""One trial on several devices (`trainer=ddp`): how its mini-batches are divided, and Lightning's trainer for it."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,9 +20,9 @@ SCALINGS: dict[str, Callable[[float], float]] = {"none": lambda growth: 1.0, "li
 
 @dataclass(frozen=True)
 class Spread:
-    """How a trial's mini-batches of `batch_size` samples, as configured, lie on `devices` devices.
+    """How mini-batches of `batch_size` samples, as configured, are divided over `devices` devices.
 
-    Raises UserError where they cannot.
+    Raises UserError where that is not possible.
     """
 
     batch_size: int
@@ -46,17 +46,17 @@ class Spread:
 
     @property
     def effective_batch(self) -> int:
-        """Samples behind one step."""
+        """Samples per optimiser step."""
         return self.batch_size * (self.devices if self.batch == "per_device" else 1)
 
     @property
     def lr_factor(self) -> float:
-        """What the learning rate is multiplied by, for the growth of the mini-batch."""
+        """The factor of the learning rate for a larger mini-batch (`lr_scaling`)."""
         return SCALINGS[self.lr_scaling](self.effective_batch / self.batch_size)
 
     @property
     def group(self) -> Group:
-        """The processes that the training loop is to reckon with."""
+        """The processes that train this trial together."""
         return Ranks(self.sync_batchnorm) if self.devices > 1 else Group()
 
     def scaled(self, make_optimizer: Callable[..., torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
@@ -71,7 +71,7 @@ class Spread:
         return make
 
     def describe(self) -> dict[str, Any]:
-        """What a result says of it; nothing for one device."""
+        """The entry of a result's provenance; empty for one device."""
         if self.devices == 1:
             return {}
         told = {
@@ -87,7 +87,7 @@ class Spread:
 
 
 def read_spread(trainer: Mapping[str, Any], batch_size: int) -> Spread:
-    """The spread that a `trainer` node asks for; raises UserError where one process is to drive several devices."""
+    """The spread that a `trainer` node asks for; raises UserError for several devices in one process."""
     if trainer["_target_"] == TARGET:
         return Spread(batch_size, *(trainer[key] for key in ("devices", "batch", "lr_scaling", "sync_batchnorm")))
     devices = trainer.get("devices", 1)

@@ -20,7 +20,7 @@ from regimens.training.schedules import Schedule
 
 @dataclass(frozen=True)
 class Job:
-    """What one phase of a training consists of: the parts that a step needs."""
+    """The parts that the steps of one training phase need."""
 
     net: nn.Module
     objective: Objective
@@ -48,7 +48,7 @@ class Engine:
         """A phase begins."""
 
     def end(self) -> None:
-        """Let go of the job and its data."""
+        """Release the job and its data."""
 
     def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
         """Step on as many of the block's first mini-batches as this engine can; return the rest, and sums.
@@ -59,7 +59,7 @@ class Engine:
 
 
 def weights_of(net: nn.Module, optimizer: RuleOptimizer) -> Weights:
-    """The network's and the optimiser's own tensors, by name: what is written to them in place is the network's."""
+    """The tensors of network and optimiser by name, not copies: an in-place change is a change of the network."""
     trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
     fixed = {name: p.detach() for name, p in net.named_parameters() if not p.requires_grad}
     slots = {name: optimizer.slots(p) for name, p in trained.items()}
@@ -67,9 +67,9 @@ def weights_of(net: nn.Module, optimizer: RuleOptimizer) -> Weights:
 
 
 def shape(job: Job) -> tuple[object, ...]:
-    """What a step's operations follow from: names and sizes of tensors, and the kinds of every part."""
+    """A key of tensor names, sizes and types of all parts: jobs of one shape step by the same operations."""
     tensors = tuple((name, tuple(p.shape), p.requires_grad) for name, p in job.net.named_parameters())
-    # A module's own words hold its numbers (a slope, an epsilon); only a dropout's rate is a tensor.
+    # extra_repr holds a module's constants (a slope, an epsilon); a dropout's rate is a tensor, so it may differ.
     kinds = tuple(
         (type(module), module.training, "" if isinstance(module, Dropout) else module.extra_repr())
         for module in job.net.modules()
@@ -80,7 +80,7 @@ def shape(job: Job) -> tuple[object, ...]:
 
 
 def not_functional(job: Job) -> str:
-    """Why this phase's step is no function of tensors alone, in a few words; empty where it is."""
+    """Why this phase's step cannot be a function of tensors alone (functional.py), in a few words; else empty."""
     if not isinstance(job.optimizer, RuleOptimizer):
         return f"{type(job.optimizer).__name__} is not one of the catalogue's own optimisers"
     if len(job.optimizer.param_groups) != 1:

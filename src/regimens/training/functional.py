@@ -29,7 +29,7 @@ TALLIES = ("loss", "penalty", "correct", "clipped", "constrained")
 
 @dataclass(frozen=True)
 class Weights:
-    """All that a step changes, by parameter or buffer name; `fixed` are the parameters that stand still."""
+    """All that a step changes, by parameter or buffer name; `fixed` are the frozen parameters."""
 
     trained: Tensors
     fixed: Tensors
@@ -79,7 +79,7 @@ class Step:
 
 
 def numbers_of(regularization: Regularization, clip: Clip) -> dict[str, float]:
-    """The trial's numbers that act; one that does not act is absent, so that it costs nothing."""
+    """The strengths and bounds that have an effect; others are left out, so that they cost nothing."""
     acting = {
         "l1": (regularization.l1, regularization.l1 > 0),
         "l2": (regularization.l2, regularization.l2 > 0),
@@ -90,7 +90,7 @@ def numbers_of(regularization: Regularization, clip: Clip) -> dict[str, float]:
 
 
 def penalty_of(weights: Sequence[Tensor], numbers: Numbers, loss: Tensor) -> Tensor:
-    """The penalty on `weights` under the trial's numbers, 0-dim, of `loss`'s kind; zero where none acts."""
+    """The penalty on `weights` under the trial's numbers, 0-dim, of `loss`'s kind; zero where there is none."""
     if not numbers.keys() & {"l1", "l2"}:
         return loss.new_zeros(())
     return penalty(weights, numbers.get("l1", 0.0), numbers.get("l2", 0.0)).to(loss)

@@ -1,7 +1,7 @@
-"""The processes that train one trial together: each takes its part of every mini-batch, and their sums are one.
+"""The processes that train one trial together: each takes a part of every mini-batch, and gradients are summed.
 
-A mini-batch's loss is a mean over its B samples. A rank that holds n of them weighs its own mean by n / B, so that sums
-over the ranks are what one process computes of the whole mini-batch, the last and partial one included.
+A mini-batch's loss is a mean over its B samples. A rank with n of them weights its own mean by n / B, so that the sum
+over ranks equals what one process computes on the whole mini-batch, also on the last, partial one.
 """
 
 import sys
@@ -54,7 +54,7 @@ class Ranks(Group):
         self._device: Any = None
 
     def begin(self, net: nn.Module) -> None:
-        """Start from rank 0's weights; draw dropout's masks from a stream of this rank's own; share statistics."""
+        """Broadcast rank 0's weights; give this rank its own stream of dropout masks; share batch-norm statistics."""
         with torch.no_grad():
             for tensor in net.state_dict().values():
                 dist.broadcast(tensor, 0)
@@ -72,7 +72,7 @@ class Ranks(Group):
         return indices.tensor_split(dist.get_world_size())[dist.get_rank()]
 
     def backward(self, loss: Tensor, weight: float, parameters: Sequence[Tensor]) -> None:
-        """One reduction of all gradients at once: a message's delay outweighs a small network's gradients."""
+        """One all-reduce for all gradients: latency dominates for small networks."""
         (loss * weight).backward()
         grads = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([grad.flatten() for grad in grads])
@@ -87,7 +87,7 @@ class Ranks(Group):
         return total
 
     def together(self, tell: Tell) -> Tell:
-        """Rank 0 tells, and the others hear whether to go on."""
+        """Rank 0 calls `tell`; all ranks learn whether it raised Pruned."""
 
         def told(epoch: int, numbers: dict[str, float]) -> None:
             pruned = torch.zeros((), device=self._device)
@@ -102,6 +102,6 @@ class Ranks(Group):
         return told
 
     def end(self) -> None:
-        """Leave what comes after to rank 0."""
+        """Exit in every rank but 0, which evaluates and writes the result."""
         if dist.get_rank():
             sys.exit(0)

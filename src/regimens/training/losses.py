@@ -1,4 +1,6 @@
-"""Losses on logits, and how many predictions are right, for many classes and for two."""
+"""Losses on logits, and the number of correct predictions, for many classes and for two.
+
+As tf.keras computes them (docs/reference/parity.md, section 8)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ def multiclass() -> Objective:
 
 
 def binary() -> Objective:
-    """Sigmoid cross-entropy on logits (N, 1), labels float 0/1 (N,); positive where p > .5, strictly (PARITY.md, 8)."""
+    """Sigmoid cross-entropy on logits (N, 1), labels float 0/1 (N,); positive where p > .5, strictly."""
     return BINARY
 
 

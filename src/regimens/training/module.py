@@ -31,8 +31,8 @@ class Diverged(Exception):  # noqa: N818 - it says what happened to the trial
     """The training loss is no longer a finite number."""
 
 
-class Regimen(pl.LightningModule):
-    """Trains `net` on `train` (x (N, D), y (N,)), watches `valid`; `history` holds one number an epoch for each metric.
+class RegimenModule(pl.LightningModule):
+    """Trains `net` on `train` (x (N, D), y (N,)), validates on `valid`; `history`: metric -> a number per epoch.
 
     `make_optimizer(params, lr)` (lr None: the optimiser's own) and `make_schedule(optimizer, epochs)` are called anew
     in each phase; `data` may be replaced by the same on another device. Raises Diverged out of `fit` as soon as a
@@ -78,7 +78,7 @@ class Regimen(pl.LightningModule):
         self.data = {name: (x.to(self.device), y.to(self.device)) for name, (x, y) in self.data.items()}
 
     def release(self) -> None:
-        """Let go of the data: Lightning's trainer and module hold each other, so that memory would wait for them."""
+        """Release the data: trainer and module reference each other, so only garbage collection would free it."""
         self.data = {}
         self.engine.end()
 
@@ -87,7 +87,7 @@ class Regimen(pl.LightningModule):
         return self._begin(self.phases[0])
 
     def on_fit_start(self) -> None:
-        """Meet the other processes, if there are any, and start the clock of `time`."""
+        """Synchronise with the other processes, if any, and start the clock of `time`."""
         self.group.begin(self.net)
         self._started = time.perf_counter()
 
@@ -125,7 +125,7 @@ class Regimen(pl.LightningModule):
         self._frozen = phase.frozen
         self._trainable: list[Tensor] = [p for p in self.net.parameters() if p.requires_grad]
         self._optimizer = self._make_optimizer(self._trainable, phase.lr)
-        # Torch wraps every `step` for its profiler, which costs as much as the update of a small network.
+        # torch wraps `step` for its profiler, which costs as much as the update of a small network.
         self._move = getattr(self._optimizer, "move", self._optimizer.step)
         self._schedule = self._make_schedule(self._optimizer, phase.epochs)
         self._fresh = True
@@ -180,7 +180,7 @@ class Regimen(pl.LightningModule):
     def _tally(
         self, losses: list[Tensor], penalties: list[Tensor], outputs: list[Tensor], targets: list[Tensor]
     ) -> Tensor:
-        """(loss * samples, hits, penalty * samples) of a block, float64: summed once, since each sum costs a launch."""
+        """(loss * samples, hits, penalty * samples) of a block, float64: one sum per block, as each costs a launch."""
         sizes = torch.tensor([len(target) for target in targets], dtype=torch.float64, device=self.device)
         loss = torch.dot(torch.stack(losses).double(), sizes)
         correct = self.objective.correct(torch.cat(outputs), torch.cat(targets)).double()
@@ -188,7 +188,7 @@ class Regimen(pl.LightningModule):
         return torch.stack([loss, correct, penalty])
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        # Of a mini-batch smaller than the group, a process may get nothing: no loss, and a gradient of zeros.
+        # A process may get no sample of a mini-batch smaller than the group: then zero loss and zero gradients.
         return self.objective.loss(logits, labels) if len(labels) else logits.sum()
 
     def on_validation_epoch_start(self) -> None:
@@ -196,7 +196,7 @@ class Regimen(pl.LightningModule):
         self._valid = torch.zeros(3, dtype=torch.float64, device=self.device)
 
     def validation_step(self, whole: Tensor, index: int) -> None:
-        """Add a chunk's loss and hits; the penalty is part of the reported loss, as in Keras (PARITY.md, 7)."""
+        """Add a chunk's loss and hits; the penalty is part of the reported loss, as in tf.keras."""
         indices = self.group.part(whole)
         x, y = (part.index_select(0, indices) for part in self.data["val"])
         logits = self.net(x)
@@ -217,7 +217,7 @@ class Regimen(pl.LightningModule):
     def close_epoch(
         self, epoch: int, sums: Sequence[float], valid: tuple[float, float], seconds: float
     ) -> dict[str, float]:
-        """Add the epoch (from 0) to `history` and show the schedule its validation loss; the epoch's numbers.
+        """Add the epoch (from 0) to `history`, pass its validation loss to the schedule, and return its numbers.
 
         sums: of loss * samples, hits and penalty * samples in training; valid: loss and accuracy; seconds: since the
         training began.

@@ -1,6 +1,6 @@
 """The catalogue's optimisers as torch optimisers: parameters in, a `RuleOptimizer` out.
 
-Defaults are tf.keras's (PARITY.md, section 5), and so is the arithmetic (`regimens.training.updates`).
+Defaults are tf.keras's (docs/reference/parity.md, section 5), and so is the arithmetic (`regimens.training.updates`).
 """
 
 from collections.abc import Callable, Iterable

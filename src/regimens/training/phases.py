@@ -1,4 +1,7 @@
-"""Phases: training in stages, each with its own trainable part and a fresh optimiser, as transfer learning needs."""
+"""Phases: training in stages, each with its own trainable part and a fresh optimiser, as transfer learning needs.
+
+As in tf.keras (docs/reference/parity.md, section 8).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Phase:
-    """`epochs` epochs in which the first `frozen` dense blocks stand still; `lr` None keeps the optimiser's own."""
+    """`epochs` epochs in which the first `frozen` dense blocks are frozen; `lr` None keeps the optimiser's own."""
 
     epochs: int
     frozen: int = 0
@@ -16,13 +19,13 @@ class Phase:
 
 
 def freeze(blocks: Sequence[nn.Module], frozen: int) -> None:
-    """Stop gradients of the first `frozen` blocks and let them go in all others; the head always learns."""
+    """Freeze the first `frozen` blocks and unfreeze all others; the output layer is never frozen."""
     frozen = min(frozen, len(blocks) - 1)
     for index, block in enumerate(blocks):
         block.requires_grad_(index >= frozen)
 
 
 def rest(blocks: Sequence[nn.Module], frozen: int) -> None:
-    """Put frozen blocks in evaluation mode: in Keras a frozen batch norm also keeps its statistics (PARITY.md, 8)."""
+    """Put frozen blocks in evaluation mode: as in Keras, their batch-norm statistics stay."""
     for block in blocks[: min(frozen, len(blocks) - 1)]:
         block.eval()

@@ -1,4 +1,4 @@
-"""Every regularisation of the catalogue in one record of plain numbers, so that combining is overriding."""
+"""Every regularisation of the catalogue in one record of plain numbers, so that overriding values combines them."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from regimens.training.penalties import penalty
 
 @dataclass(frozen=True)
 class Regularization:
-    """What holds a network back; every field's default means off.
+    """The strengths of all regularisers; every default means off.
 
     l1, l2: penalties on all dense kernels, added to the loss that is reported.
     dropout, alpha_dropout: share dropped before every dense layer, inputs included.

@@ -1,7 +1,7 @@
-"""Learning-rate schedules, and the driver that moves one along with training.
+"""Learning-rate schedules, and `Schedule`, which steps one along with training.
 
 Each function returns a torch scheduler that multiplies the optimiser's own learning rate by a factor of the step or the
-epoch, both counted from 0 (PARITY.md, section 6). Any scheduler class of torch's can stand in their place.
+epoch, both counted from 0 (docs/reference/parity.md, section 6). Any scheduler class of torch works in their place.
 """
 
 import inspect
@@ -19,7 +19,7 @@ from regimens.training import checks
 
 
 def constant(optimizer: Optimizer) -> LRScheduler:
-    """Leave the learning rate alone."""
+    """A constant learning rate."""
     return LambdaLR(optimizer, lambda _: 1.0)
 
 
@@ -117,10 +117,10 @@ def cosine(optimizer: Optimizer, steps_per_epoch: int, epochs: int, final: float
 
 
 class Schedule:
-    """Moves a scheduler: `step` after every optimiser step, `epoch_end` after every epoch's validation.
+    """Steps a scheduler: `step` after every optimiser step, `epoch_end` after every epoch's validation.
 
     With `warmup` steps the learning rate is also multiplied by (i + 1) / warmup at step i < warmup, whatever the
-    scheduler does. The scheduler never sees that factor, so those of torch's that build on their last value stay right.
+    scheduler does. The scheduler never sees that factor: some of torch's compute each value from the last one.
     """
 
     def __init__(
@@ -148,6 +148,7 @@ class Schedule:
         self._plateau = isinstance(self._scheduler, ReduceLROnPlateau)
         self._every_step = interval == "step" and not self._plateau
         # Some engines update the parameters themselves; torch would warn that optimizer.step was never called.
+        # A private name, pinned by torch==2.13.0 (docs/decisions/0010-rooms.md).
         optimizer._opt_called = True  # type: ignore[attr-defined]
         self._planned = [group["lr"] for group in optimizer.param_groups]
         self._warm()
@@ -163,7 +164,7 @@ class Schedule:
         return self._every_step or self._steps < self.warmup
 
     def skip(self, steps: int) -> None:
-        """Count `steps` optimiser steps within which nothing moves."""
+        """Count `steps` optimiser steps during which the learning rate is constant."""
         self._steps += steps
 
     def step(self) -> None:
@@ -185,7 +186,7 @@ class Schedule:
             self._move(self._scheduler.step)
 
     def _move(self, advance: Callable[[], Any] | None) -> None:
-        """Let the scheduler see its own learning rates, move it, then put the warm-up on top."""
+        """Restore the scheduler's own learning rates, step it, then apply the warm-up factor."""
         if advance is not None:
             if self._steps <= self.warmup:
                 for group, lr in zip(self.optimizer.param_groups, self._planned, strict=True):

@@ -1,4 +1,4 @@
-"""Transfer: what a network knows before its first step, and in which phases it then trains."""
+"""Transfer: initialise a network from earlier training, and train it in phases."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class FromA:
 
     `checkpoint`: a run directory or a safetensors file. `lr`: the learning rate after unfreezing (None: the
     optimiser's own). `top`: the hidden layers above the reused ones are fresh (`replace`) or left out (`drop`).
-    The head is always new. Raises UserError for a checkpoint that is missing, no weights, or of another shape.
+    The output layer is always new. Raises UserError for a checkpoint that is missing, no weights, or of another shape.
     """
 
     checkpoint: str | None
@@ -80,7 +80,7 @@ class FromA:
             module.load_state_dict(block)
 
     def phases(self, epochs: int) -> list[Phase]:
-        """Frozen epochs, then the rest; a freeze as long as the training leaves no second phase."""
+        """The frozen epochs, then the rest; only one phase where all epochs are frozen."""
         frozen = min(self.freeze_epochs, epochs)
         stages = [Phase(frozen, self.reuse), Phase(epochs - frozen, 0, self.lr)]
         return [stage for stage in stages if stage.epochs > 0]
@@ -88,7 +88,7 @@ class FromA:
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """Pre-train the hidden layers to rebuild unlabelled inputs (mean squared error, linear decoder), then train all.
+    """Pre-train the hidden layers to reconstruct unlabelled inputs (squared error, linear decoder), then train all.
 
     `epochs` passes over the unlabelled inputs at the optimiser's own learning rate (`lr` overrides it), then
     `freeze_epochs` epochs with the hidden layers frozen, then the rest.
@@ -109,7 +109,7 @@ class Autoencoder:
         return list(hidden)
 
     def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
-        """Train the encoder with a decoder that is thrown away; `unlabelled` is (N, D)."""
+        """Train the encoder with a linear decoder that is then discarded; `unlabelled` is (N, D)."""
         first = _input_norm(net)
         encoder = nn.Sequential(*([first] if first else []), *list(net.layers)[:-1])  # type: ignore[arg-type]
         generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The nine optimisers' arithmetic: one small rule each, with tf.keras 2's numbers (PARITY.md, section 5).
+"""The nine optimisers' arithmetic: one rule each, with tf.keras 2's numbers (docs/reference/parity.md, section 5).
 
 A rule says how one parameter moves: `update` changes the parameter and its state in place from the gradient and a few
 coefficients. Everything that depends on the step number or the learning rate is a coefficient, computed outside in
@@ -37,11 +37,11 @@ def add_square_(v: Tensor, g: Tensor, a: Coefficient) -> Tensor:
     return v.addcmul_(g, g, value=a) if isinstance(a, float) else v.add_(a * g * g)
 
 
-def raise_(u: Tensor, g: Tensor, keep: Coefficient) -> Tensor:
-    """Set u = max(keep u, |g|) in place."""
-    u.mul_(keep)
+def raise_(u: Tensor, g: Tensor, decay: Coefficient) -> Tensor:
+    """Set u = max(decay u, |g|) in place."""
+    u.mul_(decay)
     # clamp_min_ has no batching rule under vmap; it needs one temporary fewer.
-    return u.clamp_min_(g.abs()) if isinstance(keep, float) else u.copy_(torch.maximum(u, g.abs()))
+    return u.clamp_min_(g.abs()) if isinstance(decay, float) else u.copy_(torch.maximum(u, g.abs()))
 
 
 def ratio_(p: Tensor, m: Tensor, d: Tensor, a: Coefficient) -> Tensor:
@@ -51,7 +51,7 @@ def ratio_(p: Tensor, m: Tensor, d: Tensor, a: Coefficient) -> Tensor:
 
 def ratios_(p: Tensor, g: Tensor, a: Coefficient, m: Tensor, b: Coefficient, d: Tensor) -> Tensor:
     """Add (a g + b m) / d to p in place."""
-    # Divisions are what such an update takes longest over, once it is compiled; run plainly, passes over memory are.
+    # Compiled, divisions dominate the time of such an update; run eagerly, passes over memory do.
     return ratio_(ratio_(p, g, d, a), m, d, b) if isinstance(a, float) else p.add_((a * g + b * m) / d)
 
 
@@ -75,7 +75,7 @@ class Rule(ABC):
 
     @abstractmethod
     def coefficients(self, step: int, lr: float) -> tuple[float, ...]:
-        """Return the numbers of one step; the first step is 1. Always as many, whatever the step."""
+        """Return the coefficients of one step (the first is 1); their number is the same for every step."""
 
     @staticmethod
     @abstractmethod
@@ -97,7 +97,7 @@ class SGD(Rule):
 
 @dataclass(frozen=True)
 class Momentum(Rule):
-    """m = β m - lr g; w += m. What m holds keeps the learning rate it was added with."""
+    """m = β m - lr g; w += m. Each gradient in m keeps the learning rate of its own step."""
 
     slots: ClassVar[tuple[str, ...]] = ("momentum",)
     momentum: float = 0.9
@@ -167,7 +167,7 @@ class RMSprop(Rule):
 
 @dataclass(frozen=True)
 class _Moments(Rule):
-    """The numbers that the Adam family shares."""
+    """The hyperparameters that the Adam family shares."""
 
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -251,7 +251,7 @@ class Nadam(_Moments):
         return self.beta_1 * (1 - 0.5 * 0.96 ** (self.schedule_decay * step))
 
     def _product(self, step: int) -> float:
-        """Return μ₁ ⋯ μ_step; remembered, and no further than the point where it has vanished."""
+        """Return μ₁ ⋯ μ_step; cached, and 0 from where it has vanished."""
         known = self._products
         while len(known) <= step and known[-1] > 1e-30:
             known.append(known[-1] * self._mu(len(known)))

@@ -39,7 +39,7 @@ def _selu(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
 
 def _he(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
     activation, init = choices.get("activation"), choices.get("init")
-    # Batch norm sets the scale whatever the weights' was; a constant has worse trouble than its scale.
+    # Batch norm rescales whatever the weights were; constant weights have a worse problem (_symmetry).
     fine = init in (*HE, *CONSTANT) or _variance(choices, regimen, 2) or choices.get("norm") == "batch"
     if activation in RELU_FAMILY and not fine:
         yield f"activation={activation} with init={init}: the ReLU family trains best from init=he_normal"
@@ -65,7 +65,7 @@ def _dropout_with_batch_norm(choices: Mapping[str, str], regimen: Regimen) -> It
 
 
 def _bias(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
-    # With an activation between the two, the bias has work to do; with norm.position=before the nets leave it out.
+    # With an activation between the two the bias has an effect; with norm.position=before the nets have none.
     linear = choices.get("activation") == "linear"
     if choices.get("norm") == "batch" and linear and regimen["norm"].get("position") == "after":
         yield "a bias right before batch norm is subtracted again: norm.position=before leaves it out"
@@ -90,7 +90,7 @@ def _variance(choices: Mapping[str, str], regimen: Regimen, scale: float) -> boo
 
 
 def _number(regimen: Regimen, group: str, key: str) -> float:
-    """The number at `group.key`; 0 where there is none, or where whoever builds the group will refuse it."""
+    """The number at `group.key`; 0 where there is none, or where it is no number, which building the group refuses."""
     value = regimen[group].get(key)
     return float(value) if isinstance(value, int | float) else 0.0
 

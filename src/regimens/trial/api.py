@@ -30,9 +30,9 @@ def run(
     """Train one regimen with one seed and write `config.yaml`, weights and `result.json` into `directory`.
 
     `choices` maps each config group to its option. `on_epoch(epoch, numbers)` is called after each epoch and may raise
-    Pruned. `note` says why it is in no fleet, if it was to be in one. `identity` is what the trial has to
-    be (MisnamedError is raised where it is not). A loss that is not finite gives the status
-    "diverged", not an exception. Raises UserError for a value that makes no sense, and whatever else goes wrong.
+    Pruned. `note` says why a trial of engine=fleet is in none. `identity` is the name that the trial must
+    have (MisnamedError otherwise). A loss that is not finite gives the status "diverged", not an exception. Raises
+    UserError for invalid values; other exceptions pass through.
     """
     trial = begin(Task(cfg, Path(directory), choices, study, on_epoch, identity))
     if trial.spread.devices > 1:
@@ -58,9 +58,9 @@ def metrics(config: Mapping[str, Any]) -> dict[str, str]:
 def run_fleet(tasks: Sequence[Task], journal: Path | None = None) -> list[Result | Exception | None]:
     """Train many regimens together where they are of one shape; each one's result, or what went wrong with it.
 
-    What fits no fleet is trained on its own, and its result says why (`engine_note`). With `journal`, a file to be, the
-    results of those that were trained together appear together: a process that dies leaves all or none of them, or the
-    journal with which `result.finish_together` completes them.
+    What fits no fleet is trained on its own, and its result says why (`engine_note`). With `journal`, a path, the
+    results of trials trained together are written as one transaction: a process that dies leaves all or none of them,
+    or the journal from which `result.finish_together` writes the rest.
     """
     import_packages(*PACKAGES)
     from regimens.trial.fleet import run_together

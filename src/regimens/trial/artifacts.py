@@ -1,4 +1,4 @@
-"""What a trial leaves beside its result: the configuration, the weights, and what a prediction needs."""
+"""The files of a trial beside its result: configuration, weights, and what a prediction needs."""
 
 import json
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from regimens.core.secrets import redact
 if TYPE_CHECKING:
     from regimens.data.split import Split
     from regimens.training.callbacks import BestWeights
-    from regimens.training.module import Regimen
+    from regimens.training.module import RegimenModule
 
 
-def save(module: "Regimen", best: "BestWeights", config: Mapping[str, Any], directory: Path) -> None:
+def save(module: "RegimenModule", best: "BestWeights", config: Mapping[str, Any], directory: Path) -> None:
     """Write the configuration and the weights: `best` at the lowest validation loss, `final` as the trial ended."""
     from safetensors.torch import save as serialised
 
@@ -29,10 +29,10 @@ def as_yaml(config: Mapping[str, Any]) -> str:
     import yaml
 
     class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-        """Quotes what is a string to YAML, but would be a number to OmegaConf: 1e-3."""
+        """Quotes strings that OmegaConf would read as numbers, such as 1e-3."""
 
         def represent_str(self, data: str) -> yaml.ScalarNode:
-            """A string, in quotes where it must have them."""
+            """A string, quoted where needed."""
             return self.represent_scalar("tag:yaml.org,2002:str", data, style="'" if is_number(data) else None)
 
     Dumper.add_representer(str, Dumper.represent_str)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from regimens.data.split import Split
     from regimens.training.ddp import Spread
     from regimens.training.engine import Engine
-    from regimens.training.module import Regimen
+    from regimens.training.module import RegimenModule
 
 
 def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
@@ -25,10 +25,9 @@ def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
 
 
 def look_at_data(config: Mapping[str, Any]) -> tuple[str, engine_choice.Size]:
-    """The hash of the configured task's data, and what they make of a network.
+    """The hash of the configured task's data, and the sizes that follow from them.
 
-    They are prepared and looked at for it, though not made into tensors; what there is to say about them is said here,
-    once, before anything is trained.
+    Prepares the data without building tensors, and prints warnings about them, once, before anything is trained.
     """
     from regimens.data import cut
 
@@ -40,7 +39,7 @@ def look_at_data(config: Mapping[str, Any]) -> tuple[str, engine_choice.Size]:
 
 
 def _task(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
-    """What `data.cut` has to know."""
+    """The arguments of `data.cut`."""
     from regimens.data import SPLIT_KEYS
 
     node = dict(config["data"])
@@ -53,13 +52,13 @@ def _task(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Regimen":
+def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "RegimenModule":
     """The LightningModule that the configuration describes, initialised from the seed's own stream."""
     import torch
 
     from regimens.core.hashing import stream_seed
     from regimens.training import losses
-    from regimens.training.module import Regimen
+    from regimens.training.module import RegimenModule
     from regimens.training.phases import Phase
     from regimens.training.probes import lr_range
     from regimens.training.probes.gradient_flow import GradientFlow, Probe
@@ -81,10 +80,10 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
     )
     probe = {"none": Probe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
     optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
-    pace = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
+    driving = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
     steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)
     if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs and freezing
-        scheduler, pace, phases = lr_range.growing, {"interval": "step"}, [Phase(lr_range.epochs_needed(steps))]
+        scheduler, driving, phases = lr_range.growing, {"interval": "step"}, [Phase(lr_range.epochs_needed(steps))]
 
     def make_optimizer(parameters: list[torch.Tensor], lr: float | None) -> torch.optim.Optimizer:
         with explained(config["optimizer"]):
@@ -92,12 +91,12 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
 
     def make_schedule(optimizer: torch.optim.Optimizer, epochs: int) -> Schedule:
         with explained(config["scheduler"]):
-            return Schedule(optimizer, scheduler, **pace, steps_per_epoch=steps, epochs=epochs)
+            return Schedule(optimizer, scheduler, **driving, steps_per_epoch=steps, epochs=epochs)
 
-    # A network that learns without labels sees all of task B's images, not the few that are labelled.
+    # Unsupervised pre-training sees all of task B's examples, not only the few that are labelled.
     unlabelled = load_data(config, b_train=None).x_train if transfer.needs_unlabelled else split.x_train[:0]
     transfer.prepare(net, unlabelled, make_optimizer, stream_seed(settings.seed, "transfer"))
-    return Regimen(
+    return RegimenModule(
         net,
         train=(split.x_train, split.y_train),
         valid=(split.x_valid, split.y_valid),
@@ -114,7 +113,7 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
 
 
 def engine_named(config: Mapping[str, Any], spread: "Spread", split: "Split") -> str:
-    """The engine that a trial is to have: the one asked for; of "auto", what this trial on its own takes."""
+    """The name of a trial's engine; "auto" is resolved for this trial on its own."""
     if config["engine"] != "auto":
         return str(config["engine"])
     size = engine_choice.Size(len(split.y_train), split.n_inputs, split.n_outputs)
@@ -122,7 +121,7 @@ def engine_named(config: Mapping[str, Any], spread: "Spread", split: "Split") ->
 
 
 def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Engine":
-    """The engine asked for; "auto" is this trial's own, as a study sets its trials' when it is defined."""
+    """The engine of a trial on its own; a study resolves "auto" for its trials when it is defined."""
     from regimens.training.engine import Engine
     from regimens.training.engines.compiled import Compiled
 
@@ -134,11 +133,11 @@ def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", spli
 
 
 def compiled_code(config: Mapping[str, Any]) -> Path:
-    """The directory in which compiled code is kept."""
+    """The directory of compiled code."""
     return Path(config["paths"]["root"]) / "cache" / "compiled"
 
 
-def engine_of(module: "Regimen") -> dict[str, str]:
+def engine_of(module: "RegimenModule") -> dict[str, str]:
     """The engine that ran, and why it is not the one asked for."""
     note = {"engine_note": module.engine.note} if module.engine.note else {}
     return {"engine": module.engine.name, **note}

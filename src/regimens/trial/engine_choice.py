@@ -1,7 +1,7 @@
-"""Which engine trains what: a rule on the regimen, its company in the study and the hardware, and on nothing else.
+"""Which engine trains what: a rule on the regimen, on the trials beside it in the study, and on the hardware.
 
-Never on what lies in a cache, how many workers there are or how busy the machine is: the engine is part of a study's
-identity, since engines differ in rounding. Light: a study's parent asks this before anything is trained.
+Never on what a cache holds, how many workers there are or how busy the machine is: the engine is part of a study's
+identity, since engines differ in rounding. Must not import torch: the parent process calls this while it plans a study.
 """
 
 import copy
@@ -14,25 +14,25 @@ from typing import Any
 
 from regimens.training.engines import compiler
 
-# What a fleet knows of Lightning's trainer; a setting that is not among these asks for what only Lightning can do.
+# Settings of Lightning's trainer that a fleet supports; with any other setting a trial trains on its own.
 TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
-# Trials of a fleet at most; on a processor more gain little.
+# Largest fleet, in trials; on a processor more gain little.
 FLEET = {"cpu": 16, "gpu": 512}
 # Bytes of a GPU's memory that a fleet may fill: parameters, gradients, optimiser state, and as much again in passing.
 GPU_MEMORY = 8 * 2**30
 # On a processor, up to this many multiplications a step (weights * batch), calls cost more than arithmetic.
 SMALL = 2_500_000
-# Fewer trials of one shape than this do not repay being put together: a core's on a processor, a GPU's.
-COMPANY = {"cpu": 4, "gpu": 2}
-# Steps that repay a shape's preparation in one process: on a processor 10 s for 0.3 ms saved a step.
+# Smallest fleet, in trials of one shape, that repays its overhead: per core on a processor, per GPU.
+FEWEST = {"cpu": 4, "gpu": 2}
+# Steps that repay tracing and compiling one shape in one process: on a processor 10 s for 0.3 ms saved per step.
 PREPARED = {"cpu": 60_000, "gpu": 10_000}
-# Steps of a fleet's trials, all taken together, from which on its step is compiled: 4 s, and kept on disk.
+# Steps of a fleet's trials, all taken together, from which on its step is compiled: 4 s, and stored on disk.
 COMPILED = 5_000
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a data set and task make of a network: examples to train on, inputs and outputs."""
+    """The sizes that follow from data set and task: training examples, network inputs and outputs."""
 
     examples: int
     inputs: int
@@ -45,8 +45,8 @@ def count_weights(config: Mapping[str, Any], size: Size) -> int:
     return sum(a * b for a, b in pairwise(widths))
 
 
-def cores() -> int:
-    """How many processor cores the machine has, whoever may use them."""
+def machine_cores() -> int:
+    """How many processor cores the machine has, including those that this process may not use."""
     return os.cpu_count() or 1
 
 
@@ -55,30 +55,30 @@ def kind_of_device(config: Mapping[str, Any]) -> str:
     return "cpu" if config["trainer"].get("accelerator") == "cpu" else "gpu"
 
 
-def capacity(config: Mapping[str, Any], size: Size, company: int) -> int:
-    """How many trials a fleet of this network has at most, of `company` that could be in one.
+def capacity(config: Mapping[str, Any], size: Size, candidates: int) -> int:
+    """How many trials a fleet of this network has at most, of `candidates` that could be in one.
 
-    On a processor there is a fleet for every core, so that no worker is without work, unless they would be too small.
+    On a processor one fleet per core, so that every worker is busy, unless they would be smaller than FEWEST.
     """
     device = kind_of_device(config)
     if device == "cpu":
-        return min(FLEET["cpu"], max(COMPANY["cpu"], math.ceil(company / cores())))
+        return min(FLEET["cpu"], max(FEWEST["cpu"], math.ceil(candidates / machine_cores())))
     return max(1, min(FLEET["gpu"], GPU_MEMORY // (count_weights(config, size) * 4 * 10)))
 
 
-def choose(config: Mapping[str, Any], size: Size, trials: int, company: float = 1) -> str:
+def choose(config: Mapping[str, Any], size: Size, trials: int, at_once: float = 1) -> str:
     """The engine of a regimen: what it asks for, or what `engine=auto` takes.
 
-    trials: how many of the study share its shape, and so its compiled code; company: how many of them train at once.
+    trials: how many of the study share its shape, and so its compiled code; at_once: how many of them train at once.
     """
     if config["engine"] != "auto":
         return str(config["engine"])
     device, weights = kind_of_device(config), count_weights(config, size)
     small = device == "gpu" or weights * config["batch_size"] <= SMALL
     steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
-    # Every core's worker may have to prepare for itself, at once.
-    places = cores() if device == "cpu" else 1
-    together = company >= COMPANY[device] * places and steps >= PREPARED[device] * places
+    # Each core's worker may have to trace and compile for itself.
+    places = machine_cores() if device == "cpu" else 1
+    together = at_once >= FEWEST[device] * places and steps >= PREPARED[device] * places
     if small and together and not fleet_obstacle(config):
         return "fleet"
     repaid = device == "cpu" and compiler.repays(steps // places, len(config["model"]["hidden"]) + 1)
@@ -91,9 +91,9 @@ def repays_compiling(device: str, steps: int) -> bool:
 
 
 def obstacle(config: Mapping[str, Any]) -> str:
-    """What keeps a regimen's step from being compiled or mapped, as far as its configuration tells; else empty.
+    """Why a regimen's step cannot be compiled or mapped, judged by its configuration; empty where it can.
 
-    A study is planned by this, without torch; what is built from it then has `compiled.not_functional` to pass.
+    Used without torch while a study is planned; the built parts are checked again by `engine.not_functional`.
     """
     if config["probe"] != "none":
         return f"probe={config['probe']} looks at single steps"
@@ -106,7 +106,7 @@ def obstacle(config: Mapping[str, Any]) -> str:
 
 
 def fleet_obstacle(config: Mapping[str, Any]) -> str:
-    """What keeps a regimen out of any fleet, as far as its configuration tells; empty where nothing does."""
+    """Why a regimen cannot be in a fleet, judged by its configuration; empty where it can."""
     if why := obstacle(config):
         return why
     trainer = config["trainer"]
@@ -118,7 +118,7 @@ def fleet_obstacle(config: Mapping[str, Any]) -> str:
 
 
 def shape_of(regimen: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a regimen the trials of a fleet have in common; numbers that may differ between them are left out."""
+    """The part of a regimen that all trials of a fleet share; numbers that may differ are left out."""
     shape = copy.deepcopy(dict(regimen))
     for part in ("init", "scheduler", "engine"):
         shape.pop(part, None)

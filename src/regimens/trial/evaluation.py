@@ -1,4 +1,4 @@
-"""What a trained regimen came to: its metrics, what its techniques did, what its probe saw."""
+"""Evaluate a trained regimen: its metrics, what its techniques did, what its probe recorded."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,14 +8,14 @@ from regimens.trial.settings import Settings
 
 if TYPE_CHECKING:
     from regimens.data.split import Split
-    from regimens.training.module import Regimen
+    from regimens.training.module import RegimenModule
 
 
 Metrics = dict[str, float | None]
 
 
 def evaluate(
-    module: "Regimen", split: "Split", settings: Settings, status: str, epoch: int
+    module: "RegimenModule", split: "Split", settings: Settings, status: str, epoch: int
 ) -> tuple[Metrics, dict[str, Any] | None]:
     """The trial's metrics, from the weights that it ends with, those of `epoch`, and which test examples it got right.
 
@@ -81,7 +81,7 @@ def fusion(net: Any, x: Any) -> dict[str, float | None]:
     return {"time/predict": plain, "time/predict_fused": fused}
 
 
-def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:
+def monte_carlo(module: "RegimenModule", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:
     """Accuracy and mean spread of Monte Carlo dropout, where the regimen asks for samples."""
     from regimens.core.hashing import stream_seed
     from regimens.nets.monte_carlo import mc_predict
@@ -95,7 +95,7 @@ def monte_carlo(module: "Regimen", name: str, x: Any, y: Any, settings: Settings
 
 
 def acted(
-    module: "Regimen", choices: Mapping[str, str], settings: Settings, split: "Split", status: str, epoch: int
+    module: "RegimenModule", choices: Mapping[str, str], settings: Settings, split: "Split", status: str, epoch: int
 ) -> dict[str, dict[str, Any]]:
     """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined.
 
@@ -113,6 +113,6 @@ def acted(
     return {**entries, **dead_units(module.net, split.x_valid)}
 
 
-def probed(module: "Regimen") -> dict[str, Any]:
-    """What the probe saw, under the result's field for it."""
+def probed(module: "RegimenModule") -> dict[str, Any]:
+    """What the probe recorded, under its field of the result."""
     return {module.probe.field: module.probe.report()}

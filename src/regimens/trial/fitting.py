@@ -10,11 +10,11 @@ from regimens.core.errors import Pruned
 if TYPE_CHECKING:
     from regimens.data.split import Split
     from regimens.training.callbacks import BestWeights
-    from regimens.training.module import Regimen
+    from regimens.training.module import RegimenModule
     from regimens.trial.task import Trial
 
 
-def fit(module: "Regimen", trial: "Trial", split: "Split") -> tuple[str, "BestWeights"]:
+def fit(module: "RegimenModule", trial: "Trial", split: "Split") -> tuple[str, "BestWeights"]:
     """Train; the status, and the weights at the lowest validation loss, which early stopping restores."""
     from pytorch_lightning.callbacks import EarlyStopping
     from pytorch_lightning.plugins.environments import LightningEnvironment
@@ -28,7 +28,7 @@ def fit(module: "Regimen", trial: "Trial", split: "Split") -> tuple[str, "BestWe
     best, tell = BestWeights(), module.group.together(trial.task.on_epoch)
     patience = module.regularization.patience
     stopping = [EarlyStopping("val/loss", patience=patience, check_finite=False)] if patience else []
-    # A range test ends by itself, and nobody is to judge it by its epochs.
+    # A range test ends by itself; early stopping and pruning do not apply.
     watchers = [] if trial.settings.probe == "lr_range" else [best, *stopping, EpochEnd(tell)]
     train = Blocks(len(split.y_train), trial.spread.effective_batch, stream_seed(trial.settings.seed, "order"))
     valid = Blocks(len(split.y_valid), 1000, 0, block=1, shuffle=False)
@@ -39,19 +39,19 @@ def fit(module: "Regimen", trial: "Trial", split: "Split") -> tuple[str, "BestWe
                 trial.config["trainer"],
                 max_epochs=sum(phase.epochs for phase in module.phases),
                 callbacks=watchers,
-                # Inside a SLURM job Lightning would take the job's tasks for the ranks of this one trial.
+                # Inside a SLURM job Lightning would take the job's tasks for ranks of this trial.
                 plugins=[LightningEnvironment()],
                 default_root_dir=str(trial.directory),
             )
             trainer.fit(module, train, Chunks(valid))
-    except Finished:  # a range test has seen all that it came for
+    except Finished:  # a range test is complete
         pass
     except Diverged:
         status = "diverged"
     except Pruned:
         status = "pruned"
     except SystemExit:
-        # Lightning turns Ctrl-C inside `fit` into this, which would hide what happened from whoever runs the trials.
+        # Lightning turns Ctrl-C inside `fit` into SystemExit; the caller handles KeyboardInterrupt.
         raise KeyboardInterrupt from None
     finally:
         module.release()
@@ -59,25 +59,25 @@ def fit(module: "Regimen", trial: "Trial", split: "Split") -> tuple[str, "BestWe
     return status, best
 
 
-def restore_best(module: "Regimen", best: "BestWeights", status: str) -> None:
+def restore_best(module: "RegimenModule", best: "BestWeights", status: str) -> None:
     """Early stopping ends with the weights at the lowest validation loss, whether or not it stopped early."""
     if restores(module, best, status):
         module.net.load_state_dict(best.state)
 
 
-def restores(module: "Regimen", best: "BestWeights", status: str) -> bool:
+def restores(module: "RegimenModule", best: "BestWeights", status: str) -> bool:
     """Whether a trial ends with its best weights and not with its last ones."""
     return bool(module.regularization.patience and best.state and status == "completed")
 
 
-def last_epoch(module: "Regimen", best: "BestWeights", status: str) -> int:
+def last_epoch(module: "RegimenModule", best: "BestWeights", status: str) -> int:
     """The epoch (from 1) whose weights a trial ends with; 0 where none was finished."""
     return best.epoch if restores(module, best, status) else len(module.history.get("epoch", ()))
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what Lightning says of our own data loading and of this machine: there is nothing to be done about it."""
+    """Silence Lightning's warnings about data loading and hardware that do not apply here."""
     import logging
     import warnings
 

@@ -1,4 +1,4 @@
-"""The composition root of many trials at once: tasks in; trained together where they are of one shape, results out."""
+"""The composition root of the fleet engine: tasks in; those of one shape are trained together, results out."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from regimens.training.engine import not_functional, shape
 from regimens.training.engines.fleet import Fleet, Member
 from regimens.training.engines.inductor import Inductor
 from regimens.training.engines.trace_cache import as_traced
-from regimens.training.module import Data, Regimen
+from regimens.training.module import Data, RegimenModule
 from regimens.trial import composition, record
 from regimens.trial.engine_choice import fleet_obstacle, kind_of_device, repays_compiling
 from regimens.trial.fitting import restore_best
@@ -37,7 +37,7 @@ class Composed:
     index: int
     trial: Trial
     split: Split
-    module: Regimen
+    module: RegimenModule
     kind: tuple[object, ...]
     identity: Identity
 
@@ -78,7 +78,7 @@ def finish(fleet: Sequence[Composed], journal: Path | None) -> list[Outcome]:
             return outcomes
         except Exception as err:
             why = f"failed as a fleet: {brief(err)}"
-    # Not while the error is at hand: its traceback holds the fleet's memory, which may be what there was too little of.
+    # Only after the except block: the traceback keeps the fleet's memory alive, which may be what ran out.
     for one in fleet:
         one.module.release()
     return [why] * len(fleet)
@@ -108,7 +108,7 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
             loaded[key] = load(config, device)
         split, data = loaded[key]
         identity = trial.identify(split.manifest["hash"], str(config["engine"]))
-        module = composition.compose({**config, "engine": "eager"}, settings, trial.spread, split)
+        module = composition.build_module({**config, "engine": "eager"}, settings, trial.spread, split)
         module.to(device).train()
         module.data = data
         module.configure_optimizers()

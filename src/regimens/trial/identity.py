@@ -1,7 +1,7 @@
-"""What a trial is: the name that follows from all that its numbers depend on, and from nothing else.
+"""The identity of a trial: a hash of everything that its numbers depend on, and of nothing else.
 
-Two trials of one name give the same bits on the same hardware and versions; where their files lie, which study lists
-them and who trained them is not in it.
+Two trials of one identity give the same bits on the same hardware and versions; paths, the study and the worker are not
+in it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from regimens.core.files import sha256
 from regimens.core.hashing import digest
 from regimens.trial.regimen import regimen_of
 
-# Said of a technique, and without influence on numbers; `interval` and `warmup` are how a schedule is driven.
+# Keys of a technique without influence on numbers. `interval` and `warmup`, which step a schedule, have influence.
 REMARKS = METADATA - {"interval", "warmup"}
 
 
@@ -34,10 +34,10 @@ class Identity:
 
 
 def content_of(config: Mapping[str, Any], data: str | None, engine: str) -> str:
-    """The name of a resolved configuration's trial, the code aside.
+    """The hash of a resolved configuration's trial, without the code.
 
-    `data` is the hash of what it trains and is tested on, `engine` what is to step it. Raises UserError where the
-    weights that transfer starts from are not there.
+    `data` is the hash of its training and test data, `engine` the name of its engine. Raises UserError where the
+    weights that transfer starts from are missing.
     """
     regimen = without_remarks(regimen_of(config))
     if data is not None:  # the hash covers the data set, its split and scaling, and the task
@@ -50,7 +50,7 @@ def content_of(config: Mapping[str, Any], data: str | None, engine: str) -> str:
             "regimen": {**regimen, "engine": engine},
             "seed": config["seed"],
             "data": data,
-            # not of the regimen, but a trial that read the test set or was probed knows more than one that did not
+            # not part of the regimen, but a trial with test metrics or a probe has results that another lacks
             "test": config.get("test"),
             "probe": config.get("probe"),
         }
@@ -58,7 +58,7 @@ def content_of(config: Mapping[str, Any], data: str | None, engine: str) -> str:
 
 
 def without_remarks(value: Any) -> Any:
-    """Nested plain values without what is only said about a technique: its display name, its range for tuning."""
+    """Nested plain values without the keys that do not influence numbers: display names, tuning ranges."""
     if isinstance(value, Mapping):
         return {key: without_remarks(item) for key, item in value.items() if key not in REMARKS}
     return [without_remarks(item) for item in value] if isinstance(value, list) else value

@@ -2,7 +2,7 @@
 
 Lightning starts a rank by repeating its own command line. `src/train.py -m ...` repeated would be another study; so the
 command, or a study's worker, starts `python -m regimens.trial.ranks DIRECTORY`, which finds its trial in DIRECTORY.
-Rank 0 says what happens, one line of JSON each, on standard output, and hears on standard input whether to go on.
+Rank 0 writes events to standard output, one line of JSON each, and reads from standard input whether to go on.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 JOB = "ranks.json"
 PARENT = "REGIMENS_PARENT"
-# What another launcher may have left in the environment, and Lightning would believe.
+# Variables that another launcher may have set, and that Lightning would use.
 FOREIGN = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -54,7 +54,7 @@ def run(config: Mapping[str, Any], task: Task) -> Result:
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
-        start_new_session=True,  # Ctrl-C is for the command alone
+        start_new_session=True,  # Ctrl-C must reach the command only
     )
     try:
         if _listen(first, task.on_epoch):
@@ -71,7 +71,7 @@ def run(config: Mapping[str, Any], task: Task) -> Result:
 
 
 def _listen(first: "subprocess.Popen[str]", on_epoch: "OnEpoch") -> bool:
-    """Pass on what rank 0 says, until it says no more; whether it finished."""
+    """Handle rank 0's events until its output ends; whether it finished."""
     assert first.stdout is not None and first.stdin is not None
     done = False
     for line in first.stdout:
@@ -93,7 +93,7 @@ def _listen(first: "subprocess.Popen[str]", on_epoch: "OnEpoch") -> bool:
 
 
 def _raise(event: Mapping[str, Any]) -> None:
-    """Raise here what was raised in rank 0, as far as anybody treats one error unlike another."""
+    """Raise here what was raised in rank 0, as an exception of the type that callers distinguish."""
     message = event["message"]
     if event["type"] == "UserError":
         raise UserError(message)
@@ -109,7 +109,7 @@ def _raise(event: Mapping[str, Any]) -> None:
 def main(directory: Path) -> int:
     """One rank: its exit status is 0 unless something went wrong."""
     die_with(int(os.environ[PARENT]))
-    os.environ[PARENT] = str(os.getpid())  # the ranks that Lightning starts are this one's
+    os.environ[PARENT] = str(os.getpid())  # for the ranks that Lightning starts from this one
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 

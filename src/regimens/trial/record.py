@@ -1,4 +1,4 @@
-"""The result of a trial: of one that was trained, and of one that did not get to its end."""
+"""The Result of a trial: of one that was trained, and of one that ended early by an error or a kill."""
 
 import sys
 import traceback
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
     from regimens.data.split import Split
     from regimens.training.callbacks import BestWeights
-    from regimens.training.module import Regimen
+    from regimens.training.module import RegimenModule
     from regimens.trial.task import Trial
 
 
 def conclude(
     trial: "Trial",
-    module: "Regimen",
+    module: "RegimenModule",
     split: "Split",
     status: str,
     best: "BestWeights",
     engine: Mapping[str, Any],
     identity: Identity,
 ) -> Result:
-    """The result of a trained module, not yet written; its other files are, into the trial's directory."""
+    """The result of a trained module, not yet written. The trial's other files are written here."""
     config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.directory
     epoch = last_epoch(module, best, status)
     with trial.clock("evaluate"):
@@ -79,10 +79,10 @@ def unfinished(
     error: Mapping[str, str] | None = None,
     identity: Identity | None = None,
 ) -> Result:
-    """The result of a trial that did not get to its end: what was asked, what stopped it, and no numbers."""
+    """The result of a trial that did not finish: its regimen, its status and error, and no metrics."""
     config = plain(cfg)
     regimen = regimen_of(config)
-    # To describe the hardware takes torch, which a process that only reports a death does not import for it.
+    # Describing the hardware imports torch; a process that only reports a death skips that.
     origin = provenance() if "torch" in sys.modules else {}
     return Result(
         status=status,

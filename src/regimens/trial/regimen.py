@@ -1,4 +1,4 @@
-"""What of a configuration is the regimen: how to train and on what, without the seed and without places."""
+"""The part of a configuration that is the regimen: how to train and on what, without seed and paths."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,9 @@ def plain(cfg: "DictConfig") -> dict[str, Any]:
 
 
 def regimen_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a configuration that says how to train and on what: no seed, no place on this machine."""
+    """The part of a configuration that says how to train and on what: without the seed and without paths."""
     regimen = {key: value for key, value in config.items() if key not in NOT_REGIMEN}
-    if config.get("probe") == "lr_range":  # this one trains otherwise
+    if config.get("probe") == "lr_range":  # a range test replaces the schedule
         regimen["probe"] = "lr_range"
     regimen["data"] = {key: value for key, value in config["data"].items() if key not in ("dir", "cache")}
     return regimen

@@ -1,4 +1,4 @@
-"""Where a single run leaves its files: a directory of its own, in which nothing finished is ever overwritten."""
+"""The directory of a single run: each has its own, and a finished result is never overwritten."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 from regimens.core.errors import UserError
 from regimens.core.files import check_writable
 from regimens.core.locks import Lock
-from regimens.core.result import BROKEN, FILE_NAME, Result, read
+from regimens.core.result import BROKEN, FILE_NAME, Result, flatten, read
 from regimens.core.secrets import redact
 
 LOCK = ".lock"
-STUDY = "study.json"  # a study's directory has it
+STUDY = "study.json"  # every study's directory has it
 SHOWN = 4
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is to be trained, as far as it says whether another run is the same."""
+    """What is to be trained, as needed to tell whether an earlier run is the same."""
 
     seed: int
     regimen: Mapping[str, Any]
@@ -32,9 +32,9 @@ class Run:
 
 @contextmanager
 def claimed(wanted: Path, run: Run, runs: Path, *, named: bool) -> Iterator[Path]:
-    """The directory of a run, which nobody else writes to meanwhile.
+    """Lock a directory for a run.
 
-    It is `wanted`, if a person `named` it; else, where that is taken, the same name with a number.
+    It is `wanted` if the command `named` it; else, where that is taken, the same name with a number.
 
     Raises:
         UserError: it cannot be written, it is a study's, another process writes there, or it holds another run.
@@ -72,7 +72,7 @@ def check_place(directory: Path, runs: Path) -> None:
 
 
 def check_free(directory: Path, run: Run) -> None:
-    """Raise UserError where a directory holds the result of another run; the same one may be trained anew."""
+    """Raise UserError where a directory holds the result of a different run; the same run may be trained anew."""
     if not (directory / FILE_NAME).exists():
         return
     there = read(directory)
@@ -90,30 +90,21 @@ def check_free(directory: Path, run: Run) -> None:
 
 
 def differences(there: Result, run: Run) -> list[tuple[str, Any, Any]]:
-    """In what an earlier run is another one: options first, then single values; (key, earlier, now)."""
+    """How an earlier run differs: options first, then single values, as (key, earlier, now)."""
     found = [
         (g, there.choices.get(g), run.choices.get(g))
         for g in there.choices
         if there.choices.get(g) != run.choices.get(g)
     ]
     chosen = {group for group, _, _ in found}
-    before, now = dict(flat(there.regimen)), dict(flat(run.regimen))
+    before, now = flatten(there.regimen), flatten(run.regimen)
     keys = [key for key in (before | now) if key.split(".")[0] not in chosen and before.get(key) != now.get(key)]
     found += [(key, redact(before.get(key)), redact(now.get(key))) for key in keys]
     return found + ([("seed", there.seed, run.seed)] if there.seed != run.seed else [])
 
 
-def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested mappings as pairs of a dotted path and a value."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from flat(item, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
-
-
 def _take(directory: Path) -> Lock | None:
-    """The lock of a directory, None while another process has it; whoever ends takes the file away."""
+    """Lock a directory; None while another process holds the lock. The owner deletes the lock file when it ends."""
     while True:
         lock = Lock(directory / LOCK)
         if not lock.acquire(wait=False):
@@ -122,11 +113,11 @@ def _take(directory: Path) -> Lock | None:
         with suppress(FileNotFoundError):
             if os.fstat(lock.descriptor).st_ino == lock.path.stat().st_ino:
                 return lock
-        lock.release()  # its owner has just ended, and the file is another one, or gone
+        lock.release()  # the owner has just deleted the file that was locked
 
 
 def _leave(directory: Path, lock: Lock) -> None:
-    """Let go of a directory, and of the directory itself where nothing came of it."""
+    """Release a directory, and delete it if it is empty."""
     (directory / LOCK).unlink(missing_ok=True)
     lock.release()
     with suppress(OSError):

@@ -14,6 +14,15 @@ CHOICES = {
     "advice": ("warn", "error", "off"),
     "engine": ENGINES,
 }
+# What each group has to have for a trial to be composed; where it is not named here, a _target_.
+NEEDED = {
+    "data": ("_target_", "name"),
+    "task": ("kind", "b_classes", "b_train"),
+    "model": ("_target_", "hidden"),
+    "norm": ("_target_", "layer"),
+    "trainer": ("_target_", "accelerator", "devices"),
+    "paths": ("root", "data", "runs"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Settings:
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
-    """The settings in a plain configuration; keys of other rooms are left alone. Raises UserError."""
+    """The settings in a plain configuration; other keys are ignored. Raises UserError."""
     for field in fields(Settings):
         if field.name not in config:
             raise UserError(f"{field.name}: missing from the configuration, and every trial has it")
@@ -53,9 +62,20 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
 
 
 def check_groups(config: Mapping[str, Any]) -> None:
-    """Raise UserError where a group of options is missing, or holds something else than one of them."""
+    """Raise UserError where a group of options is missing, holds something else than one of them, or lacks a part."""
     for group in (*GROUPS, "tracking", "paths"):
         node = config.get(group)
         if not isinstance(node, Mapping):
             said = "missing" if node is None else f"{node!r} is no option of it"
             raise UserError(f"{group}: {said}; a trial has one of the options in conf/{group}/, as {group}=NAME")
+        for key in NEEDED.get(group, ("_target_",)):
+            if key not in node:
+                raise UserError(f"{group}.{key}: missing; it cannot be left out of a trial's configuration")
+    for key in NEEDED["paths"]:
+        if not isinstance(config["paths"][key], str) or not config["paths"][key]:
+            raise UserError(f"paths.{key}={config['paths'][key]}: must be a folder")
+    hidden = config["model"]["hidden"]
+    if not isinstance(hidden, list) or not all(isinstance(one, int) and one >= 1 for one in hidden):
+        raise UserError(f"model.hidden={hidden}: must be a list of whole numbers, the units of each hidden layer")
+    if not isinstance(config["norm"]["layer"], Mapping):
+        raise UserError(f"norm.layer={config['norm']['layer']}: must be a group of values with a _target_")

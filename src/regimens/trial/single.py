@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from regimens.core.hashing import stream_seed
 from regimens.core.result import Result, write
-from regimens.trial.composition import compose, engine_named, engine_of, load_data
+from regimens.trial.composition import build_module, engine_named, engine_of, load_data
 from regimens.trial.fitting import fit
 from regimens.trial.record import conclude
 from regimens.trial.settings import Settings
@@ -20,8 +20,8 @@ def train(trial: Trial, note: str = "") -> Result:
     with sandbox(settings):
         with trial.clock("setup"):
             split = load_data(trial.config)
+            module = build_module(trial.config, settings, trial.spread, split)
             identity = trial.identify(split.manifest["hash"], engine_named(trial.config, trial.spread, split))
-            module = compose(trial.config, settings, trial.spread, split)
             if note:
                 module.engine = Engine(note)
         with trial.clock("train"):
@@ -34,7 +34,7 @@ def train(trial: Trial, note: str = "") -> Result:
 
 @contextmanager
 def sandbox(settings: Settings) -> Iterator[None]:
-    """Threads and the global random stream (of dropout's keys) are the trial's inside, and as before outside."""
+    """Set the trial's number of threads and seed torch's global generator (dropout's keys); restore both afterwards."""
     import torch
 
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""What a trial is asked to do, checked before anything is loaded, and the trial under way."""
+"""What is to be trained (Task), checked before anything is loaded, and its state during training (Trial)."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -45,20 +45,23 @@ class Clock:
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked for: see `run`. What has no directory is trained as others' company, and leaves nothing."""
+    """The arguments of `trial.run`. Without a directory it is trained for the sake of a fleet only, and writes nothing.
+
+    The last bits of a fleet's trials depend on which others are in it, so none is trained again without them.
+    """
 
     cfg: "DictConfig"
     directory: Path | None
     choices: Mapping[str, str]
     study: Mapping[str, Any] | None = None
     on_epoch: OnEpoch = lambda epoch, numbers: None
-    #: what it has to be; None where nobody named it
+    #: the identity that it must have; None if any
     identity: Identity | None = None
 
 
 @dataclass
 class Trial:
-    """One trial under way."""
+    """One trial during training."""
 
     task: Task
     config: dict[str, Any]
@@ -69,9 +72,9 @@ class Trial:
     clock: Clock = field(default_factory=Clock)
 
     def identify(self, data: str, engine: str) -> Identity:
-        """What this trial is, now that its data and engine are known.
+        """The trial's identity, computed once its data and engine are known.
 
-        Raises MisnamedError where that is not what was asked for.
+        Raises MisnamedError where it is not the one that the task names.
         """
         identity = Identity(content_of(self.config, data, engine), training_code())
         named = self.task.identity
@@ -82,13 +85,13 @@ class Trial:
 
     @property
     def directory(self) -> Path:
-        """Where it leaves what it leaves; company has none."""
+        """Where its files are written. A trial that is trained for the sake of a fleet only has none."""
         assert self.task.directory is not None
         return self.task.directory
 
 
 def begin(task: Task) -> Trial:
-    """Read and check what is asked for, and make its directory. Raises UserError."""
+    """Read and check a task's configuration, and make its directory. Raises UserError."""
     import_packages(*PACKAGES)
     from regimens.training.ddp import read_spread
 

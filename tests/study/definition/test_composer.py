@@ -1,5 +1,7 @@
 """Composing many cells: as Hydra composes each of them, and with its files read once for every choice of options."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,14 @@ def test_cells_that_differ_in_values_cost_one_reading_of_the_files(
 def test_a_mistake_is_named(composer: Composer, typo: str) -> None:
     with pytest.raises(UserError, match=typo.partition("=")[0].rpartition(".")[2].split("@")[0]):
         composer.compose((typo, "epochs=2"))
+
+
+def test_what_workers_get_needs_no_hydra_to_be_resolved(composer: Composer) -> None:
+    text = composer.compose(("data=digits",)).to_text()
+    program = (
+        "import sys; from regimens.study.definition.composer import Composed\n"
+        "from regimens.trial.regimen import plain\n"
+        "print(plain(Composed.from_text(sys.stdin.read(), {}).cfg)['epochs']); assert 'hydra' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=text, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "10\n"), done.stderr

@@ -72,5 +72,5 @@ def test_auto_takes_what_the_definition_and_the_hardware_call_for(
 
 
 def test_another_engine_is_another_study() -> None:
-    ids = {study_of("optimizer=sgd", f"engine={engine}", seeds=8).id for engine in ("eager", "compiled", "fleet")}
-    assert len(ids) == 3
+    asked = [study_of("optimizer=sgd", f"engine={engine}", seeds=8) for engine in ("eager", "compiled", "fleet")]
+    assert len({study.id for study in asked}) == 3

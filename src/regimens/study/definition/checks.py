@@ -85,7 +85,7 @@ def check_tuned(tuned: Mapping[str, Any], cells: Sequence[Cell], line: CommandLi
                 raise UserError(why)
             note(why)
         elif (started := line.given(path)) and path not in line.tuned:
-            note(f"{started} is where the tuning of {path} starts; study.tuned=[] tunes nothing")
+            note(f"{path} is tuned, so that {started} is at most where that starts; study.tuned=[] tunes nothing")
         elif raw is not None and len(having) < len(cells):
             lacking = ", ".join(cell.label for cell in cells if cell not in having)
             note(f"{path} is tuned where it is, which it is not in {lacking}")

@@ -76,8 +76,12 @@ class Composed:
         return Composed(cfg, self.choices)
 
     def to_text(self) -> str:
-        """The configuration as JSON with its interpolations unresolved; Infinity and NaN as Python writes them."""
-        return json.dumps(OmegaConf.to_container(self.cfg, resolve=False))
+        """The configuration as JSON with its interpolations unresolved; Infinity and NaN as Python writes them.
+
+        But for the name, which has the time of day in it: only Hydra can tell that, and workers do without Hydra.
+        """
+        told: Any = OmegaConf.to_container(self.cfg, resolve=False)
+        return json.dumps({**told, "name": str(self.cfg.name)} if "name" in told else told)
 
     @classmethod
     def from_text(cls, text: str, choices: Mapping[str, str]) -> Composed:
@@ -114,6 +118,7 @@ class Composer:
 
     def _compose(self, overrides: tuple[str, ...]) -> Composed:
         from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
 
         try:
             with self._hydra() as loader:
@@ -124,7 +129,7 @@ class Composer:
                 cfg = copy.deepcopy(base.cfg)
                 # Private to Hydra (pinned <1.4), and tested against composing anew, which takes ten times as long.
                 loader._apply_overrides_to_config(values, cfg)
-        except HydraException as error:
+        except (HydraException, OmegaConfBaseException, ValueError, AssertionError) as error:
             raise UserError(f"{' '.join(overrides)}: {_story(error)}") from error
         return Composed(cfg, base.choices)
 

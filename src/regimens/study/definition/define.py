@@ -26,6 +26,7 @@ from regimens.study.definition.command_line import CommandLine, axes_of, tuned_o
 from regimens.study.definition.composer import Composer, key_of, merge
 from regimens.study.definition.engine_plan import SizeOf, plan_engines
 from regimens.study.definition.identity import DataHash, identify
+from regimens.study.definition.nesting import contained
 from regimens.study.definition.pruners import check_pruner
 from regimens.study.definition.samplers import check_sampler
 from regimens.study.definition.settings import MEASURE, SEARCH, Settings
@@ -71,7 +72,7 @@ def define(
     base_seed = seed_of(base.cfg)
     cells = _search(axes, shared, tuned, composer) if search else _grid(axes, shared, tuned, composer)
     if not search:
-        check_axes(axes, cells, line.compared)
+        check_axes(axes, cells, [*line.compared, *(line.declared.get("study.compared") or ())])
         check_tuned(tuned, cells, line, composer.source, note)
     settings = settle_metrics(settings, cells, composer, metrics_of, note)
     if settings.direction == MEASURE and any(cell.tuned for cell in cells):
@@ -129,8 +130,9 @@ def _grid(
         chosen = dict(zip(axes, labels, strict=True))
         label = ",".join(f"{axis}={one}" for axis, one in chosen.items()) or DEFAULT
         values[label], layers[label] = chosen, merge(shared, *(axes[axis][one] for axis, one in chosen.items()))
-    cells = []
-    for label, composed in compose_cells(layers, composer).items():
+    cells, found = [], compose_cells(layers, composer)
+    limits = contained(found)
+    for label, composed in found.items():
         ranges = ranges_for(composed.cfg, tuned)
         cells.append(
             Cell(
@@ -143,6 +145,7 @@ def _grid(
                 config=composed.to_text(),
                 choices=dict(composed.choices),
                 seed=int(composed.cfg.get("seed", 0)),
+                contains=limits.get(label, ""),
             )
         )
     return cells

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig
 
-from regimens.core.result import finite
+from regimens.core.result import finite, flatten
 from regimens.study.definition.composer import Composer
 from regimens.study.definition.settings import Settings
 from regimens.study.definition.study import Cell
@@ -55,18 +54,10 @@ def identify(
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What differs between two identities, one line each: `path: old -> new`."""
-    before, after = dict(_flat(old, "")), dict(_flat(new, ""))
+    before, after = flatten(finite(old)), flatten(finite(new))
     lines = []
     for path in sorted(before.keys() | after.keys()):
         was, now = before.get(path, "absent"), after.get(path, "absent")
         if was != now:
             lines.append(f"{path}: {was} -> {now}")
     return lines
-
-
-def _flat(value: Any, prefix: str) -> list[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        return [pair for key, item in value.items() for pair in _flat(item, f"{prefix}.{key}" if prefix else key)]
-    if isinstance(value, float) and math.isnan(value):
-        return [(prefix, None)]
-    return [(prefix, value)]

@@ -63,7 +63,7 @@ class Cell:
     size: list[int] = field(default_factory=list)
     #: from which the seeds of its trials follow
     seed: int = 0
-    #: the label of the cell that this one contains as a limit: it cannot be worse, unless it is tuned too little
+    #: the label of the cell that this one becomes as its technique goes to its limit; empty for none
     contains: str = ""
     #: the axes that have been searched so far, one after the other
     sweeps: list[Sweep] = field(default_factory=list)

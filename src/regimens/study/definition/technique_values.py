@@ -81,13 +81,19 @@ def explain(override: str, layers: Mapping[str, tuple[str, ...]], composer: Comp
 
 
 def lacking_value(overrides: Sequence[str], composer: Composer) -> str:
-    """Why a single trial has no such value, and what to type instead; empty where it has all that is asked for."""
-    composed = composer.compose(without_values(overrides))
-    lacking = missing(overrides, composed.cfg)
-    if not lacking or key_of(lacking[0]).split(".")[0] in FOREIGN:
+    """Why there is no such value to set, and what to type instead; empty where there is all that is asked for."""
+    plain = [text for text, one in zip(overrides, parse(overrides), strict=True) if not one.is_sweep_override()]
+    composed = composer.compose(without_values(plain))
+    lacking = missing(plain, composed.cfg)
+    if not lacking:
         return ""
     key = key_of(lacking[0])
-    group = key.split(".")[0]
+    group, _, _ = key.partition(".")
+    if group in FOREIGN:
+        parent = key.rpartition(".")[0]
+        node = value_at(composed.cfg, parent)
+        known = [f"{parent}.{name}" for name in node] if isinstance(node, Mapping) else []
+        return f"{lacking[0]}: no such key{nearest(key, known)}" if known else ""
     option = f"{group}={composed.choices[group]}" if group in composed.choices else group
     return f"{lacking[0]}: {option} has no such value{elsewhere(key, composer.source, lacking[0], several=False)}"
 

@@ -1,4 +1,8 @@
-"""Which comparisons of a study's finals are still open, after each round of them."""
+"""Which comparisons of a study's finals are still open, after each round of them.
+
+Looking again and again at growing samples, at every pair of cells, would find a difference in the end: each interval is
+so wide (Bonferroni, over all looks and pairs) that all of them together err in at most one study of twenty.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ class TrialFiles:
 
     study: Study
     directory: Path
+    #: the hash of the data that a resolved configuration names: asked where what is tuned changes the data
+    hash_of: Callable[[Mapping[str, Any]], str | None] = lambda config: None
     _composer: Composer | None = None
     _bases: dict[str, Composed] = field(default_factory=dict)
     _plain: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -65,7 +67,9 @@ class TrialFiles:
         config = {**self.plain(cell, values), "seed": self.seed(cell, phase, number), "test": phase == "final"}
         if "${seed" in cell.config:  # something else in the configuration hangs on it
             config = plain(self.composed(cell, phase, number, values).cfg)
-        return Identity(content_of(config, cell.data, cell.engine or str(config.get("engine"))), self.study.code)
+        tuned = any(path.partition(".")[0] in ("data", "task") for path in values)
+        data = self.hash_of(config) if tuned else cell.data
+        return Identity(content_of(config, data, cell.engine or str(config.get("engine"))), self.study.code)
 
     def read(self, cell: Cell, phase: str, number: int) -> Result | None:
         """The result of a trial, None where there is none that can be read, or that of another trial."""

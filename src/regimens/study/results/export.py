@@ -14,7 +14,7 @@ from typing import Any
 
 from regimens.core.errors import UserError
 from regimens.core.files import write_json, write_text
-from regimens.core.result import BROKEN, Result, finite
+from regimens.core.result import BROKEN, Result, finite, flatten
 from regimens.core.secrets import redact
 from regimens.stats.sample import Sample
 from regimens.study.definition.study import Cell, Study
@@ -22,6 +22,7 @@ from regimens.study.queue.judging import judge
 from regimens.study.queue.samples import final_metric, sample_of
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
+from regimens.study.results.earlier import set_aside
 from regimens.study.results.verdict_rows import (
     comparison_rows,
     interaction_row,
@@ -71,9 +72,10 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
         table["pareto"] = pareto_rows(study, everything)
     table = finite(table)
     paths = [results / f"{study.title}{ending}" for ending in (".json", ".csv", ".cells.csv")]
+    set_aside(files.study, results)
     write_json(table, paths[0])
     write_text(as_csv([trial_row(study, result) for result in everything]), paths[1])
-    write_text(as_csv([flatten({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), paths[2])
+    write_text(as_csv([as_cells({k: v for k, v in row.items() if v is not None}) for row in table["cells"]]), paths[2])
     return everything, table, paths
 
 
@@ -172,20 +174,16 @@ def trial_row(study: Study, result: Result) -> dict[str, Any]:
         "seed": result.seed,
         "status": result.status,
         **result.metrics,
-        **{f"regimen.{key}": value for key, value in flatten(result.regimen).items()},
+        **{f"regimen.{key}": value for key, value in as_cells(result.regimen).items()},
     }
 
 
-def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dots; lists as JSON."""
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        path = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(item, Mapping) and item:
-            flat.update(flatten(item, path))
-        else:
-            flat[path] = json.dumps(item) if isinstance(item, list | tuple | Mapping) else item
-    return flat
+def as_cells(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as one row of a table: a dotted path is a column; lists as JSON."""
+    return {
+        path: json.dumps(item) if isinstance(item, list | tuple | Mapping) else item
+        for path, item in flatten(value).items()
+    }
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:

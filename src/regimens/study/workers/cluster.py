@@ -25,6 +25,7 @@ from regimens.study.workers.events import EventLog, NewEvents, events_of
 from regimens.study.workers.leases import Lease
 from regimens.study.workers.pool import make_pool
 from regimens.study.workers.progress import View
+from regimens.study.workers.trial_runner import data_hash_of, locate
 from regimens.study.workers.worker import StudyStopped
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class WorkerJob:
         with open_session(directory) as name:
             wait = self.job["storage_wait"]
             queue = patiently(lambda: open_queue(directory, session=name, storage_wait=wait), wait)
+            queue.files.hash_of = data_hash_of(locate(self.job["run_trial"]))
             log = EventLog(events_of(directory, self.job["session"]) / f"{name}.jsonl")
             with View(queue.study, 0) as view:
 

@@ -96,7 +96,7 @@ class Tracked:
         from regimens.tracking import delivery, endings
 
         ending = endings.Ending(self.about, list(files), best, endings.compact(answer or {}))
-        endings.keep(self.directory, ending)
+        endings.write_ending(self.directory, ending)
         shown = self.tracker.close(self.parent, "FINISHED", ending.files, ending.best, ending.answer)
         if self.node is not None and not shown:
             delivery.leave(self.directory.parent)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from regimens.core.errors import UserError
 from regimens.core.hashing import digest
-from regimens.trial.regimen import plain
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -59,18 +58,23 @@ def locate(path: str) -> TrialRunner:
         raise UserError(f"hydra.sweeper.run_trial={path}: {error}") from error
 
 
-def look_once(runner: TrialRunner) -> Callable[[DictConfig], tuple[str | None, Size | None]]:
-    """`runner.look_at_data` for composed configurations, with each data set and task looked at once.
+def look_once(runner: TrialRunner) -> Callable[[Mapping[str, Any]], tuple[str | None, Size | None]]:
+    """`runner.look_at_data` for resolved configurations, with each data set and task looked at once.
 
     To look at data also prepares them before any worker starts.
     """
     seen: dict[str, tuple[str | None, Size | None]] = {}
 
-    def look(cfg: DictConfig) -> tuple[str | None, Size | None]:
-        config = plain(cfg)
+    def look(config: Mapping[str, Any]) -> tuple[str | None, Size | None]:
         key = digest([config.get("data"), config.get("task")])
         if key not in seen:
             seen[key] = runner.look_at_data(config)
         return seen[key]
 
     return look
+
+
+def data_hash_of(runner: TrialRunner) -> Callable[[Mapping[str, Any]], str | None]:
+    """The hash of the data that a resolved configuration names."""
+    look = look_once(runner)
+    return lambda config: look(config)[0]

@@ -24,7 +24,7 @@ from regimens.core.process import die_with
 from regimens.core.result import Result
 from regimens.core.secrets import brief, redact, restore
 from regimens.study.workers.run_batch import Answer, Emit, describe, patient, run_batch
-from regimens.study.workers.trial_runner import TrialRunner, locate
+from regimens.study.workers.trial_runner import TrialRunner, data_hash_of, locate
 
 if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
@@ -112,6 +112,7 @@ def main() -> int:
         runner = locate(job["run_trial"])
         place, wait = Path(job["directory"]), job["storage_wait"]
         queue = patiently(partial(open_queue, place, session=job["session"], storage_wait=wait), wait)
+        queue.files.hash_of = data_hash_of(runner)
         emit({"event": "ready"})
         work(queue, runner, emit, partial(make_tracker(restore(job["tracking"])).log, parent=job["entry"]))
     except (StudyStopped, StorageAway, UserError) as error:

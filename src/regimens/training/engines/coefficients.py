@@ -1,4 +1,4 @@
-"""The coefficients of a fleet's next steps: optimisers and schedules moved on, their numbers laid side by side."""
+"""Advance each trial's optimiser and schedule; return their update coefficients, shape (steps, trials, n)."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from regimens.training.updates import Rule
 
 
 def advance(jobs: Sequence[Job], optimizers: Sequence[RuleOptimizer], counted: Sequence[bool], steps: int) -> Tensor:
-    """The next `steps` steps' coefficients (steps, trials, n), float64; those of one trial are the plain loop's.
+    """The next `steps` steps' coefficients (steps, trials, n), float64, the same as in the plain loop.
 
-    counted: whose learning rates its actions hear of.
+    counted: for which trials the learning rate is added to the counters (`Job.actions`).
     """
     if any(job.schedule.moves for job in jobs):
         rows = [_tick(jobs, optimizers, counted) for _ in range(steps)]
@@ -37,7 +37,7 @@ def _tick(jobs: Sequence[Job], optimizers: Sequence[RuleOptimizer], counted: Seq
 
 
 def _steady(optimizers: Sequence[RuleOptimizer], steps: int) -> list[np.ndarray]:
-    """As `_tick`, where learning rates stand still: trials of one rule are computed as one array."""
+    """As `_tick` for constant learning rates, where trials of one rule are computed as one array."""
     alike: dict[tuple[Rule, int], list[int]] = {}
     for i, optimizer in enumerate(optimizers):
         alike.setdefault((optimizer.rule, optimizer.param_groups[0]["step"]), []).append(i)

@@ -1,7 +1,7 @@
 """The compiled engine: blocks of mini-batches as one function, traced down to torch's operations and compiled to C++.
 
-Compiled code is kept on disk (`cache`) and shared by runs and workers. What cannot be compiled runs eagerly, and `note`
-says why.
+Compiled code is stored on disk (`cache`) and shared by runs and workers. What cannot be compiled runs eagerly, and
+`note` says why.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ from regimens.training.engines.trace_cache import trace
 from regimens.training.functional import Step, Weights, numbers_of
 from regimens.training.optimizers import RuleOptimizer
 
-# More steps a block compile for longer in proportion and gain nothing more; one alone repays its call less.
+# Larger blocks take longer to compile in proportion and run no faster; with one step, call overhead weighs more.
 STEPS = 2
 
 
 @dataclass
 class Compiled(Engine):
-    """Steps whole blocks of `steps` mini-batches of one size; what is left over is the plain loop's.
+    """Steps whole blocks of `steps` mini-batches of one size; the remainder is left to the plain loop.
 
     lower: what turns the traced graph into a function; by default torch's compiler.
     `name` turns to "eager", and `note` says why, where something in the regimen or the machine cannot be compiled.
@@ -42,7 +42,7 @@ class Compiled(Engine):
     _run: Any = field(default=None, init=False, repr=False)
 
     def begin(self, job: Job) -> None:
-        """Look whether the phase can be compiled; compilation itself waits for the first block."""
+        """Check whether the phase can be compiled; the first block then compiles it."""
         self._job, self._run = job, None
         obstacle = self.note or not_compiled(job)
         if obstacle:
@@ -83,7 +83,7 @@ class Compiled(Engine):
         return block[full:], torch.stack([loss * size, correct, penalty * size])
 
     def _coefficients(self, job: Job, steps: int) -> Tensor:
-        """The next steps' numbers (steps, n), moving optimiser and schedule along as the plain loop does."""
+        """The next steps' coefficients (steps, n); advances optimiser and schedule as the plain loop does."""
         optimizer, rows = job.optimizer, []
         assert isinstance(optimizer, RuleOptimizer)
         for _ in range(steps):

@@ -1,6 +1,6 @@
-"""The C++ compiler behind the compiled engine, and when it is worth calling.
+"""The C++ compiler of the compiled engine, and when compiling repays itself.
 
-Light: a study's parent asks before anything is trained.
+Must not import torch: the parent process calls this while it plans a study.
 """
 
 import os
@@ -17,5 +17,5 @@ def find() -> str | None:
 
 
 def repays(steps: int, layers: int) -> bool:
-    """Whether `steps` steps in a process of a net of `layers` dense layers repay compilation, whatever is cached."""
+    """Whether `steps` steps in a process of a net of `layers` dense layers repay compilation with an empty cache."""
     return steps >= REPAID * layers and find() is not None

@@ -20,7 +20,7 @@ from regimens.training.engines.inductor import Lower
 from regimens.training.engines.stacked import Stacked
 from regimens.training.engines.trace_cache import as_traced
 from regimens.training.group import Tell
-from regimens.training.module import Regimen
+from regimens.training.module import RegimenModule
 
 
 class Order(Protocol):
@@ -40,7 +40,7 @@ class Member:
     each epoch, may raise Pruned. status: "training", then how the training ended.
     """
 
-    module: Regimen
+    module: RegimenModule
     order: Order
     tell: Tell
     status: str = "training"

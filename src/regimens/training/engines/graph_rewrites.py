@@ -1,6 +1,7 @@
-"""Rewrites a traced step so that it makes fewer passes over memory: the same values, to rounding.
+"""Rewrite a traced step so that it makes fewer passes over memory; values are the same up to rounding.
 
-What the mapping over trials writes as two operations, torch has as one, for which the mapping knows no rule.
+`vmap` has no batching rule for some fused operations, so a traced step has two operations in their place.
+Torch's private names here are pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ ADDED = {aten.mm.default: aten.addmm_.default, aten.bmm.default: aten.baddbmm_.d
 
 
 def rewrite_graph(traced: fx.GraphModule, rewrites: Sequence[Rewrite] | None = None) -> fx.GraphModule:
-    """The graph, rewritten in place: by default views that change nothing gone, and neighbours fused."""
+    """Rewrite the graph in place; by default remove views without effect and fuse neighbouring operations."""
     graph = traced.graph
     for rewrite in rewrites or (drop_view, untranspose, add_bias, add_product, fuse_update):
         for node in list(graph.nodes):
@@ -32,8 +33,8 @@ def rewrite_graph(traced: fx.GraphModule, rewrites: Sequence[Rewrite] | None = N
 
 
 def sweep(graph: fx.Graph) -> None:
-    """Erase what nobody reads; what changes a tensor in place stays."""
-    # Reversed, so that what an erased node read goes too.
+    """Erase nodes whose output is unused, unless they change a tensor in place."""
+    # In reverse, so that inputs of erased nodes are erased too.
     for node in reversed(list(graph.nodes)):
         if not node.users and node.op == "call_function" and not mutates(node):
             graph.erase_node(node)
@@ -56,7 +57,7 @@ def written_between(first: Node, last: Node, *read: Node) -> bool:
 
 
 def storage(node: Node) -> int:
-    """Which memory a node's tensor lies in, views of one tensor in the same."""
+    """An id of the memory of a node's tensor; views of one tensor share it."""
     return node.meta["val"].untyped_storage()._cdata
 
 
@@ -98,7 +99,7 @@ def add_bias(graph: fx.Graph, node: Node) -> Node | None:
 
 
 def split_bias(graph: fx.Graph, node: Node) -> Node | None:
-    """bias + x @ w in one: a product, and a sum that compiled code joins with what follows, where one call copies."""
+    """bias + x @ w as two operations: compiled code fuses the sum with what follows, where `addmm` would copy."""
     if not calls(node, aten.addmm.default) or node.kwargs:
         return None
     bias, x, w = node.args
@@ -110,7 +111,7 @@ def split_bias(graph: fx.Graph, node: Node) -> Node | None:
 
 
 def differs_from(p: Node, node: Node) -> bool:
-    """Whether `node` is something less `p`, and read once."""
+    """Whether `node` is a difference `... - p` that is used once."""
     return calls(node, aten.sub.Tensor) and node.args[1] is p and len(node.users) == 1
 
 
@@ -138,8 +139,8 @@ def fuse_update(graph: fx.Graph, node: Node) -> Node | None:
 def add_product(graph: fx.Graph, node: Node, smallest: int = 0) -> Node | None:
     """p += c (t + a @ b) as p += c t, then p += (c a) @ b in place, where p has at least `smallest` elements.
 
-    c is a number, or one for each product of a batch; without t the first addition goes. The product, as large as p,
-    is never written down.
+    c is a scalar, or one for each product of a batch; without t there is no first addition. The product, as large as p,
+    is never stored.
     """
     if not calls(node, aten.add_.Tensor) or len(node.args) != 2 or node.kwargs:
         return None
@@ -152,7 +153,7 @@ def add_product(graph: fx.Graph, node: Node, smallest: int = 0) -> Node | None:
     if not calls(product, *ADDED) or len(product.users) != 1 or any(n > 1 for n in c.meta["val"].shape[-2:]):
         return None
     a, b = product.args
-    if storage(p) in (storage(a), storage(b)):  # it would change while it is read
+    if storage(p) in (storage(a), storage(b)):  # p would change while it is read
         return None
     if written_between(product, node, a, b, c) or (rest and written_between(rest, node, rest)):
         return None

@@ -1,4 +1,7 @@
-"""torch's compiler for processors: from a traced graph to C++ code, which is kept on disk and shared."""
+"""torch's compiler for processors: from a traced graph to C++ code, which is stored on disk and shared.
+
+Its private names here are pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
+"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,18 +11,18 @@ from typing import Any
 
 from torch import Tensor, fx
 
-# From a traced graph and inputs like those to come to a function of them.
+# Turns a traced graph and example inputs into a function of such inputs.
 Lower = Callable[[fx.GraphModule, Sequence[Tensor]], Callable[..., Any]]
 
-# A trial leases one core, so one process compiles. The patterns would join products and sums to calls that copy. That
-# the compiler knows the processor's vectors would be tried out first, in 5 s; where it does not, the engine falls back.
+# One compiling process, since a trial leases one core. The pattern matcher would fuse products and sums into calls that
+# copy. Testing for vector instructions would take 5 s; where they are missing, compiling fails and the engine is eager.
 OPTIONS = {"compile_threads": 1, "cpp_wrapper": True, "pattern_matcher": False, "cpp.vec_isa_ok": True}
 CACHE = "TORCHINDUCTOR_CACHE_DIR"  # torch reads it whenever it looks for compiled code
 
 
 @dataclass(frozen=True)
 class Inductor:
-    """Compiles graphs; `cache` is where compiled code is kept (None: where torch keeps it)."""
+    """Compiles graphs; `cache` is where compiled code is stored (None: torch's own directory)."""
 
     cache: Path | None = None
 
@@ -28,7 +31,7 @@ class Inductor:
         from torch._inductor import config, standalone_compile
         from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-        # The user's own setting wins, but not the one that torch makes for itself when it is imported.
+        # The user's own setting takes precedence, but not the default that torch sets when it is imported.
         if self.cache is not None and os.environ.get(CACHE, default_cache_dir()) == default_cache_dir():
             os.environ[CACHE] = str(self.cache.absolute())
         with config.patch(OPTIONS):

@@ -1,4 +1,4 @@
-"""A product added to a matrix in place, for compiled code: to torch's compiler `addmm_` is a copy and a product."""
+"""An in-place `p += a @ b` for compiled code, where torch's compiler turns `addmm_` into a copy and a product."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from regimens.training.engines.graph_rewrites import add_product, rewrite_graph,
 from regimens.training.engines.inductor import Lower
 
 NAME = "regimens::add_product_"
-# A bare library entry; torch's `custom_op` costs tens of microseconds a call.
+# Registered without torch's `custom_op`, which costs tens of microseconds per call.
 torch.library.define(NAME, "(Tensor(a!) p, Tensor a, Tensor b) -> ()")
 # Adding to this many weights in place saves more than the call, which the compiler cannot fuse with its neighbours.
 LARGE = 2**16
@@ -40,7 +40,7 @@ class InPlace:
 
 
 def add_products(traced: fx.GraphModule) -> fx.GraphModule:
-    """The graph with a large matrix's gradient, where all that is done with it is to add it, never written down."""
+    """The graph in which a large matrix's gradient that is only added to it is never stored."""
     rewrite_graph(traced, (split_bias, untranspose, partial(add_product, smallest=LARGE)))
     for node in traced.graph.nodes:
         if node.target is torch.ops.aten.addmm_.default:

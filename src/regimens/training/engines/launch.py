@@ -1,6 +1,7 @@
 """Runs a fleet's step: traced, and compiled where asked, on a processor; several steps as one CUDA graph on a GPU.
 
 Mapping a function over trials anew at every step costs more than a small net's arithmetic; a trace of it does not.
+`torch.utils._pytree` is private and pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence

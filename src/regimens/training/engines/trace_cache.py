@@ -1,4 +1,4 @@
-"""Functions of tensors as torch's own operations, traced once for each kind and kept in the process."""
+"""Functions of tensors as torch's own operations, traced once for each kind and cached in the process."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -9,14 +9,13 @@ from torch import Tensor, fx
 from regimens.training.engines.graph_rewrites import rewrite_graph
 from regimens.training.engines.inductor import Lower
 
-# Traces kept for the next trial or fleet of the same kind, the newest last: tracing costs as much as a hundred steps,
-# and finding compiled code on the disk again as much as a thousand.
-KEPT = 32
+# Size of the cache, newest last. Tracing costs as much as a hundred steps, loading compiled code from disk a thousand.
+CACHED = 32
 _traces: dict[Hashable, Callable[..., Any]] = {}
 
 
 def as_traced(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
-    """The graph itself: torch's operations one by one."""
+    """The graph itself, run operation by operation."""
     return rewrite_graph(graph)
 
 
@@ -25,13 +24,13 @@ def trace(
 ) -> Callable[..., Any]:
     """`function` of flat tensors as torch's own operations, for inputs like these, or what `lower` makes of them.
 
-    kind: with the inputs' shapes, all that the operations follow from.
+    kind: together with the inputs' shapes, determines the operations.
     """
     from torch.fx.experimental.proxy_tensor import make_fx
 
     key = (kind, lower, tuple((value.shape, value.dtype, value.device) for value in inputs))
     if key not in _traces:
-        while len(_traces) >= KEPT:
+        while len(_traces) >= CACHED:
             del _traces[next(iter(_traces))]
         with torch.no_grad():
             _traces[key] = lower(make_fx(function, tracing_mode="fake")(*inputs), inputs)

@@ -1,4 +1,4 @@
-"""What is looked at while a network trains, without changing it: what acted, gradient flow, the range test.
+"""Measurements during training that do not change it: what acted, gradient flow, the learning-rate range test.
 
 In: the training module's steps. Out: plain values for `result.json`. Start with `acted.py`.
 """

@@ -1,4 +1,4 @@
-"""What acted: per technique, whether and how often it did something. A technique that never acted is no result."""
+"""For each technique, whether and how often it had an effect: what never acted is reported so, not as a result."""
 
 import copy
 from collections.abc import Iterator
@@ -130,7 +130,7 @@ def _schedule(actions: Actions, name: str) -> dict[str, Any]:
         return _entry(name, False, "no step was taken")
     what = f"learning rate {low:.3g} to {high:.3g}" if low < high else f"the learning rate stayed at {high:.3g}"
     acted = low < high
-    if name == "plateau":  # its warm-up, if it has one, is no cut
+    if name == "plateau":  # the rise of a warm-up is not counted
         acted = cuts > 0
         what += f", cut {cuts} times" if acted else ", never cut"
     return _entry(
@@ -176,7 +176,7 @@ def dropped_share(net: nn.Module, kind: type[Dropout], samples: int = 10_000) ->
 
 @contextmanager
 def _mode(net: nn.Module, training: bool) -> Iterator[None]:
-    """Inside, `net` is in training or in evaluation mode; afterwards every module has its own mode back."""
+    """Inside, `net` is in training or in evaluation mode; afterwards every module's mode is restored."""
     modes = [(module, module.training) for module in net.modules()]
     try:
         net.train(training)

@@ -1,4 +1,4 @@
-"""The gradient-flow probe: what reaches each dense layer, sampled at a few steps an epoch.
+"""The gradient-flow probe: activations, gradients and updates of each dense layer, sampled at a few steps per epoch.
 
 Per layer and epoch: mean and standard deviation of the activations, the kernel's gradient norm, the share of
 saturated units, and the update-to-weight ratio |dW| / |W| (about 0.001 in a healthy net).
@@ -16,7 +16,7 @@ QUANTITIES = ("activation_mean", "activation_std", "gradient_norm", "saturated_s
 
 
 class Probe:
-    """What the training loop tells a probe. This one looks at nothing (`probe=none`); others override what they use.
+    """What the training loop tells a probe. This one records nothing (`probe=none`); others override what they use.
 
     `report` is what the result keeps under `field` (None: nothing).
     """

@@ -1,8 +1,9 @@
 """The learning-rate range test: one short run whose learning rate grows at every step, and the rate that it proposes.
 
-The rate rises by a constant factor from far too low to far too high, and each step's loss is kept. The proposal is a
-tenth of the rate at which the loss shoots back up (Géron, "Hands-On Machine Learning", chapter 11; the test itself is
-Smith's, 2015, "Cyclical learning rates"). The lowest point would be a poor mark: near it the loss is flat and noisy.
+The rate rises by a constant factor from far too low to far too high, and each step's loss is recorded. The proposal is
+a tenth of the rate at which the loss shoots back up (Géron, "Hands-On Machine Learning", chapter 11; the test itself is
+Smith's, 2015, "Cyclical learning rates"). The rate of the lowest loss would be a poor criterion: the curve is flat and
+noisy there.
 """
 
 import math
@@ -20,7 +21,7 @@ LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 700  # a hundred steps for each factor of t
 WINDOW = 25  # steps that the loss is averaged over: a quarter of a factor of ten
 LEARNT = 0.1  # share of the first loss that must be gone for the regimen to have learnt at all
 BACK = 0.5  # share of its fall that the loss has climbed back where it counts as turned
-GIVE_UP = 2.0  # times the first loss: no use in going on
+GIVE_UP = 2.0  # times the first loss: the test is stopped there
 
 
 class Finished(Exception):  # noqa: N818 - it says what happened to the test
@@ -34,7 +35,7 @@ def growing(optimizer: Optimizer) -> LRScheduler:
 
 
 class RangeTest(Probe):
-    """A probe that keeps every step's learning rate and loss, and ends the run by raising Finished."""
+    """A probe that records every step's learning rate and loss, and ends the run by raising Finished."""
 
     field = "lr_range"
 
@@ -43,7 +44,7 @@ class RangeTest(Probe):
         self.loss: list[float] = []
 
     def stepping(self, loss: Tensor, lr: float) -> None:
-        """Keep the loss of this step's mini-batch, before the step is taken."""
+        """Record the loss of this step's mini-batch, before the step is taken."""
         value = float(loss.detach())
         if math.isfinite(value):
             self.lr.append(lr)
@@ -99,7 +100,7 @@ def epochs_needed(steps_per_epoch: int) -> int:
 
 
 def metrics(report: dict[str, Any], parameters: int) -> dict[str, float | None]:
-    """What a trial that was a range test quotes, in place of losses and accuracies."""
+    """The metrics of a range test, in place of losses and accuracies."""
     return {
         "lr/proposed": report["proposed"],
         "lr/turning": report["turning"],
