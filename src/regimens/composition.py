@@ -53,7 +53,8 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
     """The LightningModule that the configuration describes, initialised from the seed's own stream."""
     import torch
 
-    from regimens.training import losses, lr_range
+    from regimens.training import horizons, losses, lr_range
+    from regimens.training.averaging import NoAverage
     from regimens.training.gradient_flow import GradientFlow, NoProbe
     from regimens.training.module import Regimen
     from regimens.training.phases import Phase
@@ -61,7 +62,9 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
     from regimens.training.seeds import derive
 
     transfer = make(config["transfer"])
-    regularization = make(config["regularization"])
+    held = config["regularization"]
+    patience = horizons.whole("regularization.patience", held["patience"], settings.epochs)
+    regularization = make({**held, "patience": patience})
     generator = torch.Generator().manual_seed(derive(settings.seed, "init"))
     model = {**config["model"], "hidden": transfer.hidden(config["model"]["hidden"])}
     net = make(
@@ -78,7 +81,9 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
     optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
     pace = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
     steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)
-    if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs and freezing
+    average = make(config["average"]).over(steps)
+    if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs, freezing and averages
+        average = NoAverage()
         scheduler, pace, phases = lr_range.growing, {"interval": "step"}, [Phase(lr_range.epochs_needed(steps))]
 
     def make_optimizer(parameters: list[torch.Tensor], lr: float | None) -> torch.optim.Optimizer:
@@ -105,6 +110,7 @@ def compose(config: Mapping[str, Any], settings: Settings, spread: "Spread", spl
         probe=probe,
         engine=engine(config, settings, spread, split),
         group=spread.group,
+        average=average,
     )
 
 

@@ -120,7 +120,7 @@ def fleet_obstacle(config: Mapping[str, Any]) -> str:
 def shape_of(regimen: Mapping[str, Any]) -> dict[str, Any]:
     """What of a regimen the trials of a fleet have in common; numbers that may differ between them are left out."""
     shape = copy.deepcopy(dict(regimen))
-    for part in ("init", "scheduler", "engine"):
+    for part in ("init", "scheduler", "restore", "engine"):
         shape.pop(part, None)
     for part in ("optimizer", "clip"):
         shape[part] = regimen[part]["_target_"]

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str) -> dict[str, float | None]:
-    """The trial's metrics, from the weights that it ends with; the test set is read only where `test` asks for it."""
+    """The trial's metrics, from the weights that it ends with, those of `epoch`.
+
+    The loss and accuracy in training are that epoch's; the test set is read only where `test` asks for it.
+    """
     import torch
 
     from regimens.training import lr_range
@@ -20,9 +23,9 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
     parameters = sum(p.numel() for p in net.parameters())
     if settings.probe == "lr_range":
         return lr_range.metrics(module.probe.report() or {}, parameters)
-    history = module.history
+    history, kept = module.history, module.actions.kept
     metrics: dict[str, float | None] = {
-        name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history
+        name: history[name][kept - 1] for name in ("train/loss", "train/accuracy") if name in history
     }
     parts = {"val": (split.x_valid, split.y_valid)}
     if settings.test and status == "completed":
@@ -37,6 +40,7 @@ def evaluate(module: "Regimen", split: "Split", settings: Settings, status: str)
     metrics |= fusion(net, split.x_valid[:1000])
     metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
+    metrics["epoch"] = kept
     return metrics
 
 
@@ -73,7 +77,12 @@ def acted(
     if settings.probe == "lr_range":
         return {}
 
-    techniques = Techniques(clip=choices.get("clip", "none"), scheduler=choices.get("scheduler", "constant"))
+    techniques = Techniques(
+        clip=choices.get("clip", "none"),
+        scheduler=choices.get("scheduler", "constant"),
+        average=choices.get("average", "none"),
+        restores=settings.restore == "best",
+    )
     epochs = len(module.history.get("epoch", ()))
     entries = report(module.actions, techniques, module.regularization, epochs, settings.epochs, module.net, status)
     return {**entries, **dead_units(module.net, split.x_valid)}

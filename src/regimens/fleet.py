@@ -13,7 +13,7 @@ from regimens.composition import compiled_code
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.engines import fleet_obstacle, kind_of_device, repays_compiling
-from regimens.fitting import restore_best
+from regimens.fitting import settle
 from regimens.result import Result, write, write_together
 from regimens.secrets import brief
 from regimens.training import memory
@@ -125,7 +125,8 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
         if obstacle := not_functional(job):
             return obstacle
         phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
-        kind = (*shape(job), key, phases, settings.epochs, settings.batch_size, settings.threads)
+        average = single.digest(config["average"])
+        kind = (*shape(job), key, phases, average, settings.epochs, settings.batch_size, settings.threads)
     return Composed(index, trial, split, module, kind)
 
 
@@ -155,7 +156,7 @@ def conclude(one: Composed, member: Member, engine: Mapping[str, Any]) -> Outcom
     """The result of a trained member, or what its evaluation raised."""
     if one.trial.task.directory is None:
         return None
-    restore_best(one.module, member.best, member.status)
+    settle(one.module, member.best, member.status, one.trial.settings.restore)
     try:
         with single.sandbox(one.trial.settings):
             return single.conclude(one.trial, one.module, one.split, member.status, member.best, engine)

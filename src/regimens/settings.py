@@ -9,6 +9,7 @@ from regimens.errors import UserError
 ENGINES = ("auto", "eager", "compiled", "fleet")
 LEAST = {"seed": 0, "epochs": 1, "batch_size": 1, "threads": 1}
 CHOICES = {
+    "restore": ("last", "best"),
     "probe": ("none", "gradients", "lr_range"),
     "advice": ("warn", "error", "off"),
     "engine": ENGINES,
@@ -25,6 +26,7 @@ class Settings:
     batch_size: int
     threads: int
     test: bool
+    restore: str
     probe: str
     advice: str
     engine: str

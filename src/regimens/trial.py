@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "tune", "test", "advice", "probe", "hydra")
 GROUPS = (
     *("data", "task", "model", "init", "activation", "norm", "regularization"),
-    *("clip", "optimizer", "scheduler", "transfer", "trainer"),
+    *("clip", "optimizer", "scheduler", "average", "transfer", "trainer"),
 )
 # What training takes, whatever the regimen.
 HEAVY = ("torch", "pytorch_lightning")

@@ -15,7 +15,7 @@ from regimens.training.clipping import Clip
 from regimens.training.regularization import Regularization
 
 CONF = Path(__file__).parents[2] / "conf"
-GROUPS = ("init", "activation", "norm", "regularization", "clip", "optimizer", "scheduler", "model")
+GROUPS = ("init", "activation", "norm", "regularization", "clip", "optimizer", "scheduler", "average", "model")
 FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("*.yaml"))
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}={path.stem}")
@@ -80,6 +80,7 @@ def test_the_catalogue_is_complete() -> None:
         "clip": "none value norm global_norm",
         "optimizer": "sgd momentum nesterov adagrad rmsprop adam adamax nadam adamw",
         "scheduler": "constant power exp piecewise plateau exp_step onecycle cosine",
+        "average": "none epoch ema",
         "model": "mlp",
     }
     for group, options in catalogue.items():

@@ -76,7 +76,7 @@ def overfitting(study: Study, palette: Palette) -> Figure | None:
         drawn = svg(figure, slug)
     rows = tuple((c.label, t.seed, _gap(t), _zero_share(t)) for c in shown for t in c.finals)
     caption = (
-        "Left: training minus validation accuracy after the last epoch, every final a dot, the large mark their mean "
+        "Left: training minus validation accuracy at the epoch whose weights were kept, every final a dot, the large mark their mean "
         f"({n_text(shown)}). Training accuracy is measured while training, with dropout on, so that a negative "
         "gap is possible."
         + (" Right: the share of kernel weights that are exactly zero, where the trial counted them." if sparse else "")

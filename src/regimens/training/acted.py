@@ -23,6 +23,8 @@ class Actions:
         self.steps = 0
         self.lowest_lr, self.highest_lr, self.last_lr, self.first_lr = float("inf"), 0.0, 0.0, 0.0
         self.reductions = 0
+        # The epoch whose weights the network was left with, and how far the averaged weights were from the last ones.
+        self.kept, self.averaged = 0, 0.0
         self._clipped: Tensor | float = 0.0
         self._constrained: Tensor | float = 0.0
         self._penalty_share = 0.0
@@ -68,11 +70,15 @@ class Actions:
 
 @dataclass(frozen=True)
 class Techniques:
-    """The options whose action is reported: "none"/"constant" stand for nothing to report."""
+    """The options whose action is reported: "none"/"constant" stand for nothing to report.
+
+    restores: whether the best epoch's weights were restored for another reason than early stopping.
+    """
 
     clip: str = "none"
     scheduler: str = "constant"
-    regularization: str = "none"
+    average: str = "none"
+    restores: bool = False
 
 
 def report(
@@ -95,6 +101,10 @@ def report(
         entries["clip"] = _entry(techniques.clip, share > 0, f"{share:.1%} of steps clipped", share=share)
     if techniques.scheduler != "constant":
         entries["scheduler"] = _schedule(actions, techniques.scheduler)
+    if techniques.average != "none":
+        far = actions.averaged
+        what = f"the averaged weights are {far:.1%} of their norm from those of the last step"
+        entries["average"] = _entry(techniques.average, far > 0, what, distance=far)
     if regularization.penalises:
         entries["penalty"] = _penalty(actions.penalty_share, regularization, net)
     for name, kind in DROPOUTS.items():
@@ -108,13 +118,7 @@ def report(
         what = f"{share:.2%} of units over the bound per step; {at_bound:.1%} end at it"
         entries["max_norm"] = _entry("max_norm", share > 0, what, share=share, at_bound=at_bound)
     if regularization.patience > 0:
-        stopped = status == "completed" and epochs < planned
-        what = (
-            f"stopped after epoch {epochs} of {planned}"
-            if stopped
-            else f"never stopped in {epochs} of {planned} epochs"
-        )
-        entries["early_stopping"] = _entry("early_stopping", stopped, what, epoch=epochs)
+        entries["early_stopping"] = _stopping(actions.kept, techniques, epochs, planned, status)
     return entries
 
 
@@ -140,6 +144,15 @@ def _penalty(share: float, regularization: Regularization, net: nn.Module) -> di
 
 def _penalty_name(regularization: Regularization) -> str:
     return "_".join(name for name in ("l1", "l2") if getattr(regularization, name) > 0)
+
+
+def _stopping(kept: int, techniques: Techniques, epochs: int, planned: int, status: str) -> dict[str, Any]:
+    completed = status == "completed"
+    stopped = completed and epochs < planned
+    what = f"stopped after epoch {epochs} of {planned}" if stopped else f"never stopped in {epochs} of {planned} epochs"
+    what += f", with the weights of epoch {kept}" if completed else ""
+    restored = completed and 0 < kept < epochs and not techniques.restores
+    return _entry("early_stopping", stopped or restored, what, epoch=epochs, kept=kept)
 
 
 def _entry(technique: str, acted: bool, what: str, **numbers: float) -> dict[str, Any]:
