@@ -43,7 +43,7 @@ ONLY = {
     "matplotlib": {"report"},
     "mlflow": {"tracking", "inference"},
     "omegaconf": {"inference", "trial", "study", "commands", "entry points"},
-    "optuna": {"study"},
+    "optuna": {"study", "tracking"},
     "pytorch_lightning": {"training", "trial"},
 }
 LOOSE = {"__init__.py", "catalogue.py", "cli.py"}
@@ -158,7 +158,7 @@ TESTED_IN = {
     "data/test_sources.py": ("data/arrays", "data/carve", "data/table"),
     "data/test_cases.py": (
         *("data/cells", "data/columns", "data/dates", "data/encoding", "data/labels", "data/leaks", "data/numerals"),
-        *("data/ranges", "data/text", "data/bundled"),
+        *("data/ranges", "data/text"),
     ),
     "data/test_case_arrays.py": ("data/npz", "data/inputs"),
     "data/test_folder.py": ("data/pictures",),
@@ -166,7 +166,14 @@ TESTED_IN = {
     "inference/test_predict.py": ("predict",),
     "report/test_answers.py": (
         *("report/cells", "report/evidence", "report/numbers", "report/page", "report/palette", "report/provenance"),
-        *("report/sections", "report/stars", "report/tables"),
+        *(
+            "report/sections",
+            "report/stars",
+            "report/tables",
+            "report/samples",
+            "report/differences",
+            "report/verdicts",
+        ),
     ),
     "report/test_build.py": ("report", "report/curves", "report/parity", "report/study_end"),
     "report/test_figures.py": (
@@ -195,6 +202,8 @@ TESTED_IN = {
         "core/invocation",
     ),
     "study/queue/test_rounds.py": ("study/queue/response_curve",),
+    "study/queue/test_settling.py": ("study/queue/judging", "study/queue/samples"),
+    "study/results/test_statistics.py": ("study/results/verdict_rows",),
     "study/definition/test_search_space.py": (
         "study/definition/identity",
         "study/definition/cell_ranges",
@@ -204,13 +213,12 @@ TESTED_IN = {
     "tracking/test_delivery.py": ("tracking/interface", "tracking/endings", "tracking/marks"),
     "tracking/test_mlflow.py": (
         *("tracking/connection", "tracking/mlflow_runs", "tracking/mlflow_studies", "tracking/shared_views"),
-        "tracking/study_view",
     ),
     "training/engines/test_compiled.py": (
         *("training/engine", "training/engines/compiler", "training/engines/inductor", "training/engines/inplace"),
         *("training/engines/trace_cache", "training/functional"),
     ),
-    "training/engines/test_stacked.py": ("training/engines/coefficients",),
+    "training/engines/test_stacked.py": ("training/engines/coefficients", "training/engines/stacked_average"),
     "training/probes/test_lr_range.py": ("report/lr_range",),
     "training/test_ddp.py": ("training/group",),
     "training/test_optimizers.py": ("training/checks", "training/updates"),
@@ -246,6 +254,7 @@ TESTS_OF = {
     "test_served_inputs.py": "what the served model takes, in every type",
     "tracking/test_trackers.py": "several trackers, one after the other",
     "tracking/test_unusable.py": "trackers that cannot be opened",
+    "stats/test_calibration.py": "error rates and coverage of all statistics together",
     "test_share.py": "DVC remotes and queues",
     "test_shared_machine.py": "passwords, file modes and pickles, in every command",
     "cluster/test_slurm.py": "studies on SLURM",

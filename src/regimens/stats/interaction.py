@@ -34,9 +34,9 @@ def interaction(grid: Mapping[tuple[str, str], Sample], draws: int = DRAWS) -> I
     found = means([grid[row, column] for row in rows for column in columns])
     if found.n.min() < 2 or not np.any(found.seeds > 0):
         return None
-    contrasts: Array = np.kron(_differences(len(rows)), _differences(len(columns)))
-    effects: Array = found.mean.reshape(len(rows), len(columns))
-    effects = np.asarray(effects - effects.mean(axis=0) - effects.mean(axis=1, keepdims=True) + effects.mean())
+    contrasts: Array = np.asarray(np.kron(_differences(len(rows)), _differences(len(columns))), dtype=float)
+    cell = np.reshape(found.mean, (len(rows), len(columns)))
+    effects: Array = cell - np.mean(cell, axis=0) - np.mean(cell, axis=1, keepdims=True) + np.mean(cell)
     return Interaction(_p(found, contrasts, draws), float(np.sqrt(np.mean(effects**2))), len(contrasts))
 
 

@@ -15,11 +15,12 @@ Metrics = dict[str, float | None]
 
 
 def evaluate(
-    module: "RegimenModule", split: "Split", settings: Settings, status: str, epoch: int
+    module: "RegimenModule", split: "Split", settings: Settings, status: str
 ) -> tuple[Metrics, dict[str, Any] | None]:
-    """The trial's metrics, from the weights that it ends with, those of `epoch`, and which test examples it got right.
+    """The trial's metrics, from the weights that it ends with, and which test examples it got right.
 
-    The test set is read only where `test` asks for it; else that is None.
+    The loss and accuracy in training are those of the weights' epoch, `epoch`. The test set is read only where
+    `test` asks for it; else that is None.
     """
     import torch
 
@@ -29,10 +30,8 @@ def evaluate(
     parameters = sum(p.numel() for p in net.parameters())
     if settings.probe == "lr_range":
         return lr_range.metrics(module.probe.report() or {}, parameters), None
-    history, correct = module.history, None
-    metrics: Metrics = {
-        name: history[name][epoch - 1] for name in ("train/loss", "train/accuracy") if history.get(name)
-    }
+    history, kept, correct = module.history, module.actions.kept, None
+    metrics: Metrics = {name: history[name][kept - 1] for name in ("train/loss", "train/accuracy") if history.get(name)}
     parts = {"val": (split.x_valid, split.y_valid)}
     if settings.test and status == "completed":
         parts["test"] = (split.x_test, split.y_test)
@@ -49,6 +48,7 @@ def evaluate(
     metrics |= fusion(net, split.x_valid[:1000])
     metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
+    metrics["epoch"] = kept
     return metrics, correct
 
 
@@ -67,7 +67,7 @@ def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str
             found |= {f"{part}/mc_accuracy": "maximize", f"{part}/mc_spread": "none"}
     if str(config["norm"]["layer"].get("_target_")) == "regimens.nets.norm.BatchNorm":
         found |= dict.fromkeys(("time/predict", "time/predict_fused"), "minimize")
-    return {**found, "parameters": "minimize", "epochs": "none", "time/train": "minimize"}
+    return {**found, "parameters": "minimize", "epochs": "none", "epoch": "none", "time/train": "minimize"}
 
 
 def fusion(net: Any, x: Any) -> dict[str, float | None]:
@@ -95,20 +95,22 @@ def monte_carlo(module: "RegimenModule", name: str, x: Any, y: Any, settings: Se
 
 
 def acted(
-    module: "RegimenModule", choices: Mapping[str, str], settings: Settings, split: "Split", status: str, epoch: int
+    module: "RegimenModule", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
 ) -> dict[str, dict[str, Any]]:
-    """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined.
-
-    epoch: whose weights the trial ends with.
-    """
+    """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined."""
     from regimens.training.probes.acted import Techniques, Trained, dead_units, report
 
     if settings.probe == "lr_range":
         return {}
 
-    techniques = Techniques(clip=choices.get("clip", "none"), scheduler=choices.get("scheduler", "constant"))
+    techniques = Techniques(
+        clip=choices.get("clip", "none"),
+        scheduler=choices.get("scheduler", "constant"),
+        average=choices.get("average", "none"),
+        restores=settings.restore == "best",
+    )
     epochs = len(module.history.get("epoch", ()))
-    trained = Trained(epochs, settings.epochs, epoch, status)
+    trained = Trained(epochs, settings.epochs, module.actions.kept, status)
     entries = report(module.actions, techniques, module.regularization, trained, module.net)
     return {**entries, **dead_units(module.net, split.x_valid)}
 

@@ -12,7 +12,6 @@ from regimens.core.result import Result
 from regimens.core.secrets import brief
 from regimens.trial.artifacts import save, save_inputs
 from regimens.trial.evaluation import acted, evaluate, probed
-from regimens.trial.fitting import last_epoch
 from regimens.trial.identity import Identity
 from regimens.trial.regimen import GROUPS, plain, regimen_of
 
@@ -36,9 +35,8 @@ def conclude(
 ) -> Result:
     """The result of a trained module, not yet written. The trial's other files are written here."""
     config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.directory
-    epoch = last_epoch(module, best, status)
     with trial.clock("evaluate"):
-        metrics, correct = evaluate(module, split, settings, status, epoch)
+        metrics, correct = evaluate(module, split, settings, status)
         save(module, best, config, directory)
         save_inputs(split, directory)
     regimen = regimen_of(config)
@@ -55,7 +53,7 @@ def conclude(
         metrics={**metrics, "time/train": durations["train"]},
         correct=correct,
         history={name: list(values) for name, values in module.history.items()},
-        acted=acted(module, choices, settings, split, status, epoch),
+        acted=acted(module, choices, settings, split, status),
         advice=trial.advice,
         **probed(module),
         durations=durations,

@@ -18,7 +18,7 @@ KEY = "contains"
 def contained(cells: Mapping[str, Composed]) -> dict[str, str]:
     """label -> label of the cell that it contains: one that differs from it in a single group, in that option."""
     rest = {label: _without_each_group(one) for label, one in cells.items()}
-    found = {}
+    found: dict[str, str] = {}
     for label, one in cells.items():
         for group, option in one.choices.items():
             limit = _limit(one, group)
