@@ -105,6 +105,7 @@ def define(
         margin=settings.margin,
         trials=settings.trials,
         extend=settings.extend,
+        refine=settings.refine,
         retries=settings.retries,
         code=code_hash,
         any_code=settings.code == "any",

@@ -41,6 +41,8 @@ class Settings:
     margin: float | None = 0.005
     #: how often a tuned range may be extended where the best value lies at its end
     extend: int = 2
+    #: how often a grid is made finer around its best value, which lies inside it
+    refine: int = 1
     #: `same`: results of other code are trained anew; `any`: they are taken over, and the tables say so
     code: str = "same"
     metric: str = "val/accuracy"
@@ -110,7 +112,7 @@ def _check_numbers(settings: Settings) -> None:
         if settings.most_seeds is None
         else [("most_seeds", settings.seeds if isinstance(settings.seeds, int) else 1)]
     )
-    for key, least in (("trials", 1), ("extend", 0), ("retries", 0), ("per_gpu", 1), *most):
+    for key, least in (("trials", 1), ("extend", 0), ("refine", 0), ("retries", 0), ("per_gpu", 1), *most):
         value = getattr(settings, key)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
             raise UserError(f"study.{key}={value}: it is a whole number, at least {least} and at most {MOST}")

@@ -32,6 +32,8 @@ class Sweep:
     numbers: list[int]
     #: how often its range was extended because the best value lay at its end
     extended: int = 0
+    #: how often its grid was made finer around the best value
+    refined: int = 0
     #: where the response is best, None before it is known; and at which end of what was tried: -1, 1, or 0 for inside
     best: Any = None
     end: int = 0
@@ -111,6 +113,8 @@ class Study:
     trials: int
     #: how often a tuned range may be extended
     extend: int
+    #: how often its grid may be made finer
+    refine: int
     retries: int
     #: the code that moves numbers: results of another count only where `any_code`
     code: str
