@@ -23,7 +23,7 @@ def test_intervals_are_tuned_inside_each_cell_then_finals_share_fresh_seeds(room
         tuning = [trial for trial in own if trial["study"]["phase"] == "tuning"]
         finals = [trial for trial in own if trial["study"]["phase"] == "final"]
         rates = [trial["study"]["params"]["optimizer.lr"] for trial in tuning]
-        assert rates == [0.0001, 0.001, 0.01, 0.1]  # one grid for all cells
+        assert rates == [0.0001, 0.001, 0.01, 0.1, 0.003162, 0.03162]  # one grid for all cells, finer around its best
         assert {trial["seed"] for trial in tuning} == {42}
         assert len(finals) == 2 and 42 not in {trial["seed"] for trial in finals}
         # the response is a parabola in the logarithm, so three of its points give its summit

@@ -41,8 +41,8 @@ def fit(xs: Sequence[float], ys: Sequence[float | None]) -> Curve | None:
     """The curve through the responses `ys` (more is better, None where training failed) at the coordinates `xs`.
 
     Weighted least squares over the best point and up to two on either side, since each is a single noisy training, but
-    for those beyond a cliff (a rate at which training breaks down). The summit lies between the best point's neighbours;
-    at an end of the grid, and where fewer than three points are left, it is the best point. None where all failed.
+    for those beyond a cliff (a rate at which training breaks down). The summit lies between the best point's
+    neighbours; at an end of the grid, and beside one that failed, it is the best point. None where all failed.
     """
     points = sorted(zip(xs, ys, strict=True))
     values = [-math.inf if y is None or not math.isfinite(y) else y for _, y in points]
