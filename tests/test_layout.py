@@ -173,9 +173,9 @@ TESTED_IN = {
             "report/samples",
             "report/differences",
             "report/verdicts",
-            "report/headlines",
         ),
     ),
+    "report/test_overview.py": ("report/headlines",),
     "report/test_build.py": ("report", "report/curves", "report/parity", "report/study_end"),
     "report/test_figures.py": (
         *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),

@@ -1,6 +1,6 @@
 """Figures: matplotlib in, theme-following SVG text out, byte-identical from the same numbers.
 
-Text, axes and grid are drawn in two stand-in colours that become CSS (`currentColor`, `var(--grid)`), so that one
+Text, axes, grid and links are drawn in stand-in colours that become CSS (`currentColor`, `var(--grid)`), so that one
 drawing serves the light and the dark page. Width is a phone's: nothing needs zooming at 375 px.
 """
 
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-INK, GRID, PAPER = "#010203", "#040506", "#070809"
+INK, GRID, PAPER, LINK = "#010203", "#040506", "#070809", "#0a0b0c"
 WIDTH = 5.9  # inches; 425 CSS px
+SECTION = "#section:"  # before the name of a section of the page that a part of a drawing links
 
 RC: dict[str, Any] = {
     "svg.hashsalt": "regimens",
@@ -92,10 +93,12 @@ def svg(figure: Drawing, slug: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{slug}-', text)
     text = re.sub(r'(xlink:)?href="#', f'href="#{slug}-', text)
+    text = text.replace(f'href="#{slug}-{SECTION[1:]}', 'href="#')
     text = text.replace("url(#", f"url(#{slug}-")
+    role = "group" if SECTION in out.getvalue() else "img"  # what is inside an img is hidden from screen readers
     text = re.sub(r'(<svg [^>]*?)height="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg [^>]*?)width="[^"]*"', r'\1role="img"', text, count=1)
-    for stand_in, css in ((INK, "currentColor"), (GRID, "var(--grid)"), (PAPER, "var(--paper)")):
+    text = re.sub(r'(<svg [^>]*?)width="[^"]*"', rf'\1role="{role}"', text, count=1)
+    for stand_in, css in ((INK, "currentColor"), (GRID, "var(--grid)"), (PAPER, "var(--paper)"), (LINK, "var(--link)")):
         text = text.replace(stand_in, css)
     return "\n".join(line.rstrip() for line in text.splitlines())
 
@@ -103,8 +106,9 @@ def svg(figure: Drawing, slug: str) -> str:
 def standalone(svg_text: str) -> str:
     """The same drawing as a file of its own, which brings its two themes along."""
     style = (
-        "<style>svg{color:#1c2126;background:#fff;--grid:#e3e6ea;--paper:#fff}"
-        "@media (prefers-color-scheme:dark){svg{color:#e6e9ec;background:#14181c;--grid:#30373e;--paper:#14181c}}"
+        "<style>svg{color:#1c2126;background:#fff;--grid:#e3e6ea;--paper:#fff;--link:#0b5cad}"
+        "@media (prefers-color-scheme:dark){svg{color:#e6e9ec;background:#14181c;--grid:#30373e;"
+        "--paper:#14181c;--link:#6cb2f5}}"
         "</style>"
     )
     head, body = svg_text.split(">", 1)

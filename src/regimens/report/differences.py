@@ -8,10 +8,10 @@ from regimens.report.numbers import is_share, number
 from regimens.report.palette import COLOURS
 from regimens.report.tables import Cell, Study
 from regimens.report.verdicts import Against, against, word
-from regimens.stats.verdicts import EQUAL, UNDECIDED, UNDER_TUNED, WORSE
+from regimens.stats.verdicts import BETTER, EQUAL, UNDECIDED, UNDER_TUNED, WORSE
 
-COLOUR = {EQUAL: COLOURS[2], UNDECIDED: COLOURS[7], WORSE: COLOURS[4], UNDER_TUNED: COLOURS[1]}
-MARKER = {EQUAL: "o", UNDECIDED: "D", WORSE: "v", UNDER_TUNED: "s"}
+COLOUR = {BETTER: COLOURS[0], EQUAL: COLOURS[2], UNDECIDED: COLOURS[7], WORSE: COLOURS[4], UNDER_TUNED: COLOURS[1]}
+MARKER = {BETTER: "^", EQUAL: "o", UNDECIDED: "D", WORSE: "v", UNDER_TUNED: "s"}
 #: intervals this many times as wide as the median one leave the picture instead of flattening it
 WIDE = 6
 

@@ -71,16 +71,25 @@ def pair_map(study: Study) -> Figure | None:
 def pair_answer(study: Study) -> str | None:
     """The sentence of a study over pairs of classes: how many gain, and the mean gain with its interval over pairs."""
     gains = list(_gains(pairs(study)).values())
-    if len(gains) < 3:
+    told = pair_gain(study)
+    if told is None:
         return None
-    found = student(gains)
-    mean, low, high = found.mean, found.low or 0.0, found.high or 0.0
+    mean, low, high, _ = told
     verdict = "Transfer helps on average" if low > 0 else "Transfer hurts on average" if high < 0 else "Undecided"
     return (
         f"{verdict} over {len(gains)} pairs of classes: {signed(mean)} points [{signed(low)}, {signed(high)}] "
         f"(pairs taken as independent); better in {sum(g > 0 for g in gains)}, worse in {sum(g < 0 for g in gains)}. "
         "This is what these networks of task A give, one a pair: briefly trained ones have little to pass on."
     )
+
+
+def pair_gain(study: Study) -> tuple[float, float, float, int] | None:
+    """(mean gain of transfer over pairs of classes, low, high, number of pairs); None below three pairs."""
+    gains = list(_gains(pairs(study)).values())
+    if len(gains) < 3:
+        return None
+    found = student(gains)
+    return found.mean, found.low or 0.0, found.high or 0.0, len(gains)
 
 
 def _gains(found: Sequence[Pair]) -> Mapping[tuple[int, int], float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regimens.report.headlines import shortened
 from regimens.report.tables import Study, read_study
 
 FOLDER = "parity"
@@ -56,7 +57,14 @@ def longer_reports(out: Path) -> list[Longer]:
         answers = re.findall(
             r"^- \*\*\[?(.+?)(?:\]\(#.*?\))?\*\* (.+)$", text.split("\n## ")[1] if "\n## " in text else "", re.MULTILINE
         )
+        short = tuple((asked, shortened(told)) for asked, told in answers)
         settings = re.search(r"^- settings: (.+)$", text, re.MULTILINE)
         page = path.with_suffix(".html") if path.with_suffix(".html").is_file() else path
-        found.append(Longer(page.relative_to(out).as_posix(), settings[1] if settings else "", tuple(answers)))
+        found.append(
+            Longer(
+                page.relative_to(out).as_posix(),
+                settings[1] if settings else "",
+                short,
+            )
+        )
     return found

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from regimens.report.dots import MOST
 from regimens.report.evidence import images
 from regimens.report.longer_runs import Longer
 from regimens.report.numbers import listing
+from regimens.report.overview import halves, legend, overview
 from regimens.report.provenance import budgets, facts
 from regimens.report.sections import Section
 from regimens.report.tables import Study
@@ -35,6 +37,21 @@ class Report:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     not_run: Sequence[tuple[str, str]] = ()
     longer: Sequence[Longer] = ()
+
+    @cached_property
+    def overview(self) -> Figure | None:
+        """The picture of all questions as one drawing."""
+        return overview(self.studies)
+
+    @cached_property
+    def halves(self) -> list[Figure]:
+        """The same in two parts, which stand side by side on a wide page."""
+        return halves(self.studies)
+
+    @property
+    def legend(self) -> list[tuple[str, str, str]]:
+        """(words, mark, colour) of every verdict of the picture."""
+        return legend()
 
     @property
     def setting(self) -> str:
@@ -94,7 +111,8 @@ def write_report(report: Report, out: Path, stem: str = "report") -> list[Path]:
         OSError: `out` cannot be written.
     """
     texts = {f"{stem}.html": render(report, "report.html.j2"), f"{stem}.md": render(report, "report.md.j2")}
-    for figure in (f for s in report.sections for f in s.figures):
+    first = [report.overview] if report.overview else []
+    for figure in (*first, *(f for s in report.sections for f in s.figures)):
         texts[f"figures/{figure.slug}.svg"] = standalone(figure.svg)
         texts[f"plots/{figure.slug}.csv"] = figure.csv
     return [_write(out / name, text) for name, text in texts.items()]

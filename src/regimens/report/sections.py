@@ -23,6 +23,7 @@ from regimens.report import (
 from regimens.report.canvas import Figure
 from regimens.report.cells import Table, cell_table, did_table
 from regimens.report.evidence import evidence
+from regimens.report.headlines import headline, shortened
 from regimens.report.palette import Palette
 from regimens.report.tables import BROKEN, Study
 
@@ -40,6 +41,7 @@ class Section:
     id: str
     title: str
     answer: str
+    headline: str = ""
     evidence: str = ""
     flags: tuple[tuple[str, str, str], ...] = ()
     figures: tuple[Figure, ...] = ()
@@ -57,13 +59,21 @@ def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Sect
     """The section of one study; a study without results gets one that says so."""
     command = _command(study, settings)
     if study.problem:
-        return Section(study.name, study.question, answers.answer(study), flags=_flags(study), command=command)
+        return Section(
+            study.name,
+            study.question,
+            answers.answer(study),
+            headline(study),
+            flags=_flags(study),
+            command=command,
+        )
     written = "src/report.py parity" if study.name == "parity" else "src/report.py"
     figures = [replace(f, command=f"{command} && python {written}") for f in _figures(study, palette) if f]
     return Section(
         id=study.name,
         title=study.question,
         answer=_answer(study),
+        headline=_headline(study),
         evidence=evidence(study, parity.quoted(study) if study.name == "parity" else ""),
         flags=_flags(study),
         figures=tuple(figures),
@@ -78,7 +88,22 @@ def _command(study: Study, settings: Mapping[str, str]) -> str:
     return shlex.join(["python", "src/train.py", "-m", *map(str, asked)])
 
 
+def _headline(study: Study) -> str:
+    """The first screen's sentence: that of cells that compete, or the first clause of a special answer."""
+    special = _special(study)
+    return shortened(special) if special else headline(study)
+
+
 def _answer(study: Study) -> str:
+    special = _special(study)
+    if special:
+        return special
+    more = techniques.gap_sentence(study) if not study.problem else None
+    return f"{answers.answer(study)} {more}" if more else answers.answer(study)
+
+
+def _special(study: Study) -> str | None:
+    """The answer of a study that is of a kind of its own; None of one whose cells compete."""
     if study.name == "parity":
         return parity.parity_answer(study)
     if proposed := lr_range.range_answer(study):
@@ -88,10 +113,7 @@ def _answer(study: Study) -> str:
         special = transfer.transfer_answer(study) or heatmap.pair_answer(study)
     else:
         special = gradients.depth_answer(study)
-    if special:
-        return special + answers.caveats(study)
-    more = techniques.gap_sentence(study) if not study.problem else None
-    return f"{answers.answer(study)} {more}" if more else answers.answer(study)
+    return special + answers.caveats(study) if special else None
 
 
 def _figures(study: Study, palette: Palette) -> list[Figure | None]:
