@@ -94,23 +94,21 @@ def conduct(
     use_storage(settings.storage)
     if settings.recover:
         recover(study, directory)
-    from regimens.study.results.export import export, keep_earlier
+    from regimens.study.results.export import export
 
-    with open_session(directory) as session, tracked(config, study, directory, session) as shown:
+    with open_session(directory) as session, tracked(config, study, directory, session) as entry:
         queue = open_queue(directory, session=session, study=study, storage_wait=settings.storage_wait)
         queue.files.hash_of = data_hash_of(locate(run_trial))
         taken = queue.catch_up(known, broken=settings.retry_failed)
         for origin, count in taken.items():
             print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
-        train(queue, settings, config, hydra_context, run_trial, shown)
-        shown.open_once()
-        if moved := keep_earlier(study, Path(config.paths.results)):
-            print(moved)
+        train(queue, settings, config, hydra_context, run_trial, entry)
+        entry.open_once()
         results, table, paths = export(queue.files, Path(config.paths.results))
-        shown.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))
-        figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
+        entry.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))
+        figures, told = draw(paths[0], directory) if entry.parent or any(r.lr_range for r in results) else ([], [])
         best = best_final(queue.files, table)
-        link = shown.finish([*paths, *figures], best, table)
+        link = entry.finish([*paths, *figures], best, table)
     _report(study, table, results, [*paths, directory], told, best, link)
     return results
 

@@ -58,24 +58,6 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
     return everything, table, paths
 
 
-def keep_earlier(study: Study, results: Path) -> str:
-    """Move another study's tables of the same title to `earlier/`; what was moved, in a sentence, if anything was."""
-    main = results / f"{study.title}.json"
-    try:
-        known = json.loads(main.read_text())["study"]["id"]
-    except (OSError, ValueError, KeyError, TypeError):  # none is there, or nothing that anybody could read
-        return ""
-    if known == study.id:
-        return ""
-    target = results / "earlier"
-    target.mkdir(exist_ok=True)
-    for ending in (".json", ".csv", ".cells.csv"):
-        path = results / f"{study.title}{ending}"
-        if path.exists():
-            path.replace(target / f"{study.title}-{known}{ending}")
-    return f"{main} was another study's ({study.name}-{known}): it is {target / f'{study.title}-{known}.json'} now"
-
-
 def about(study: Study, metric: str) -> dict[str, Any]:
     """What the study was."""
     return {
