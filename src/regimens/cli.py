@@ -95,9 +95,8 @@ def _hydra(argv: list[str]) -> int:
     except Exception as err:
         if wanted:
             raise
-        cause = err.__cause__ if isinstance(err.__cause__, UserError) else err
         if isinstance(err, HydraException | OmegaConfBaseException | UserError):
-            return _mistake(unquoted(argv[1:]) or _explained(argv) or _one_line(cause))
+            return _mistake(in_words(err, argv[1:]))
         return _mistake(_foreign(err)) if _is_foreign(err) else _failed()
     finally:
         sys.argv = before
@@ -121,10 +120,7 @@ def _prepared(argv: list[str]) -> list[str]:
     for one in overrides:  # flags may stand between overrides, which Hydra's own parsing does not allow
         flags.remove(one)
     if asked.multirun or "hydra.mode=MULTIRUN" in overrides:
-        from regimens.study.definition.sweeps import held
-
-        inside = [group for group in catalogue.groups(CONF) if group not in ("study", "scale", "tracking")]
-        return [argv[0], *flags, *(held(one, inside) for one in overrides)]
+        return [argv[0], *flags, *swept(overrides)]
     if not (asked.cfg or asked.shell_completion or asked.hydra_help):
         for one in overrides:
             if re.match(r"\+{0,2}(study|tune)[.=]", one):
@@ -135,14 +131,28 @@ def _prepared(argv: list[str]) -> list[str]:
     return [argv[0], *flags, *overrides]
 
 
-def _explained(argv: list[str]) -> str:
+def swept(overrides: Sequence[str]) -> list[str]:
+    """The overrides of a study, those of techniques' values as sweeps: see `regimens.study.definition.sweeps.held`."""
+    from regimens.study.definition.sweeps import held
+
+    inside = [group for group in catalogue.groups(CONF) if group not in ("study", "scale", "tracking")]
+    return [held(one, inside) for one in overrides]
+
+
+def in_words(error: BaseException, arguments: Sequence[str]) -> str:
+    """An error of Hydra's or ours about a command, in one line; with what to type instead, where that is known."""
+    cause = error.__cause__ if isinstance(error.__cause__, UserError) else error
+    return unquoted(arguments) or _explained(arguments) or _one_line(cause)
+
+
+def _explained(arguments: Sequence[str]) -> str:
     """What to type instead, where a technique has no such value; empty for any other error."""
     from regimens.study.definition.composer import Composer, Source
     from regimens.study.definition.technique_values import lacking_value
 
     source = Source("train", (f"file://{CONF}",))
     try:
-        return lacking_value([one for one in argv[1:] if "=" in one and not one.startswith("-")], Composer(source))
+        return lacking_value([one for one in arguments if "=" in one and not one.startswith("-")], Composer(source))
     except UserError:
         return ""
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ from regimens.trial.regimen import plain
 Draw = Callable[[Path, Path], tuple[list[Path], list[str]]]
 
 
+@dataclass(frozen=True)
+class Conducted:
+    """A study that is done: where its trials lie, its main table (.json), their results, and the best final's place."""
+
+    directory: Path
+    table: Path
+    results: list[Result]
+    best: Path | None
+
+
 def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw) -> list[Result]:
     """Run or resume the study that a command line asks for, and have `draw` show it; returns its results.
 
@@ -48,7 +59,7 @@ def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_
         SystemExit: 1 if trials failed or the study had to stop, 2 for a user's mistake, 130 after Ctrl-C.
     """
     try:
-        results = conduct(hydra_context, config, arguments, run_trial, draw)
+        results = conduct(hydra_context, config, arguments, run_trial, draw).results
     except UserError as error:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -70,10 +81,8 @@ def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_
     return results
 
 
-def conduct(
-    hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw
-) -> list[Result]:
-    """`sweep` without the exit statuses."""
+def conduct(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw) -> Conducted:
+    """`sweep` without the exit statuses; raises UserError, StudyStopped and KeyboardInterrupt."""
     node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
     settings = read_settings(node)  # type: ignore[arg-type]
     keep([*arguments, node])
@@ -96,21 +105,21 @@ def conduct(
         recover(study, directory)
     from regimens.study.results.export import export
 
-    with open_session(directory) as session, tracked(config, study, directory, session) as entry:
+    with open_session(directory) as session, tracked(config, study, directory, session) as shown:
         queue = open_queue(directory, session=session, study=study, storage_wait=settings.storage_wait)
         queue.files.hash_of = data_hash_of(locate(run_trial))
         taken = queue.catch_up(known, broken=settings.retry_failed)
         for origin, count in taken.items():
             print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
-        train(queue, settings, config, hydra_context, run_trial, entry)
-        entry.open_once()
+        train(queue, settings, config, hydra_context, run_trial, shown)
+        shown.open_once()
         results, table, paths = export(queue.files, Path(config.paths.results))
-        entry.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))
-        figures, told = draw(paths[0], directory) if entry.parent or any(r.lr_range for r in results) else ([], [])
+        shown.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))
+        figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
         best = best_final(queue.files, table)
-        link = entry.finish([*paths, *figures], best, table)
+        link = shown.finish([*paths, *figures], best, table)
     _report(study, table, results, [*paths, directory], told, best, link)
-    return results
+    return Conducted(directory, paths[0], results, best)
 
 
 def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: Sequence[str], run_trial: str) -> Study:
