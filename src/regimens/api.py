@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regimens.commands.outcome import Picture, StudyOutcome, TrialOutcome
+from regimens.commands.outcome import Picture, StudyOutcome, TrialOutcome, answer_of
 from regimens.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ def run_study(*words: str, compare: Mapping[str, Sequence[Any]] | None = None, *
         from regimens.study.run_study import conduct
         from regimens.study.workers.worker import StudyStopped
 
+        arguments, runner = list(config.hydra.overrides.task), config.hydra.sweeper.run_trial
         try:
-            done = conduct(context, config, list(config.hydra.overrides.task), config.hydra.sweeper.run_trial, draw)
+            done = conduct(context, config, arguments, runner, draw, answer_of)
         except StudyStopped as stop:
             raise UserError(f"{stop}; the same call then goes on") from stop
         except KeyboardInterrupt:

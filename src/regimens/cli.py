@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from regimens import catalogue
 from regimens.core.errors import UserError
@@ -39,6 +39,10 @@ def main(argv: list[str]) -> int:
         catalogue.check_options(arguments, CONF)
         if arguments[:1] == ["sync"]:
             return sync(arguments[1:])
+        if arguments[:1] in (["status"], ["--status"]):
+            return status(arguments[1:])
+        if any(one.partition("=")[0] == "--forget" for one in arguments):
+            return forget(arguments)
         return _hydra(argv)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -195,23 +199,51 @@ def _foreign(error: BaseException) -> str:
 
 def sync(overrides: Sequence[str]) -> int:
     """Deliver to the tracker every finished result that is only on disk; 1 if some could not be delivered."""
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
-
     from regimens.core.build import make
     from regimens.study.queue.sessions import busy
     from regimens.tracking import delivery
-    from regimens.trial.regimen import plain
 
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = plain(compose("train", list(overrides)))
-    except HydraException as error:
-        raise UserError(_one_line(error)) from error
+    config = _plain(overrides)
     room = make(config["tracking"])
     done, left = delivery.sync(room, Path(config["paths"]["runs"]), busy)
     print(f"tracking: {done} results delivered" + (f", {left} could not be; run this again later" if left else ""))
     return 1 if left else 0
+
+
+def status(overrides: Sequence[str]) -> int:
+    """Print how far the studies are, and who leads each; only `paths` of the overrides matter."""
+    from regimens.commands import studies
+
+    for line in studies.status(*studies.places_of(_plain(overrides))):
+        print(line)
+    return 0
+
+
+def forget(arguments: Sequence[str]) -> int:
+    """Delete the study that follows --forget, after asking unless --yes is there."""
+    from regimens.commands import studies
+
+    rest = [one for one in arguments if one != studies.YES]
+    at = next(i for i, one in enumerate(rest) if one.partition("=")[0] == studies.FORGET)
+    name = rest.pop(at).partition("=")[2] or (rest.pop(at) if at < len(rest) else "")
+    if not name:
+        raise UserError("--forget: the name of a study has to follow; python src/train.py status lists them")
+    print(studies.forget(name, *studies.places_of(_plain(rest)), sure=studies.YES in arguments))
+    return 0
+
+
+def _plain(overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration of these overrides as plain values."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+
+    from regimens.trial.regimen import plain
+
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return plain(compose("train", list(overrides)))
+    except HydraException as error:
+        raise UserError(_one_line(error)) from error
 
 
 def _mistake(message: str) -> int:

@@ -156,6 +156,13 @@ class TrialOutcome:
         return f"<h4>{escape(self.result.name)}: {escape(self.result.status)}</h4>{table}"
 
 
+def answer_of(table: Path) -> str:
+    """What the study of a table found, in a sentence."""
+    from regimens.report.tables import read_study
+
+    return sentence(read_study(table))
+
+
 def sentence(study: Study) -> str:
     """What a study found, in a sentence; empty where it only measures, or has no results."""
     from regimens.report.answers import answer

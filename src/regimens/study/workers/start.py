@@ -42,7 +42,8 @@ def train(
     job: dict[str, Any] = {"directory": str(queue.directory), "session": queue.session, "run_trial": run_trial}
     job |= {"tracking": entry.for_workers, "entry": entry.parent, "storage_wait": settings.storage_wait}
     try:
-        with View(study, done, count) as view:
+        earlier = [result for result in queue.files.everything() if result is not None] if left and done else []
+        with View(study, done, count, earlier=earlier) as view:
 
             def hear(event: dict[str, Any]) -> None:
                 if event["event"] == "round":
