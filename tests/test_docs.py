@@ -156,6 +156,33 @@ def test_documents_and_modules_that_are_named_exist() -> None:
             assert there or name.endswith("report.md"), f"{path.relative_to(ROOT)}: there is no {name}"
 
 
+# Pages tell people to write these; Python writes the last.
+OWN_FILES = re.compile(r"conf/\w+/(gentle|radam|celu|step)\.yaml$|.*__pycache__$")
+
+
+def test_paths_that_are_named_exist() -> None:
+    """A path from the root, wherever it is named: in documentation, in docstrings and comments, in the Makefile."""
+    for page in sources():
+        for name in re.findall(r"(?<![\w/.}-])((?:src|conf|tests|tools|docs|benchmarks)/[\w./-]+)", page.read_text()):
+            path = ROOT / name.rstrip(".")
+            there = path.exists() or list(path.parent.glob(f"{path.name}*"))  # of a pattern, what precedes it
+            assert there or OWN_FILES.match(name), f"{page.relative_to(ROOT)}: there is no {name}"
+
+
+def test_dotted_names_that_are_quoted_exist() -> None:
+    """A name of the package in backticks, or as a `_target_`: its module, and what of it is meant."""
+    quoted = re.compile(r"(?:(?<!tags\.)`|_target_: )(regimens(?:\.\w+)+)")  # MLflow's tags begin so too
+    for page in (path for path in sources() if ROOT / "tests" not in path.parents):
+        for name in quoted.findall(page.read_text()):
+            module, rest = ROOT / "src" / "regimens", name.split(".")[1:]
+            while rest and (module / rest[0]).is_dir():
+                module /= rest.pop(0)
+            file = module / f"{rest[0]}.py" if rest and (module / f"{rest[0]}.py").exists() else module / "__init__.py"
+            rest = rest[file.name != "__init__.py" :]
+            known = not rest or re.search(rf"\b{rest[0]}\b", file.read_text())
+            assert known, f"{page.relative_to(ROOT)}: there is no {name}"
+
+
 def test_every_decision_is_in_the_index() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     for page in (ROOT / "docs" / "decisions").glob("0*.md"):

@@ -13,6 +13,7 @@ Compare two:         python src/train.py -m optimizer=adam,nadam scheduler=exp
 Ask a question:      python src/train.py -m study=optimizers
 Discover:            python src/train.py --info        (experiments and studies, what they ask and how long they take)
 Train a trial again: python src/train.py --again runs/...   (from its directory: the same bits?)
+How far studies are: python src/train.py status            (--forget NAME deletes one, after asking)
 Deliver to MLflow:   python src/train.py sync [tracking.uri=...]    (results that it has not seen, after an outage)
 Look before running: python src/train.py --cfg job     Completion: eval "$(python src/train.py -sc install=bash)"
 """
