@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 # What a trial imports besides: none of it decides over a number.
 MOVE_NOTHING = {f"core/{name}" for name in ("errors", "files", "imports", "process", "provenance", "secrets", "locks")}
+MOVE_NOTHING |= {"catalogue", "cli"}  # Hydra loads our plugin, which says where conf/ is
 STUDIES = [name for names in PARAMS["studies"].values() for name in names]
 
 
