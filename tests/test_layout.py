@@ -18,7 +18,7 @@ ARROWS = {
     "core": (),
     "data": ("core",),
     "nets": ("core",),
-    "stats": (),
+    "stats": ("core",),
     "report": ("core", "stats"),
     "training": ("core", "nets"),
     "inference": ("core", "data", "nets"),
@@ -177,12 +177,14 @@ TESTED_IN = {
             "report/samples",
             "report/differences",
             "report/verdicts",
+            "report/headlines",
         ),
     ),
     "report/test_build.py": ("report", "commands/write_report", "report/curves", "report/parity", "report/study_end"),
     "report/test_figures.py": (
         *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
     ),
+    "stats/test_rows.py": ("stats/finals", "stats/judging"),
     # What a study's command does is seen from outside: commands, kills and tables, around a trial of microseconds.
     "study/test_asked.py": ("study/definition/checks", "study/definition/sweeps", "study/definition/technique_values"),
     "study/test_recovery.py": ("study/queue/open", "study/queue/sessions", "study/queue/storage"),
@@ -208,8 +210,7 @@ TESTED_IN = {
         "core/invocation",
     ),
     "study/queue/test_rounds.py": ("study/queue/response_curve",),
-    "study/queue/test_settling.py": ("study/queue/judging", "study/queue/samples"),
-    "study/results/test_statistics.py": ("study/results/verdict_rows",),
+    "study/queue/test_settling.py": ("study/queue/judging",),
     "study/definition/test_search_space.py": (
         "study/definition/identity",
         "study/definition/cell_ranges",
