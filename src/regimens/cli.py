@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from regimens import catalogue
 from regimens.core.errors import UserError
@@ -16,7 +16,9 @@ from regimens.core.secrets import redact
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+_HERE = Path(__file__).resolve()
+# Of a clone; within the package where it was installed without one (there, src/regimens/conf is no link).
+CONF = next(path for path in (_HERE.parents[2] / "conf", _HERE.parent / "conf") if (path / "train.yaml").exists())
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 
 
@@ -39,6 +41,12 @@ def main(argv: list[str]) -> int:
         catalogue.check_options(arguments, CONF)
         if arguments[:1] == ["sync"]:
             return sync(arguments[1:])
+        if arguments[:1] == ["new"]:
+            return new(arguments[1:])
+        if arguments[:1] in (["status"], ["--status"]):
+            return status(arguments[1:])
+        if any(one.partition("=")[0] == "--forget" for one in arguments):
+            return forget(arguments)
         return _hydra(argv)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -95,9 +103,8 @@ def _hydra(argv: list[str]) -> int:
     except Exception as err:
         if wanted:
             raise
-        cause = err.__cause__ if isinstance(err.__cause__, UserError) else err
         if isinstance(err, HydraException | OmegaConfBaseException | UserError):
-            return _mistake(unquoted(argv[1:]) or _explained(argv) or _one_line(cause))
+            return _mistake(in_words(err, argv[1:]))
         return _mistake(_foreign(err)) if _is_foreign(err) else _failed()
     finally:
         sys.argv = before
@@ -121,10 +128,7 @@ def _prepared(argv: list[str]) -> list[str]:
     for one in overrides:  # flags may stand between overrides, which Hydra's own parsing does not allow
         flags.remove(one)
     if asked.multirun or "hydra.mode=MULTIRUN" in overrides:
-        from regimens.study.definition.sweeps import held
-
-        inside = [group for group in catalogue.groups(CONF) if group not in ("study", "scale", "tracking")]
-        return [argv[0], *flags, *(held(one, inside) for one in overrides)]
+        return [argv[0], *flags, *swept(overrides)]
     if not (asked.cfg or asked.shell_completion or asked.hydra_help):
         for one in overrides:
             if re.match(r"\+{0,2}(study|tune)[.=]", one):
@@ -135,14 +139,28 @@ def _prepared(argv: list[str]) -> list[str]:
     return [argv[0], *flags, *overrides]
 
 
-def _explained(argv: list[str]) -> str:
+def swept(overrides: Sequence[str]) -> list[str]:
+    """The overrides of a study, those of techniques' values as sweeps: see `regimens.study.definition.sweeps.held`."""
+    from regimens.study.definition.sweeps import held
+
+    inside = [group for group in catalogue.groups(CONF) if group not in ("study", "scale", "tracking")]
+    return [held(one, inside) for one in overrides]
+
+
+def in_words(error: BaseException, arguments: Sequence[str]) -> str:
+    """An error of Hydra's or ours about a command, in one line; with what to type instead, where that is known."""
+    cause = error.__cause__ if isinstance(error.__cause__, UserError) else error
+    return unquoted(arguments) or _explained(arguments) or _one_line(cause)
+
+
+def _explained(arguments: Sequence[str]) -> str:
     """What to type instead, where a technique has no such value; empty for any other error."""
     from regimens.study.definition.composer import Composer, Source
     from regimens.study.definition.technique_values import lacking_value
 
     source = Source("train", (f"file://{CONF}",))
     try:
-        return lacking_value([one for one in argv[1:] if "=" in one and not one.startswith("-")], Composer(source))
+        return lacking_value([one for one in arguments if "=" in one and not one.startswith("-")], Composer(source))
     except UserError:
         return ""
 
@@ -185,23 +203,61 @@ def _foreign(error: BaseException) -> str:
 
 def sync(overrides: Sequence[str]) -> int:
     """Deliver to the tracker every finished result that is only on disk; 1 if some could not be delivered."""
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
-
     from regimens.core.build import make
     from regimens.study.queue.sessions import busy
     from regimens.tracking import delivery
-    from regimens.trial.regimen import plain
 
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = plain(compose("train", list(overrides)))
-    except HydraException as error:
-        raise UserError(_one_line(error)) from error
+    config = _plain(overrides)
     room = make(config["tracking"])
     done, left = delivery.sync(room, Path(config["paths"]["runs"]), busy)
     print(f"tracking: {done} results delivered" + (f", {left} could not be; run this again later" if left else ""))
     return 1 if left else 0
+
+
+def new(names: Sequence[str]) -> int:
+    """Make a project of one's own in the folder that is named."""
+    from regimens.commands.new_project import create
+
+    if len(names) != 1 or names[0].startswith("-"):
+        raise UserError("new: name the folder of the new project: python -m regimens new mylab")
+    print(create(names[0]))
+    return 0
+
+
+def status(overrides: Sequence[str]) -> int:
+    """Print how far the studies are, and who leads each; only `paths` of the overrides matter."""
+    from regimens.commands import studies
+
+    for line in studies.status(*studies.places_of(_plain(overrides))):
+        print(line)
+    return 0
+
+
+def forget(arguments: Sequence[str]) -> int:
+    """Delete the study that follows --forget, after asking unless --yes is there."""
+    from regimens.commands import studies
+
+    rest = [one for one in arguments if one != studies.YES]
+    at = next(i for i, one in enumerate(rest) if one.partition("=")[0] == studies.FORGET)
+    name = rest.pop(at).partition("=")[2] or (rest.pop(at) if at < len(rest) else "")
+    if not name:
+        raise UserError("--forget: the name of a study has to follow; python src/train.py status lists them")
+    print(studies.forget(name, *studies.places_of(_plain(rest)), sure=studies.YES in arguments))
+    return 0
+
+
+def _plain(overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration of these overrides as plain values."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+
+    from regimens.trial.regimen import plain
+
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return plain(compose("train", list(overrides)))
+    except HydraException as error:
+        raise UserError(_one_line(error)) from error
 
 
 def _mistake(message: str) -> int:

@@ -38,8 +38,9 @@ class RegimensSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study of this command line to its end; raises SystemExit with the command's status."""
+        from regimens.commands.outcome import answer_of
         from regimens.report.study_end import draw
         from regimens.study.run_study import sweep
 
         assert self.config is not None
-        return sweep(self.hydra_context, self.config, arguments, self.run_trial, draw)
+        return sweep(self.hydra_context, self.config, arguments, self.run_trial, draw, answer_of)

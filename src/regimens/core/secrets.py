@@ -33,7 +33,7 @@ def brief(error: BaseException) -> str:
 
 def keep(value: Any) -> None:
     """Remember the URLs with passwords in nested plain values, for this process and those that it starts."""
-    found = _kept()
+    found = _remembered()
 
     def note(text: str) -> str:
         found.update({redact(one[0]): one[0] for form in (URL, QUERY) for one in form.finditer(text)})
@@ -46,17 +46,17 @@ def keep(value: Any) -> None:
 
 def restore(value: Any) -> Any:
     """A copy of redacted plain values with the passwords that are remembered."""
-    kept = _kept()
+    passwords = _remembered()
 
     def whole(text: str) -> str:
-        for hidden in sorted(kept, key=len, reverse=True):
-            text = text.replace(hidden, kept[hidden])
+        for hidden in sorted(passwords, key=len, reverse=True):
+            text = text.replace(hidden, passwords[hidden])
         return text
 
     return _each(value, whole)
 
 
-def _kept() -> dict[str, str]:
+def _remembered() -> dict[str, str]:
     return json.loads(os.environ.get(VARIABLE, "{}"))
 
 

@@ -41,19 +41,19 @@ def folder(path: str, size: object = None, channels: object = None) -> Arrays:
     told = f"{root.name}: {len(paths)} pictures of {shape} in {len(names)} classes: {', '.join(names[:8])}"
     assert x["train"] is not None and y["train"] is not None
     arrays = Arrays(x["train"], y["train"], x["valid"], y["valid"], x["test"], y["test"], len(names), names, root.name,
-                    {root.name: digest(root)}, 255.0, told=(told,))  # fmt: skip
+                    {root.name: hash_of_pictures(root)}, 255.0, told=(told,))  # fmt: skip
     return check(arrays, str(root))
 
 
-def digest(root: Path) -> str:
+def hash_of_pictures(root: Path) -> str:
     """A SHA-256 of the names and contents of all pictures under `root`, remembered while none of them changes."""
     files = pictures.listed(root)
     stats = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
-    return _digest(root, stats)
+    return _hash_of(root, stats)
 
 
 @lru_cache(maxsize=8)
-def _digest(root: Path, stats: tuple[tuple[str, int, int], ...]) -> str:
+def _hash_of(root: Path, stats: tuple[tuple[str, int, int], ...]) -> str:
     found = hashlib.sha256()
     for name, _, _ in stats:
         content = hashlib.sha256(Path(name).read_bytes()).hexdigest()

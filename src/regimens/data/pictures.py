@@ -56,7 +56,7 @@ def form_of(paths: Sequence[Path], size: object, channels: object) -> Form:
         odd = next(path for path, look in zip(paths, looks, strict=True) if look[0] == other)
         example = typed("data.size", [str(common[0]), str(common[1])]).replace('"', "")
         raise DataError(
-            f"{odd} is {_shown(other)}, most are {_shown(common)}, of {len(sizes)} sizes in all: say one with {example}"
+            f"{odd} is {_text(other)}, most are {_text(common)}, of {len(sizes)} sizes in all: say one with {example}"
         )
     found = 1 if all(look[1] in GREY for look in looks) else 3
     return Form(given or next(iter(sizes)), colors or found, given is not None, bool(colors) or found == 3)
@@ -71,7 +71,7 @@ def refuse_too_many(count: int, form: Form) -> None:
         side = max(8, int(min(form.size) * (FREE * free / needed) ** 0.5) // 8 * 8)
         example = typed("data.size", [str(side), str(side)]).replace('"', "")
         raise DataError(
-            f"{count} pictures of {_shown(form.size)} take {needed / 2**30:.1f} GiB, all at once in memory, "
+            f"{count} pictures of {_text(form.size)} take {needed / 2**30:.1f} GiB, all at once in memory, "
             f"of which {free / 2**30:.1f} GiB are free: give a smaller size, as in {example}, or fewer pictures"
         )
 
@@ -95,7 +95,7 @@ def _pixels(path: Path, form: Form) -> Array:
             image = ImageOps.exif_transpose(opened)
             size = (image.height, image.width)
             if size != form.size and not form.resize:
-                raise DataError(f"{path} is {_shown(size)}, where pictures of {_shown(form.size)} are taken")
+                raise DataError(f"{path} is {_text(size)}, where pictures of {_text(form.size)} are taken")
             if form.channels == 1 and image.mode not in GREY and not form.recolor:
                 raise DataError(f"{path} is in colours, where grey pictures are taken")
             image = image.convert("L" if form.channels == 1 else "RGB")
@@ -136,5 +136,5 @@ def _channels(channels: object) -> int:
     raise DataError(f"data.channels={channels}: give 1 for grey pictures, 3 for colours")
 
 
-def _shown(size: tuple[int, int]) -> str:
+def _text(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"

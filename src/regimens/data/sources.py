@@ -113,5 +113,5 @@ def identity(source: Callable[[], Arrays]) -> str | None:
     told: dict[str, Any] = {key: value for key, value in sorted(keywords.items()) if key not in _WHERE_NOT_WHAT}
     if told.get("path") is not None:
         place = _given(told["path"], "data.path", "a file")
-        told["path"] = folder.digest(place) if place.is_dir() else sha256(place)
+        told["path"] = folder.hash_of_pictures(place) if place.is_dir() else sha256(place)
     return json.dumps([name, told], default=repr)

@@ -166,7 +166,7 @@ def _told(columns: Sequence[Column], values: Mapping[str, Array], answers: label
     """A few lines about what was found: the classes, and the columns of each kind."""
     lines = [f"{path.name}: {len(answers.y)} rows; {target!r} has {len(answers.names)} classes: {_few(answers.names)}"]
     for kind, title in ((NUMBER, "numbers"), (BOOLEAN, "truth values"), (WORD, "words"), (DATE, "dates")):
-        names = [_shown(column, values[column.name]) for column in columns if column.kind == kind]
+        names = [_as_text(column, values[column.name]) for column in columns if column.kind == kind]
         if names:
             lines.append(f"  {title}: {_few(names)}")
     if any(column.gaps and column.kind != WORD for column in columns):
@@ -174,7 +174,7 @@ def _told(columns: Sequence[Column], values: Mapping[str, Array], answers: label
     return tuple(lines)
 
 
-def _shown(column: Column, values: Array) -> str:
+def _as_text(column: Column, values: Array) -> str:
     about = []
     if column.kind == WORD:
         about.append(f"{len(column.words)} words")

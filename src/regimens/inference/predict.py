@@ -62,6 +62,17 @@ class Model(Interface):
             raise UserError(f"the network has no answer for row {row}: its numbers are too far from those of training")
         return found
 
+    def predict(self, x: "Array | pd.DataFrame") -> "Array":
+        """(N,) the likeliest class of each example, by name: of raw inputs (N, ...), or of the rows of a table.
+
+        Raises UserError as `probabilities` and `codes` do.
+        """
+        import numpy as np
+        import pandas as pd
+
+        inputs = self.codes(x, "the table")[0] if isinstance(x, pd.DataFrame) else x
+        return np.asarray(self.classes)[self.probabilities(inputs).argmax(1)]
+
     def codes(self, table: "pd.DataFrame", where: str) -> "tuple[Array, list[str]]":
         """The inputs that a table's rows are, and warnings; columns are found by name, others are left out.
 

@@ -1,6 +1,6 @@
 """The end of a study: its table in; the figure of its finals, and what learning-rate range tests propose, out.
 
-A study calls what its caller handed it (`regimens.study.queue.ending.Draw`), so that it need not know the report.
+A study calls what its caller handed it (`regimens.study.run_study.Draw`), so that it need not know the report.
 """
 
 from __future__ import annotations

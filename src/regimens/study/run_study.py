@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,30 @@ from regimens.trial.regimen import plain
 
 #: draws a study's table, and whatever belongs into the study's directory: (figures written, sentences to print)
 Draw = Callable[[Path, Path], tuple[list[Path], list[str]]]
+#: what a study's table says, in a sentence
+Answer = Callable[[Path], str]
 
 
-def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw) -> list[Result]:
-    """Run or resume the study that a command line asks for, and have `draw` show it; returns its results.
+@dataclass(frozen=True)
+class Conducted:
+    """A study that is done: where its trials lie, its main table (.json), their results, and the best final's place."""
+
+    directory: Path
+    table: Path
+    results: list[Result]
+    best: Path | None
+
+
+def sweep(
+    hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw, answer: Answer
+) -> list[Result]:
+    """Run or resume the study that a command line asks for; have `draw` show it and `answer` tell it. Its results.
 
     Raises:
         SystemExit: 1 if trials failed or the study had to stop, 2 for a user's mistake, 130 after Ctrl-C.
     """
     try:
-        results = conduct(hydra_context, config, arguments, run_trial, draw)
+        results = conduct(hydra_context, config, arguments, run_trial, draw, answer).results
     except UserError as error:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -71,9 +86,9 @@ def sweep(hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_
 
 
 def conduct(
-    hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw
-) -> list[Result]:
-    """`sweep` without the exit statuses."""
+    hydra_context: Any, config: DictConfig, arguments: Sequence[str], run_trial: str, draw: Draw, answer: Answer
+) -> Conducted:
+    """`sweep` without the exit statuses; raises UserError, StudyStopped and KeyboardInterrupt."""
     node = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else {}
     settings = read_settings(node)  # type: ignore[arg-type]
     keep([*arguments, node])
@@ -109,8 +124,8 @@ def conduct(
         figures, told = draw(paths[0], directory) if shown.parent or any(r.lr_range for r in results) else ([], [])
         best = best_final(queue.files, table)
         link = shown.finish([*paths, *figures], best, table)
-    _report(study, table, results, [*paths, directory], told, best, link)
-    return results
+    _report(study, table, results, [*paths, directory], told, best, link, answer(paths[0]))
+    return Conducted(directory, paths[0], results, best)
 
 
 def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: Sequence[str], run_trial: str) -> Study:
@@ -149,13 +164,16 @@ def _report(
     told: Sequence[str],
     best: Path | None,
     link: str,
+    found: str,
 ) -> None:
-    """Print the table, best first, where everything lies, and in the last line how many trials ended how."""
+    """Print the table, best first, where everything lies, what was found, and last how many trials ended how."""
     print_summary(study, table)
     proposals(told)
     print(f"trials: {places[-1]}" + (f"  best: {best.relative_to(places[-1])}" if best else ""))
     if link:
         print(f"MLflow: {link}")
+    if found:
+        print(f"found: {found}")
     counts = Counter(result.status for result in results)
     ended = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
     taken = Counter(str(one).partition("/")[0] for r in results if (one := (r.study or {}).get("taken_from")))

@@ -31,7 +31,7 @@ Loaded = tuple[Split, dict[str, Data]]
 
 
 @dataclass
-class Composed:
+class Candidate:
     """A trial that can be part of a fleet."""
 
     index: int
@@ -51,24 +51,24 @@ def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Out
     keep_freed_memory()
     outcomes: list[Outcome] = [None] * len(tasks)
     loaded: dict[str, Loaded] = {}
-    fleets: dict[tuple[object, ...], list[Composed]] = {}
+    fleets: dict[tuple[object, ...], list[Candidate]] = {}
     for index, task in enumerate(tasks):
         try:
-            composed = compose(index, task, loaded)
+            candidate = prepare(index, task, loaded)
         except Exception as err:
             outcomes[index] = err
             continue
-        if isinstance(composed, str):
-            outcomes[index] = composed
+        if isinstance(candidate, str):
+            outcomes[index] = candidate
         else:
-            fleets.setdefault(composed.kind, []).append(composed)
+            fleets.setdefault(candidate.kind, []).append(candidate)
     for fleet in fleets.values():
         for one, outcome in zip(fleet, finish(fleet, journal), strict=True):
             outcomes[one.index] = outcome
     return outcomes
 
 
-def finish(fleet: Sequence[Composed], journal: Path | None) -> list[Outcome]:
+def finish(fleet: Sequence[Candidate], journal: Path | None) -> list[Outcome]:
     """Train trials of one shape together; each alone where there is but one, or where they fail together."""
     why = "no other trial of its shape"
     if len(fleet) > 1:
@@ -84,7 +84,7 @@ def finish(fleet: Sequence[Composed], journal: Path | None) -> list[Outcome]:
     return [why] * len(fleet)
 
 
-def leave(fleet: Sequence[Composed], outcomes: Sequence[Outcome], journal: Path | None) -> None:
+def leave(fleet: Sequence[Candidate], outcomes: Sequence[Outcome], journal: Path | None) -> None:
     """Write the results of trials that were trained together."""
     pairs = zip(fleet, outcomes, strict=True)
     results = {one.trial.directory: result for one, result in pairs if isinstance(result, Result)}
@@ -95,7 +95,7 @@ def leave(fleet: Sequence[Composed], outcomes: Sequence[Outcome], journal: Path 
             write(result, directory)
 
 
-def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str:
+def prepare(index: int, task: Task, loaded: dict[str, Loaded]) -> Candidate | str:
     """Build a task's trial; a sentence where it cannot be part of a fleet. `loaded` keeps the data for the next."""
     trial = begin(task)
     config, settings = trial.config, trial.settings
@@ -118,10 +118,10 @@ def compose(index: int, task: Task, loaded: dict[str, Loaded]) -> Composed | str
         phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
         average = digest(config["average"])
         kind = (*shape(job), key, phases, average, settings.epochs, settings.batch_size, settings.threads)
-    return Composed(index, trial, split, module, kind, identity)
+    return Candidate(index, trial, split, module, kind, identity)
 
 
-def train(fleet: Sequence[Composed]) -> list[Outcome]:
+def train(fleet: Sequence[Candidate]) -> list[Outcome]:
     """Train trials of one shape together and conclude each."""
     settings = fleet[0].trial.settings
     members = []
@@ -143,7 +143,7 @@ def train(fleet: Sequence[Composed]) -> list[Outcome]:
     return outcomes
 
 
-def conclude(one: Composed, member: Member, engine: Mapping[str, Any]) -> Outcome:
+def conclude(one: Candidate, member: Member, engine: Mapping[str, Any]) -> Outcome:
     """The result of a trained member, or what its evaluation raised."""
     if one.trial.task.directory is None:
         return None

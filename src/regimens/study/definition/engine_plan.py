@@ -42,8 +42,8 @@ def plan_engines(study: Study, settings: Settings, composer: Composer, size_of: 
         in_a_round = sum(max(study.trials if other.tuned else 0, study.seeds) for other in alike)
         size = sizes[cell.label]
         cell.size = [size.examples, size.inputs, size.outputs]
-        company = 1 if study.alone else in_a_round
-        cell.engine = engine_choice.choose(plain_configs[cell.label], size, trials, company)
+        together = 1 if study.alone else in_a_round
+        cell.engine = engine_choice.choose(plain_configs[cell.label], size, trials, together)
 
 
 def planned(study: Study, cell: Cell) -> int:

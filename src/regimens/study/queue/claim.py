@@ -50,13 +50,14 @@ class Claim:
         """What its result says about its study."""
         return self.files.about(self.cell, self.phase, self.number, self.values)
 
-    def compose(self) -> Composed:
+    @property
+    def composed(self) -> Composed:
         """Its configuration."""
         return self.files.composed(self.cell, self.phase, self.number, self.values)
 
     def write_unfinished(self, status: str, error: Mapping[str, str] | None = None) -> Result:
         """Write the result of a trial that could not write its own: pruned, failed, out of memory or time, or dead."""
-        composed = self.compose()
+        composed = self.composed
         result = unfinished(
             composed.cfg, choices=composed.choices, status=status, study=self.about, error=error, identity=self.identity
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 import warnings
@@ -14,6 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from regimens.core.errors import UserError
+from regimens.core.locks import Lock
 from regimens.core.secrets import brief, redact
 
 FIRST_USES = 5  # commands that create the tables of an empty database at the same moment; one succeeds, the others wait
@@ -28,18 +28,17 @@ class JournalLock:
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
-        self._descriptor = -1
+        self._lock = Lock(journal.with_name(f"{journal.name}.lock"))
 
     def acquire(self) -> bool:
         """Wait for the lock, then heal the end of the journal."""
-        self._descriptor = os.open(f"{self._journal}.lock", os.O_CREAT | os.O_RDWR, 0o666)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._lock.acquire()
         _drop_torn_line(self._journal)
         return True
 
     def release(self) -> None:
         """Let the next one in."""
-        os.close(self._descriptor)
+        self._lock.release()
 
 
 def _drop_torn_line(journal: Path) -> None:

@@ -196,7 +196,7 @@ class TrialQueue:
         return None
 
     def _join(self, batch: Batch, phase: Phase, numbers: Sequence[int]) -> None:
-        """Claim what waits of a phase's part of a fleet; the others are its company."""
+        """Claim what waits of a phase's part of a fleet; the others are trained along."""
         with phase.lock():
             waiting = {trial.user_attrs["slot"]: trial for trial in phase.waiting(numbers)}
             trials = phase.trials()

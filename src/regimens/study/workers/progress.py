@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from regimens.core.result import Result
 from regimens.core.terminal import interactive
 from regimens.study.definition.study import Study
+from regimens.study.queue.standing import Standings
 
 
 @dataclass
@@ -19,10 +23,17 @@ class View:
     done: int
     workers: int = 1
     running: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
-    best: dict[str, float] = field(default_factory=dict)
+    #: the results before this command began
+    earlier: Iterable[Result] = ()
+    #: how many trials of this command ended otherwise than completed, by status
+    odd: Counter[str] = field(default_factory=Counter)
     #: when each trial of this command ended
     _ends: list[float] = field(default_factory=list)
     _live: Any = None
+    _told: str = ""
+
+    def __post_init__(self) -> None:
+        self.standings = Standings.of(self.study, self.earlier)
 
     def __enter__(self) -> View:
         if interactive(sys.stdout):
@@ -44,6 +55,9 @@ class View:
             self.say(f"worker {event['worker']} died (status {event['status']}); a new one takes its place")
         if kind == "waiting":
             self.say(event["message"])
+        if kind == "round" and (told := self.standings.sentence) and told != self._told:  # each worker tells of a round
+            self._told = told
+            self.say(f"so far: {told}")
         if kind not in ("started", "epoch", "finished"):
             return
         key = (event["cell"], event["phase"], event["number"])
@@ -51,7 +65,8 @@ class View:
             self.running.pop(key, None)
             self.done += 1
             self._ends.append(time.monotonic())
-            self._note(event)
+            self.standings.note(event["cell"], event["phase"], event["status"], event.get("metrics") or {})
+            self.odd.update([event["status"]] if event["status"] != "completed" else [])
             self.say(self._line(event))
         else:
             self.running.setdefault(key, {"since": time.monotonic()}).update(event)
@@ -74,31 +89,27 @@ class View:
         return (self._ends[-1] - self._ends[0]) / counted * max(0, self.study.total - self.done)
 
     def table(self) -> Any:
-        """The live table: running trials, best so far per cell, progress."""
+        """The live table: running trials, what is known of each cell so far, progress, failures, who leads."""
         from rich.table import Table
 
         left = self.left()
         title = f"{self.study.name}  {self.done}/{self.study.total} trials"
-        table = Table(title=title + (f"  {duration(left)} left" if left is not None else ""), title_justify="left")
-        for column in ("cell", "running", "epoch", self.study.metric, "best so far"):
+        title += f"  {duration(left)} left" if left is not None else ""
+        title += "".join(f"  {count} {status}" for status, count in sorted(self.odd.items()))
+        table = Table(title=title, title_justify="left", caption=self.standings.sentence, caption_justify="left")
+        for column in ("cell", "running", "epoch", self.study.metric, "so far"):
             table.add_column(column)
         busy = {key[0] for key in self.running}
         for (cell, phase, number), event in sorted(self.running.items()):
             value = event.get("value")
-            shown = "" if value is None else f"{value:.4f}"
-            table.add_row(cell, f"{phase} {number}", str(event.get("epoch", "")), shown, self._best(cell))
-        for cell in [one.label for one in self.study.cells if one.label in self.best and one.label not in busy][:20]:
-            table.add_row(cell, "", "", "", self._best(cell))
+            number_text = "" if value is None else f"{value:.4f}"
+            of_cell = self.standings.of_cell(cell)
+            table.add_row(cell, f"{phase} {number}", str(event.get("epoch", "")), number_text, of_cell)
+        known = [one.label for one in self.standings.ranked]
+        known += [one.label for one in self.study.cells if one.label in self.standings.tuning.keys() - {*known}]
+        for cell in [one for one in known if one not in busy][:20]:
+            table.add_row(cell, "", "", "", self.standings.of_cell(cell))
         return table
-
-    def _best(self, cell: str) -> str:
-        return f"{self.best[cell]:.4f}" if cell in self.best else ""
-
-    def _note(self, event: dict[str, Any]) -> None:
-        value = (event.get("metrics") or {}).get(self.study.metric)
-        if event["status"] == "completed" and value is not None:
-            better = max if self.study.maximize else min
-            self.best[event["cell"]] = better(value, self.best.get(event["cell"], value))
 
     def _drop(self, worker: int) -> None:
         self.running = {key: event for key, event in self.running.items() if event.get("worker") != worker}

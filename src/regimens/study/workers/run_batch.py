@@ -58,7 +58,7 @@ def task_of(queue: TrialQueue, claim: Claim, emit: Emit, *, claimed: bool) -> Ta
     A fleet member that already has a result is retrained only to keep the batch the same (floating-point results depend
     on batch composition); it writes no files and reports no events.
     """
-    composed = claim.compose()
+    composed = claim.composed
     if not claimed:
         return Task(composed.cfg, None, composed.choices)
     claim.directory.mkdir(parents=True, exist_ok=True)

@@ -24,9 +24,9 @@ BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
 def train(
-    queue: TrialQueue, settings: Settings, config: DictConfig, hydra_context: Any, run_trial: str, shown: Tracked
+    queue: TrialQueue, settings: Settings, config: DictConfig, hydra_context: Any, run_trial: str, entry: Tracked
 ) -> None:
-    """Bring the study to its end; `shown` is its entry in the tracker.
+    """Bring the study to its end; `entry` is its entry in the tracker.
 
     Raises:
         StudyStopped: nobody can go on.
@@ -40,15 +40,16 @@ def train(
     size = f"{counted(len(study.cells), 'cell')}, {counted(study.total, 'trial')}, {done} done"
     print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}")
     job: dict[str, Any] = {"directory": str(queue.directory), "session": queue.session, "run_trial": run_trial}
-    job |= {"tracking": shown.for_workers, "entry": shown.parent, "storage_wait": settings.storage_wait}
+    job |= {"tracking": entry.for_workers, "entry": entry.parent, "storage_wait": settings.storage_wait}
     try:
-        with View(study, done, count) as view:
+        earlier = [result for result in queue.files.everything() if result is not None] if left and done else []
+        with View(study, done, count, earlier=earlier) as view:
 
             def hear(event: dict[str, Any]) -> None:
                 if event["event"] == "round":
                     queue.look()
                 view.hear(event)
-                shown.hear(event, queue)
+                entry.hear(event, queue)
 
             if foreign:
                 launched = cluster.launch(hydra_context, config, cluster.WorkerJob(job, settings.timeout), count)
@@ -58,7 +59,7 @@ def train(
                 make_pool(queue, job, leases, settings.timeout, hear).run()
                 queue.look()
                 return
-            work(queue, locate(run_trial), hear, shown.show)
+            work(queue, locate(run_trial), hear, entry.show)
     except SystemExit:  # Lightning's way of saying that Ctrl-C was pressed inside `fit`
         raise KeyboardInterrupt from None
     finally:

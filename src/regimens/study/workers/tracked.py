@@ -97,8 +97,8 @@ class Tracked:
 
         ending = endings.Ending(self.about, list(files), best, endings.compact(answer or {}))
         endings.write_ending(self.directory, ending)
-        shown = self.tracker.close(self.parent, "FINISHED", ending.files, ending.best, ending.answer)
-        if self.node is not None and not shown:
+        delivered = self.tracker.close(self.parent, "FINISHED", ending.files, ending.best, ending.answer)
+        if self.node is not None and not delivered:
             delivery.leave(self.directory.parent)
         return self.tracker.link(self.parent)
 
@@ -120,13 +120,13 @@ def tracked(config: DictConfig, study: Study, directory: Path, session: str) -> 
     keep(node)
     tracker = make_tracker(node)
     about = {"name": study.name, "id": study.id, "question": study.question, "command": command()}
-    shown = Tracked(tracker, node, about, directory, session)
+    entry = Tracked(tracker, node, about, directory, session)
     if not tracker.local:
-        shown.open()
+        entry.open()
     try:
-        yield shown
+        yield entry
     except BaseException:
-        tracker.close(shown.parent, "KILLED")
+        tracker.close(entry.parent, "KILLED")
         if any(delivery.owed(tracker, directory)):
             delivery.leave(directory.parent)
         raise
