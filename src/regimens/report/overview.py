@@ -20,6 +20,7 @@ from regimens.stats.verdicts import BETTER, EQUAL, UNDECIDED, UNDER_TUNED, WORSE
 MOST = 5  # techniques of a question that are drawn: the best ones, and the worst
 LINEAR = 1.0  # points around 0 within which the scale is linear; beyond, it is logarithmic
 TICKS = (-80, -20, -5, -1, 0, 1, 5, 20, 80)
+FINE = (-5, -2, -1, 0, 1, 2, 5)  # the same where nothing lies further out
 ROW, HEAD, FOOT = 0.25, 0.36, 0.5  # inches
 SIZE = 10.6  # points of text: a phone shows it at 9 pixels
 LEFT, MIDDLE = 0.31, 0.49  # of the width: names, and the picture itself; numbers have the rest
@@ -132,7 +133,7 @@ def halves(studies: Sequence[Study]) -> list[Figure]:
     found = groups(studies)
     if not found:
         return []
-    cuts = range(1, len(found)) if sum(len(g.rows) for g in found) > 12 else ()
+    cuts = range(1, len(found)) if sum(len(g.rows) for g in found) > MOST else ()
     cut = min(cuts, key=lambda i: abs(_height(found[:i]) - _height(found[i:])), default=len(found))
     parts = [found[:cut], found[cut:]] if cut < len(found) else [found]
     limits = reach(found)
@@ -198,7 +199,8 @@ def _row(axes: Any, row: Row, y: float, url: str) -> None:
 
 def _frame(axes: Any) -> None:
     low, high = axes.get_xlim()
-    ticks = [tick for tick in TICKS if low <= tick <= high]
+    near = max(-low, high) < 2 * FINE[-1]
+    ticks = [tick for tick in (FINE if near else TICKS) if low <= tick <= high]
     axes.set_xticks(ticks, [f"{tick:+d}".replace("-", "−") if tick else "0" for tick in ticks])
     axes.xaxis.set_minor_locator(_none())
     axes.set_yticks([])

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from regimens.core.result import Result
+from regimens.stats.response_curve import fit
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
 from regimens.study.definition.settings import read_settings
 from regimens.study.definition.study import Cell, Study
 from regimens.study.queue import rounds
-from regimens.study.queue.response_curve import fit
 
 CONF = Path(__file__).parents[1] / "fake" / "conf"
 Response = Callable[[dict[str, Any]], float | None]

@@ -14,12 +14,12 @@ from typing import Any
 
 from regimens.core.hashing import derive_seed
 from regimens.core.result import Result
+from regimens.stats.response_curve import Curve, fit
 from regimens.study.definition.joint_search import draw_search
 from regimens.study.definition.points import draw
 from regimens.study.definition.samplers import FIXED
 from regimens.study.definition.study import Cell, Study, Sweep
 from regimens.study.queue.finished import best_result
-from regimens.study.queue.response_curve import Curve, fit
 from regimens.study.queue.settling import open_cells
 
 #: the results of a phase of a cell, by number; None where a trial has none
