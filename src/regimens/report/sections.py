@@ -18,6 +18,7 @@ from regimens.report import (
     parity,
     responses,
     stars,
+    targets,
     techniques,
     transfer,
 )
@@ -159,4 +160,5 @@ def _error(raw: Mapping[str, Any]) -> str:
 def _tables(study: Study) -> list[Table]:
     if study.name == "parity":
         return [parity.parity_table(study), parity.every_number_table(study)]
-    return [table for table in (cell_table(study), did_table(study), stars.stars_table(study)) if table]
+    timed = stars.stars_table(study) or targets.target_table(study)
+    return [table for table in (cell_table(study), did_table(study), timed) if table]

@@ -8,6 +8,7 @@ from regimens.report.cells import Table
 from regimens.report.curves import mean_curve
 from regimens.report.numbers import MISSING, half_width, number, value
 from regimens.report.tables import Cell, Study
+from regimens.report.targets import COLUMNS, Reach, keys, mean, metric_of, reached, texts
 from regimens.report.verdicts import against
 
 # handson-ml2 (A. Géron, 2nd edition), chapter 11, table 11-2, given from the book: (speed, quality) from 1 to 3.
@@ -21,26 +22,28 @@ CHAPTER = {
     "nadam": "★★★ / ★★ or ★★★",
     "adamax": "★★★ / ★★ or ★★★",
 }
+METRIC = "val/accuracy"
 SHARE = 0.98
 
 GOOD = 0.02  # below the best: two stars
 
 DEFINITION = (
-    "Speed: epochs until a final's validation accuracy first reaches {target}, which is 98% of the best cell's mean at "
-    "the end; ★★★ within 1.5 times the fastest cell's mean, ★★ within 3 times, ★ slower or never (–), from the slowest "
-    "to the fastest seed. Epochs are whole, so that differences below one do not show. Quality: ★★★ at most {margin} "
-    "below the best, ★★ at most 2 points, ★ more, from one end to the other of the simultaneous 95% interval of the "
-    "difference: “★ to ★★★” is undecided, and “untested” has too few finals."
+    "Speed: epochs until a final's validation accuracy first reaches {target}{why}; ★★★ within 1.5 times the fastest "
+    "cell's mean, ★★ within 3 times, ★ slower, or where a final never gets there, from one end to the other of the "
+    "mean's 95% interval. Quality: ★★★ at most {margin} below the best, ★★ at most 2 points, ★ more, from one end to "
+    "the other of the simultaneous 95% interval of the difference: “★ to ★★★” is undecided, and “untested” has too few "
+    "finals."
 )
+NO_TARGET = ", which is 98% of the best cell's mean at the end"
 MARGIN = 0.005  # of equality, where a study states none
 
 
 @dataclass(frozen=True)
 class Rating:
-    """One optimiser's measured stars beside the chapter's; epochs: of each final, None where it never got there."""
+    """One optimiser's measured stars beside the chapter's; reached: when each final did, None where it never did."""
 
     label: str
-    epochs: tuple[int | None, ...]
+    reached: tuple[Reach | None, ...]
     speed: str
     quality: str
     chapter: str
@@ -50,35 +53,32 @@ def ratings(study: Study) -> tuple[str, list[Rating]] | None:
     """(definition, one rating per cell); None unless optimisers are compared by accuracy."""
     if study.axes != ["optimizer"] or "accuracy" not in study.metric or len(study.ranked) < 2:
         return None
-    ends = [curve[-1][1] for c in study.ranked if (curve := mean_curve(c, "val/accuracy"))]
+    ends = [curve[-1][1] for c in study.ranked if (curve := mean_curve(c, METRIC))]
     if not ends:
         return None
-    target, within = SHARE * max(ends), number(study.about.get("margin")) or MARGIN
-    reached = {c.label: _reached(c, target) for c in study.ranked}
-    means = [sum(e for e in seen if e) / len(seen) for seen in reached.values() if seen and all(seen)]
+    named = number(study.about.get("target")) if metric_of(study) == METRIC else None
+    target, within = named or SHARE * max(ends), number(study.about.get("margin")) or MARGIN
+    found = {c.label: tuple(reached(c, METRIC, target)) for c in study.ranked}
+    means = [told.mean for one in found.values() if (told := mean(one, "epochs"))]
     fastest = min(means, default=None)
     rows = [
-        Rating(c.label, reached[c.label], _speed(reached[c.label], fastest), _quality(c, study, within), _chapter(c))
+        Rating(c.label, found[c.label], _speed(found[c.label], fastest), _quality(c, study, within), _chapter(c))
         for c in study.ranked
     ]
     margin = half_width(within, study.metric, 1).replace("pts", "points")
-    return DEFINITION.format(target=value(target, study.metric), margin=margin), rows
+    why = "" if named else NO_TARGET
+    return DEFINITION.format(target=value(target, study.metric), why=why, margin=margin), rows
 
 
-def _reached(cell: Cell, target: float) -> tuple[int | None, ...]:
-    """The epoch, from 1, in which each final first has the target; None where it never does."""
-    curves = [trial.history("val/accuracy") for trial in cell.finals]
-    return tuple(
-        next((epoch for epoch, one in enumerate(curve, start=1) if one is not None and one >= target), None)
-        for curve in curves
-    )
-
-
-def _speed(reached: tuple[int | None, ...], fastest: float | None) -> str:
-    if fastest is None or not reached:
+def _speed(found: tuple[Reach | None, ...], fastest: float | None) -> str:
+    if fastest is None or not found:
         return MISSING
-    each = [1 if e is None else 3 if e <= 1.5 * fastest else 2 if e <= 3 * fastest else 1 for e in reached]
-    return _range(min(each), max(each))
+    told = mean(found, "epochs")
+    if told is None:
+        return "★"
+    ends = [max(x, 0.0) for x in (told.low, told.high) if x is not None] or [told.mean]
+    stars = [3 if e <= 1.5 * fastest else 2 if e <= 3 * fastest else 1 for e in ends]
+    return _range(min(stars), max(stars))
 
 
 def _quality(cell: Cell, study: Study, within: float) -> str:
@@ -105,23 +105,10 @@ def stars_table(study: Study) -> Table | None:
     rated = ratings(study)
     if rated is None:
         return None
-    columns = ("optimizer", "epochs to target", "speed", "quality", "in the chapter (speed / quality)")
-    rows = tuple((r.label, _epochs(r.epochs), r.speed, r.quality, r.chapter) for r in rated[1])
-    keys = tuple((r.label, _mean(r.epochs), _stars(r.speed), _stars(r.quality), r.chapter) for r in rated[1])
-    return Table(columns, rows, keys, rated[0])
-
-
-def _epochs(reached: tuple[int | None, ...]) -> str:
-    """`2.4 (2 to 3)`: mean and range over finals."""
-    mean, seen = _mean(reached), [e for e in reached if e is not None]
-    if mean is None:
-        return f"{min(seen)} to never" if seen else MISSING
-    return f"{mean:.1f} ({min(seen)} to {max(seen)})" if min(seen) < max(seen) else str(seen[0])
-
-
-def _mean(reached: tuple[int | None, ...]) -> float | None:
-    seen = [e for e in reached if e is not None]
-    return sum(seen) / len(seen) if seen and len(seen) == len(reached) else None
+    columns = ("optimizer", *COLUMNS, "speed", "quality", "in the chapter (speed / quality)")
+    rows = tuple((r.label, *texts(r.reached), r.speed, r.quality, r.chapter) for r in rated[1])
+    sorts = tuple((r.label, *keys(r.reached), _stars(r.speed), _stars(r.quality), r.chapter) for r in rated[1])
+    return Table(columns, rows, sorts, rated[0])
 
 
 def _stars(text: str) -> int | None:

@@ -103,6 +103,7 @@ def define(
         most_seeds=settings.most_seeds or (4 * count if settings.settle and not named else count),
         settle=settings.settle,
         margin=settings.margin,
+        target=settings.target,
         trials=settings.trials,
         extend=settings.extend,
         refine=settings.refine,

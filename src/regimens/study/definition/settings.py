@@ -39,6 +39,8 @@ class Settings:
     most_seeds: int | None = None
     #: cells whose difference lies within ± this are called equal; in the metric's unit, null: no two are
     margin: float | None = 0.005
+    #: a value of the metric that selects: tables and report say after how many epochs and seconds finals reach it
+    target: float | None = None
     #: how often a tuned range may be extended where the best value lies at its end
     extend: int = 2
     #: how often a grid is made finer around its best value, which lies inside it
@@ -120,6 +122,8 @@ def _check_numbers(settings: Settings) -> None:
         value = getattr(settings, key)
         if value is not None and not (_is_number(value) and value > 0):
             raise UserError(f"study.{key}={value}: it is a difference in the metric, above 0, or null")
+    if settings.target is not None and not _is_number(settings.target):
+        raise UserError(f"study.target={settings.target}: it is a value of the metric, such as 0.85, or null")
     workers = settings.workers
     if workers != "auto" and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise UserError(f"study.workers={workers}: it is a whole number, at least 1, or auto")

@@ -134,6 +134,8 @@ class Study:
     alone: str = ""
     #: differences within ± this are called equal, unless `settle` says another; None: none are
     margin: float | None = 0.005
+    #: the value of the selecting metric whose time to reach it is told; None: of none
+    target: float | None = None
     #: how many rounds of trials have been asked for, and whether no other one follows
     round: int = 0
     complete: bool = False

@@ -95,6 +95,7 @@ def about(study: Study, metric: str) -> dict[str, Any]:
         "final_metric": metric,
         "direction": study.objectives[0][1],
         "reference": study.reference,
+        "target": study.target,
         "asked": [redact(one) for one in study.asked],
         "setting": study.setting,
         "mode": study.mode,
