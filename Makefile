@@ -19,7 +19,7 @@ export DVC_NO_ANALYTICS := true
 
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help study setup test lint format ui dashboard docs bench clean test-slow test-soak test-browser test-postgres test-slurm soak
+.PHONY: help study setup test lint format ui dashboard docs bench clean test-slow test-soak test-browser test-postgres test-slurm soak same
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -77,6 +77,9 @@ test-postgres: $(STAMP)  ## studies shared through PostgreSQL
 test-slurm: $(STAMP)  ## studies on a SLURM cluster
 	@sh tests/cluster/install.sh /usr/sbin/slurmctld slurm-wlm munge
 	$(PYTEST) -m slurm --timeout=1800
+
+same: $(STAMP)  ## forty studies of a technique against itself: how often are they wrong? (10 minutes)
+	@$(BIN)/python tools/same.py
 
 bench: $(STAMP)  ## the speed comparisons in benchmarks/ [BENCH="--parts one_trial --cases sgd --contestants eager raw"]
 	@$(BIN)/python benchmarks/run.py $(BENCH)

@@ -4,6 +4,8 @@ import csv
 import json
 import math
 
+from regimens.report.rejudged import rejudged
+
 
 def test_choices_span_a_grid_and_nothing_else_is_trained(room):
     output = room.run("optimizer=adam,nadam", "scheduler=exp")
@@ -23,7 +25,7 @@ def test_intervals_are_tuned_inside_each_cell_then_finals_share_fresh_seeds(room
         tuning = [trial for trial in own if trial["study"]["phase"] == "tuning"]
         finals = [trial for trial in own if trial["study"]["phase"] == "final"]
         rates = [trial["study"]["params"]["optimizer.lr"] for trial in tuning]
-        assert rates == [0.0001, 0.001, 0.01, 0.1]  # one grid for all cells
+        assert rates == [0.0001, 0.001, 0.01, 0.1, 0.003162, 0.03162]  # one grid for all cells, finer around its best
         assert {trial["seed"] for trial in tuning} == {42}
         assert len(finals) == 2 and 42 not in {trial["seed"] for trial in finals}
         # the response is a parabola in the logarithm, so three of its points give its summit
@@ -148,3 +150,12 @@ def test_another_study_of_the_same_title_leaves_the_earlier_tables_there(room):
     (kept,) = (room.path / "results" / "earlier").glob("optimizers-*.json")
     assert kept.read_text() == before and str(kept.name) in output
     assert not (room.path / "results" / "earlier" / "optimizers.json").exists()
+
+
+def test_the_report_judges_an_earlier_table_as_the_study_judged_its_own(room):
+    room.run("study=optimizers", "study.trials=2", "study.seeds=3")
+    table = room.table()
+    about = {key: value for key, value in table["study"].items() if key != "statistics"}
+    told = json.loads(json.dumps(rejudged({**table, "study": about})))
+    assert told["cells"] == table["cells"]
+    assert told["study"] == table["study"]

@@ -15,12 +15,13 @@ from regimens.trial.regimen import plain
 from regimens.trial.settings import read_settings
 from tests.conftest import CONF
 
-GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler")
+GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler", "average")
 TECHNIQUES = sorted(
     f"{group}={path.stem}" for group in GROUPS for path in (CONF / group).glob("*.yaml") if path.stem != "rrelu"
 )
 # A full comparison takes minutes: these few stand for it, the rest is slow.
 STANDARD = {"optimizer=sgd", "optimizer=nadam", "norm=batch", "regularization=dropout", "clip=global_norm"}
+STANDARD |= {"average=epoch", "average=ema"}
 QUICK = [name if name in STANDARD else pytest.param(name, marks=pytest.mark.slow) for name in TECHNIQUES]
 # What acts in only a few of the catalogue's own numbers is given numbers under which it acts here.
 SHARPER = {
@@ -28,6 +29,8 @@ SHARPER = {
     "clip=norm": ["clip.bound=0.05"],
     "clip=global_norm": ["clip.bound=0.1"],
     "regularization=max_norm": ["regularization.max_norm=0.9"],
+    "average=epoch": ["average.every=3", "norm=batch"],  # 3: no sample is due within a run of two steps
+    "average=ema": ["norm=batch", "norm.position=before", "optimizer=nadam"],
     "activation=exponential": ["optimizer.lr=0.00001", "model.hidden=[6]"],
 }
 N, BATCH = 8 * 50 + 5, 8
@@ -55,13 +58,19 @@ def examples() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def train(module: RegimenModule, block: int = 10) -> dict[str, torch.Tensor]:
-    """One epoch without Lightning; parameters, buffers and the epoch's sums."""
+    """One epoch without Lightning; parameters, buffers, what is judged, and the epoch's sums."""
     torch.manual_seed(5)
     module.configure_optimizers()
     module.on_train_epoch_start()
     for index, indices in enumerate(Blocks(N, BATCH, 3, block)):
         module.training_step(indices, index)
-    return {**module.net.state_dict(), "sums": module._sums}
+    return {**module.net.state_dict(), **judged(module), "sums": module._sums}
+
+
+def judged(module: RegimenModule) -> dict[str, torch.Tensor]:
+    """What stands for the network at the end of an epoch."""
+    state = module.averaged.ready(module.net, module.data["train"][0]).state_dict()
+    return {f"judged {name}": value for name, value in state.items()}
 
 
 def assert_agree(ours: dict[str, torch.Tensor], plain: dict[str, torch.Tensor], rtol: float) -> None:

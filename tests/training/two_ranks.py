@@ -28,6 +28,7 @@ CASES = {
     "l2": ["regularization=l2", "regularization.l2=0.1"],
     "max norm": ["regularization=max_norm", "regularization.max_norm=0.5"],
     "batch norm": ["norm=batch", "norm.input=true", "probe=gradients"],
+    "average, batch norm": ["average=ema", "norm=batch", "optimizer=adam"],
     "batch norm before, nadam, l1_l2, clip": [
         *("norm=batch", "norm.position=before", "optimizer=nadam", "regularization=l1_l2", "clip=norm"),
     ],
@@ -70,7 +71,7 @@ def train(overrides: list[str], spread: Spread, dtype: torch.dtype) -> tuple[tor
     sums += [module.group.sum(module._valid) / N, torch.tensor([module.actions.clipped_share])]
     flow = module.probe.report() or {"epochs": []}
     sums += [torch.tensor(value, dtype=torch.float64) for name, value in flow.items() if name != "layers"]
-    state = torch.cat([value.flatten() for value in module.net.state_dict().values()])
+    state = torch.cat([value.flatten() for value in module.judged.state_dict().values()])
     return torch.cat([one.flatten().double() for one in sums]), state.double()
 
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from regimens.core.errors import Pruned, UserError
 from regimens.core.result import read
+from regimens.inference import predict
+from regimens.training.engines import compiler
 from regimens.trial import single
 from regimens.trial.composition import build_module, load_data
 from regimens.trial.regimen import plain
@@ -77,10 +80,67 @@ def test_streams_are_separate_so_that_dropout_changes_neither_initial_weights_no
         assert all(torch.equal(nets[0][key], other[key]) for key in nets[0])
 
 
-def test_the_last_epochs_validation_is_that_of_the_final_weights(train: Train) -> None:
-    result = train("regularization=l2")
+@pytest.mark.parametrize("average", ["none", "epoch", "ema"])
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_the_last_epochs_validation_is_that_of_the_final_weights(train: Train, average: str, engine: str) -> None:
+    if engine == "compiled" and compiler.find() is None:
+        pytest.skip("no C++ compiler")
+    result = train("regularization=l2", "norm=batch", f"average={average}", f"engine={engine}")
     assert result.metrics["val/loss"] == pytest.approx(result.history["val/loss"][-1], rel=1e-6)
     assert result.metrics["val/accuracy"] == result.history["val/accuracy"][-1]
+    assert result.metrics["epoch"] == result.metrics["epochs"] == 2
+
+
+def test_averaged_weights_are_judged_and_kept_and_the_last_ones_are_trained(train: Train, tmp_path: Path) -> None:
+    alone = train("norm=batch", "test=true", into="none")
+    averaged = train("norm=batch", "test=true", "average=epoch", into="epoch")
+    for name in ("train/loss", "train/accuracy", "lr"):
+        assert averaged.history[name] == alone.history[name]
+    assert averaged.history["val/loss"] != alone.history["val/loss"]
+    assert averaged.metrics["test/loss"] != alone.metrics["test/loss"]
+    assert averaged.acted["average"]["distance"] > 0
+    assert averaged.regimen == {**alone.regimen, "average": averaged.regimen["average"]}
+    x = load_data(plain(OmegaConf.load(tmp_path / "epoch" / "config.yaml"))).x_valid
+    loaded = {name: predict.load(tmp_path / "epoch", name) for name in ("final", "best")}
+    assert all(bool(model.net(x).isfinite().all()) for model in loaded.values())
+    weights = {name: load_file(tmp_path / name / "final.safetensors") for name in ("none", "epoch")}
+    assert weights["none"].keys() == weights["epoch"].keys()
+    far = torch.linalg.vector_norm(vector(weights["none"]) - vector(weights["epoch"]))
+    assert float(far / torch.linalg.vector_norm(vector(weights["none"]))) == pytest.approx(
+        averaged.acted["average"]["distance"], rel=1e-5
+    )
+
+
+def vector(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    """All parameters, without batch norm's running statistics."""
+    return torch.cat([value.flatten() for key, value in sorted(weights.items()) if "running" not in key])
+
+
+@pytest.mark.parametrize("average", ["none", "epoch"])
+def test_any_regimen_can_end_with_the_weights_of_its_best_epoch(train: Train, tmp_path: Path, average: str) -> None:
+    overrides = ("optimizer.lr=2.0", "epochs=8", f"average={average}", "test=true")
+    last, best = train(*overrides, into="last"), train(*overrides, "restore=best", into="best")
+    assert last.history["val/loss"] == best.history["val/loss"]
+    epoch = best.metrics["epoch"]
+    losses = best.history["val/loss"]
+    assert epoch == losses.index(min(losses)) + 1 < best.metrics["epochs"]  # type: ignore[type-var,operator]
+    assert last.metrics["epoch"] == last.metrics["epochs"] == best.metrics["epochs"] == 8
+    for result, at in ((best, int(epoch)), (last, 8)):
+        for name in ("train/loss", "train/accuracy", "val/accuracy"):
+            assert result.metrics[name] == result.history[name][at - 1]
+        assert result.metrics["val/loss"] == pytest.approx(result.history["val/loss"][at - 1], rel=1e-6)
+    files = {into: load_file(tmp_path / into / "final.safetensors") for into in ("last", "best")}
+    kept = load_file(tmp_path / "last" / "best.safetensors")
+    assert all(torch.equal(files["best"][key], value) for key, value in kept.items())
+    assert not all(torch.equal(files["last"][key], value) for key, value in kept.items())
+
+
+def test_patience_as_a_share_is_that_many_epochs(train: Train) -> None:
+    base = ("regularization=early_stopping", "optimizer.lr=5", "epochs=12")
+    share = train(*base, "regularization.patience=20%", into="share")
+    epochs = train(*base, "regularization.patience=3", into="epochs")
+    assert share.history["val/loss"] == epochs.history["val/loss"]
+    assert share.metrics["epochs"] == epochs.metrics["epochs"] < 12  # type: ignore[operator]
 
 
 def test_the_test_set_is_read_only_on_request(train: Train) -> None:
@@ -183,6 +243,13 @@ def test_task_b_learns_from_a_frozen_then_free(train: Train, tmp_path: Path) -> 
         (["model.hidden=[0]"], "model.hidden=\\[0\\]"),
         (["advice=error", "init=zeros"], "symmetry never breaks"),
         (["scheduler=exp", "scheduler.s=0"], "scheduler.s=0"),
+        (["scheduler=exp", "scheduler.s=0%"], "scheduler.s=0%: as a share of the training it must be above 0%"),
+        (["scheduler=piecewise", "scheduler.boundaries=[50%,200%]"], "scheduler.boundaries=200%"),
+        (["scheduler.warmup=half"], "scheduler.warmup=half: must be a whole number, 0 or more, or a share"),
+        (["regularization.patience=0%"], "regularization.patience=0%"),
+        (["restore=first"], "restore=first: must be one of last, best"),
+        (["average=epoch", "average.every=0"], "average.every=0: must be a whole number, 1 or more"),
+        (["average=ema", "average.decay=1"], "average.decay=1: must be a number, at least 0 and less than 1"),
         (["task=b", "transfer=from_a"], "transfer.checkpoint is not set"),
         (["task=b", "transfer=from_a", "transfer.checkpoint=no/where", "transfer.reuse=1"], "no such run or file"),
         (["task=b", "transfer=from_a", "transfer.checkpoint=x", "transfer.reuse=9"], "the net has 2 hidden layers"),

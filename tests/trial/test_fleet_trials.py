@@ -48,6 +48,7 @@ def assert_alike(ours: Result, theirs: Result) -> None:
             assert ours.history[name] == pytest.approx(values, rel=1e-3, abs=2e-2 if "accuracy" in name else 1e-5), name
 
 
+STOPPING = ["regularization=early_stopping", "regularization.patience=1", "optimizer.lr=0.5", "epochs=6"]
 FLEETS = {
     "learning rates": [["optimizer.lr=0.01"], ["optimizer.lr=0.1"], ["optimizer.lr=0.03", "clip=none"]],
     "schedules": [["scheduler=constant"], ["scheduler=exp"], ["scheduler=cosine"], ["scheduler=plateau"]],
@@ -56,6 +57,8 @@ FLEETS = {
         ["regularization=dropout", "regularization.l2=0.001", "regularization.max_norm=1.0"],
         ["regularization=dropout", "regularization.l2=0.01", "regularization.max_norm=0.5"],
     ],
+    "averages": [["average=epoch", "norm=batch"], ["average=epoch", "norm=batch", "optimizer.lr=0.03"]],
+    "averages that go on": [["average=ema", *STOPPING], ["average=ema", *STOPPING], ["average=ema", *STOPPING]],
     "two classes": [["task=b", "clip=norm"], ["task=b", "clip=norm", "clip.bound=0.01"]],
 }
 
@@ -74,11 +77,14 @@ def test_a_trial_of_a_fleet_leaves_what_it_leaves_alone(kind: str, composed: Com
                 torch.testing.assert_close(mine[key], value, rtol=1e-3, atol=1e-5)
 
 
-def test_frozen_phases_of_a_transferred_net_are_trained_as_alone(composed: Compose, tmp_path: Path) -> None:
+@pytest.mark.parametrize("average", ["none", "epoch", "ema"])
+def test_frozen_phases_of_a_transferred_net_are_trained_as_alone(
+    average: str, composed: Compose, tmp_path: Path
+) -> None:
     source, choices = composed("task=a", "norm=batch")
     trial.run(source, tmp_path / "a", choices=choices)
     transfer = ["task=b", "norm=batch", "transfer=from_a", f"transfer.checkpoint={tmp_path}/a", "epochs=4"]
-    transfer += ["transfer.freeze_epochs=2", "transfer.reuse=1", "optimizer=adam"]
+    transfer += ["transfer.freeze_epochs=2", "transfer.reuse=1", "optimizer=adam", f"average={average}"]
     for ours, theirs in trained_both_ways(composed, tmp_path, [*transfer, "seed=1"], [*transfer, "seed=2"]):
         assert ours.provenance["engine"] == "fleet"
         assert_alike(ours, theirs)
@@ -104,6 +110,14 @@ def test_what_fits_no_fleet_is_trained_alone_and_says_why(composed: Compose, tmp
     words = ("rrelu", "probe", "trainer.precision", "no other trial of its shape", "", "")
     assert len(notes) == len(words)
     assert all(word in note if word else not note for word, note in zip(words, notes, strict=True))
+
+
+def test_trials_of_a_fleet_are_averaged_alike(composed: Compose, tmp_path: Path) -> None:
+    averages = (["average=epoch"], ["average=ema"], ["average=epoch", "seed=2", "restore=best"])
+    tasks = [Task(*given(composed(*one), tmp_path / str(i))) for i, one in enumerate(averages)]
+    results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
+    assert [one.provenance.get("fleet") for one in results] == [2, None, 2]
+    assert all(one.acted["average"]["acted"] for one in results)
 
 
 def given(asked: tuple[Any, dict[str, str]], directory: Path) -> tuple[Any, Path, dict[str, str]]:

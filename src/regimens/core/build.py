@@ -11,8 +11,9 @@ from regimens.core.errors import UserError
 
 # `_target_` runs code, so a configuration may name these packages alone.
 ALLOWED = ("torch.", "pytorch_lightning.", "regimens.")
-# Keys of a node that its target does not take: display name, tuning range, and how a schedule is stepped.
-METADATA = frozenset({"name", "tune", "interval", "warmup"})
+# Keys of a node that its target does not take: display name, tuning range, the option that it becomes in the limit, and
+# how a schedule is stepped.
+METADATA = frozenset({"name", "tune", "contains", "interval", "warmup"})
 
 
 def build(node: Mapping[str, Any]) -> Any:

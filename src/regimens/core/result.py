@@ -32,6 +32,8 @@ class Result:
     trial: dict[str, str] | None = None
     study: dict[str, Any] | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
+    #: which test examples it got right, where it read the test set: see regimens.core.examples
+    correct: dict[str, Any] | None = None
     history: dict[str, list[float | None]] = field(default_factory=dict)
     acted: dict[str, dict[str, Any]] = field(default_factory=dict)
     advice: list[str] = field(default_factory=list)

@@ -248,7 +248,7 @@ def _network(config: dict[str, Any], n_inputs: int, n_outputs: int) -> "MLP":
         init=build(config["init"]),
         activation=build(config["activation"]),
         norm=make(config["norm"]),
-        regularization=make(config["regularization"]),
+        regularization=make({**config["regularization"], "patience": 0}),  # which may be a share of a training
     )
     return net
 

@@ -5,30 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from regimens.report.numbers import difference, interval, is_share, listing, number, plural, value
-from regimens.report.power import ALPHA, resolution
+from regimens.report.numbers import difference, half_width, interval, listing, number, p_value, plural, value
 from regimens.report.tables import BROKEN, Cell, Study
+from regimens.report.verdicts import against, margin, with_verdict
+from regimens.stats.verdicts import EQUAL, UNDECIDED, UNDER_TUNED, UNTESTED, WORSE
 
-FEW = 5
-HOPELESS = 0.2  # in shares: a study that misses differences of 20 points shows nothing
+INTERACTS = 0.05
 NOUNS = {
     "optimizer": "optimiser", "scheduler": "schedule", "regularization": "regularisation", "clip": "way of clipping",
     "norm": "normalisation",
 }  # fmt: skip
-
-
-def holm(cell: Cell, against: str) -> float | None:
-    """The Holm-corrected p of a cell's comparison (`vs_best`, `vs_default`), None where it was not tested."""
-    row = cell.row.get(against) or {}
-    return number(row.get("p_holm"))
-
-
-def leaders(study: Study) -> tuple[list[Cell], list[Cell]]:
-    """The best cell with those not detectably different from it, and those that could not be compared with it."""
-    ranked = study.ranked
-    tied = [c for c in ranked[1:] if (p := holm(c, "vs_best")) is not None and p >= ALPHA]
-    untested = [c for c in ranked[1:] if holm(c, "vs_best") is None]
-    return [*ranked[:1], *tied], untested
 
 
 def evidence(cell: Cell, metric: str, digits: int = 1) -> str:
@@ -56,38 +42,76 @@ def answer(study: Study) -> str:
         return f"The best regimen that {plural(len(study.trials), 'trial')} found reaches {shown}.{caveats(study)}"
     if len(study.ranked) == 1:
         return f"Only one cell has results: {best.label}, {shown}; nothing to compare it with.{caveats(study)}"
-    tied, untested = leaders(study)
-    of = f"Of {subject(study)}, "
-    few = f" {seen}" if (seen := unseen(study)) else ""
-    if len(untested) == len(study.ranked) - 1:
-        said = f"{of}{best.label} has the best mean, {shown}; too few finals to test any difference."
-    elif len(tied) == len(study.ranked):
-        said = f"{of}no detectable difference from the best mean, {best.label}'s: {shown}.{few}"
-    elif len(tied) == 1:
-        rest = study.ranked[1]
-        row = rest.row.get("vs_best") or {}
-        gap = number(row.get("diff"))
-        behind = f", {difference(abs(gap), metric)[1:]} behind" if gap is not None else ""
-        others = " (of those that could be tested)" if untested else ""
-        said = f"{of}{best.label} leads: {shown}; detectably better than every other{others}; next is {rest.label}"
-        said += f"{behind}."
-    else:
-        names = listing([c.label for c in tied[1:]])
-        verb = "is" if len(tied) == 2 else "are"
-        said = f"{of}{best.label} has the best mean: {shown}; {names} {verb} not detectably different from it.{few}"
-    return said + caveats(study)
+    leading = [cell for cell in study.ranked if cell.row.get("best")]
+    if len(leading) > 1:
+        told = listing([f"{cell.label} ({evidence(cell, metric)})" for cell in leading])
+        return (
+            f"{plural(len(leading), 'set')} of test examples, compared only within each; best: {told}.{caveats(study)}"
+        )
+    of, others = f"Of {subject(study)}, ", study.ranked[1:]
+    losers = with_verdict(study, WORSE, UNDER_TUNED)
+    if all((one := against(cell, "vs_best")) is None or one.verdict == UNTESTED for cell in others):
+        return f"{of}{best.label} has the best mean, {shown}; too few finals to test any difference.{caveats(study)}"
+    said = f"{of}{best.label} {'leads' if len(losers) == len(others) else 'has the best mean'}: {shown}"
+    parts = [picked(study), *rivals(study)]
+    return said + "".join(f"; {part}" for part in parts if part) + f".{interplay(study)}{caveats(study)}"
 
 
-def unseen(study: Study) -> str:
-    """How large a difference would have had to be for these seeds to show it; empty where that cannot be told."""
-    best, *others = study.ranked
-    close = [c for c in others if (holm(c, "vs_best") or 0.0) >= ALPHA]
-    least = resolution(best, close, study.metric, len(others)) if close else None
-    if least is not None and is_share(study.metric) and least > HOPELESS:
-        return f"At n={best.n}, hardly any difference could show."
-    if least is not None:
-        return f"Differences below {difference(least, study.metric, 1)[1:]} would mostly go unseen at n={best.n}."
-    return "So few seeds detect only large, steady differences." if best.n < FEW else ""
+def picked(study: Study) -> str:
+    """The best cell's number without the luck of having been picked; empty where the table does not know it."""
+    mean = number((study.about.get("winner") or {}).get("mean"))
+    return "" if mean is None else f"{value(mean, study.metric)} on what did not pick it"
+
+
+def rivals(study: Study) -> list[str]:
+    """What is said of every other cell: by how much those that lost did, which ones are equal, what is left open."""
+    metric, said = study.metric, []
+    worse, blamed = with_verdict(study, WORSE), with_verdict(study, UNDER_TUNED)
+    if worse and len(worse) == len(study.ranked) - 1:
+        said.append(f"better than every other: next is {behind(worse[0], metric)}")
+    elif worse:
+        said.append(f"better than {listing([cell.label for cell in worse])}")
+    if blamed:
+        said.append(f"{listing([cell.label for cell in blamed])} under-tuned (below what {_they(blamed)} contain)")
+    if equal := with_verdict(study, EQUAL):
+        said.append(f"{listing([cell.label for cell in equal])} equal to it within {margin(study)}")
+    if unsettled := with_verdict(study, UNDECIDED):
+        said.append(f"undecided: {listing([behind(cell, metric) for cell in unsettled])}")
+    if untested := with_verdict(study, UNTESTED):
+        said.append(f"{listing([cell.label for cell in untested])} could not be tested")
+    return said
+
+
+def _they(cells: list[Cell]) -> str:
+    return "it" if len(cells) == 1 else "they"
+
+
+def behind(cell: Cell, metric: str) -> str:
+    """`nesterov 0.47 ± 1.20 pts behind`: a cell's distance from the best, with its simultaneous interval."""
+    one = against(cell, "vs_best")
+    if one is None or one.high is None:
+        return cell.label
+    gap = difference(abs(one.diff), metric)[1:].removesuffix(" pts")
+    return f"{cell.label} {gap} ± {half_width(one.high - one.diff, metric)} behind"
+
+
+def interplay(study: Study) -> str:
+    """What two compared axes do together; empty where it was not tested."""
+    told = study.about.get("interaction") or {}
+    p = number(told.get("p"))
+    if p is None:
+        return ""
+    one, other = (str(axis).split(".")[-1] for axis in told["axes"])
+    size = half_width(number(told.get("size")) or 0.0, study.metric)
+    if p >= INTERACTS:
+        return (
+            f" Whether {one} and {other} depend on each other is undecided (interaction p = {p_value(p)}, {size} rms)."
+        )
+    return f" What {one} does depends on {other} (interaction p {_equals(p)}, {size} rms)."
+
+
+def _equals(p: float) -> str:
+    return p_value(p) if p_value(p).startswith("<") else f"= {p_value(p)}"
 
 
 def caveats(study: Study) -> str:
@@ -105,6 +129,9 @@ def flags(cell: Cell) -> list[tuple[str, str]]:
     """(kind, sentence) of everything about a cell that a reader must know before quoting it."""
     found: list[tuple[str, str]] = []
     found += [("never acted", _words(what)) for what in _many(cell.row.get("never_acted"))]
+    contained = against(cell, "vs_contained")
+    if contained is not None and contained.verdict == WORSE:
+        found.append(("under-tuned", f"ends below {contained.other}, which it contains as a limit"))
     found += [("edge", f"best value at the edge of its range: {_words(e)}") for e in _many(cell.row.get("edge_flags"))]
     diverged, failed = cell.count("n_diverged", {"diverged"}), cell.count("n_failed", BROKEN)
     if diverged:

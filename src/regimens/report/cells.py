@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from regimens.report.answers import flags
-from regimens.report.numbers import MISSING, difference, interval, number, p_value, value
+from regimens.report.numbers import MISSING, interval, number, p_value, value
 from regimens.report.tables import Cell, Study
+from regimens.report.verdicts import against, word
 
 
 @dataclass(frozen=True)
@@ -21,28 +22,28 @@ class Table:
 
 
 def cell_table(study: Study) -> Table:
-    """One row per cell: mean, interval, comparisons, tuned values, flags."""
+    """One row per cell: mean, interval, comparisons with simultaneous intervals and verdicts, tuned values, flags."""
     metric, ranked = study.metric, study.ranked
     ordered = [*ranked, *(c for c in study.cells if c not in ranked)]
     named = [n for n in ("vs_best", "vs_default") if any(c.row.get(n) for c in study.cells)]
     tuned = any(c.row.get("best_params") for c in study.cells)
     columns = ["cell", f"mean {metric.replace('/', ' ')}", "95% interval", "n", "sd"]
-    columns += [head for n in named for head in (n.replace("vs_", "against "), "p (Holm)")]
+    columns += [head for n in named for head in (n.replace("vs_", "against "), "p", "verdict")]
     columns += ["tuned to"] * tuned + ["flags"]
-    rows, keys = zip(*(_row(c, metric, named, tuned) for c in ordered), strict=True)
+    rows, keys = zip(*(_row(study, c, named, tuned) for c in ordered), strict=True)
     return Table(tuple(columns), rows, keys)
 
 
-def _row(cell: Cell, metric: str, named: list[str], tuned: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    sd = number(cell.row.get("sd"))
+def _row(study: Study, cell: Cell, named: list[str], tuned: bool) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    metric, sd = study.metric, number(cell.row.get("sd"))
     text = [cell.label, value(cell.mean, metric, 2), interval(cell.interval, metric, 2) or MISSING, str(cell.n)]
     text.append(value(sd, metric, 2))
     keys: list[Any] = [cell.label, cell.mean, cell.interval[0] if cell.interval else None, cell.n, sd]
     for name in named:
-        row = cell.row.get(name) or {}
-        diff, p = number(row.get("diff")), number(row.get("p_holm"))
-        text += [difference(diff, metric), p_value(p)]
-        keys += [diff, p]
+        one = against(cell, name)
+        itself = "best" if name == "vs_best" and cell.row.get("best") else MISSING
+        text += [one.interval(metric), p_value(one.p), word(one, study)] if one else [MISSING, MISSING, itself]
+        keys += [one.diff, one.p, one.verdict] if one else [None, None, None]
     if tuned:
         params = cell.row.get("best_params") or {}
         text.append(", ".join(f"{k.split('.')[-1]}={_short(v)}" for k, v in params.items()) or MISSING)

@@ -73,7 +73,8 @@ def best_of_n(study: Study, palette: Palette) -> Figure | None:
     rows = tuple((cell.label, n, v) for cell, values in curves for n, v in values)
     caption = (
         "How much the answer depends on the tuning budget: the expected best tuning trial if only that many of the "
-        "cell's trials had been drawn. Lines that cross say that the ranking depends on the budget; "
+        "cell's trials had been drawn; a diverged one counts as the worst that the study saw. "
+        "Lines that cross say that the ranking depends on the budget; "
         "lines that still rise say that more tuning would help."
     )
     return Figure(slug, "Best of n tuning trials", drawn, caption, ("cell", "trials", name), rows)

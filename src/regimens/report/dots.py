@@ -34,7 +34,7 @@ def finals_dots(study: Study, palette: Palette) -> Figure | None:
     caption = (
         f"Each small dot is one final: the cell's best regimen re-trained with a fresh seed ({n} per cell). "
         f"The large mark is their mean, the line its 95% interval{better}. "
-        f"Overlapping lines do not settle a comparison: the table's Holm-corrected p does.{left}"
+        f"Overlapping lines do not settle a comparison, since all cells met the same test images: differences do.{left}"
     )
     return Figure(slug, "Finals, every seed", drawn, caption, ("cell", "seed", metric), rows)
 

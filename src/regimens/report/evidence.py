@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from regimens.report.numbers import number, plural, span
+from regimens.report.numbers import half_width, number, plural, span
 from regimens.report.tables import Study
+from regimens.report.verdicts import margin
 
-INTERVALS = "Intervals of the mean are 95%, by bootstrap over seeds (with few seeds rather too narrow than too wide)"
-COMPARISONS = "comparisons are paired by seed and Holm-corrected; the best cell is picked from the same finals"
+RANDOM = {"seed": "seeds", "repeat": "repetitions of the tuning", "fold": "splits of the data", "image": "test images"}
 
 
-def evidence(study: Study) -> str:
-    """The small print under an answer."""
+def evidence(study: Study, quoted: str = "") -> str:
+    """The small print under an answer; `quoted`: what is, where no cells compete for the finals' metric."""
     about, tuned = study.about, study.about.get("tuned")
     named = ", ".join(str(t) for t in tuned) if isinstance(tuned, list | Mapping) else tuned
     parts = [f"Compared: {', '.join(study.axes) or 'one regimen'} ({plural(len(study.cells), 'cell')})"]
@@ -24,11 +24,41 @@ def evidence(study: Study) -> str:
         parts.append(f"{plural(int(seeds), 'seed')} per cell")
     if trained := training(study):
         parts.append(trained)
+    if quoted:
+        return "; ".join([*parts, f"quoted: {quoted}"]) + "."
     if about.get("reference") and study.judged:
         parts.append(f"“default” is {about['reference']}")
     selected = f"selected by {about.get('metric', 'val/accuracy')}, " if study.judged else ""
     parts.append(f"{selected}quoted: {study.metric} of the finals")
-    return "; ".join(parts) + f". {INTERVALS}{f'; {COMPARISONS}' if study.judged else ''}."
+    return "; ".join(parts) + f". {intervals(study)}{comparisons(study)}"
+
+
+def intervals(study: Study) -> str:
+    """What the intervals of means are, and what they count as random."""
+    over = list(dict.fromkeys(str(one) for cell in study.cells for one in cell.row.get("over") or ()))
+    told = " and ".join(RANDOM.get(one, one) for one in over) or "seeds"
+    images = number(study.about.get("images"))
+    told += f" (crossed, {int(images):,})" if images else ", the test images taken as given"
+    return f"Intervals of means are Student's, 95%, over {told}."
+
+
+def comparisons(study: Study) -> str:
+    """What a verdict rests on: the intervals of differences, the margin, and the difference that would be found."""
+    if not study.judged or len(study.ranked) < 2:
+        return ""
+    looks = number(study.about.get("looks")) or 1
+    text = (
+        " Differences have Welch intervals that hold for all cells at once with 95%, the picking of the best included"
+    )
+    text += f", and for {plural(int(looks), 'look')} at the finals" if looks > 1 else ""
+    text += f"; equal means: inside ± {margin(study)}" if margin(study) else ""
+    least = number(study.about.get("detectable"))
+    if least is not None:
+        metric = study.metric
+        spread = half_width(number(study.about.get("pooled_sd")) or 0.0, metric)
+        text += f"; a difference of {half_width(least, metric)} would be found in four of five such studies"
+        text += f" (pooled deviation of a final {spread})"
+    return f"{text}."
 
 
 def training(study: Study) -> str:

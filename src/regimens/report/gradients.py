@@ -9,9 +9,12 @@ from typing import Any
 from regimens.report.canvas import Figure, drawing, svg
 from regimens.report.curves import NAMED, finish, n_text
 from regimens.report.dots import shorten
-from regimens.report.numbers import interval, listing, number, power_of_ten, value
+from regimens.report.numbers import difference, half_width, interval, listing, number, power_of_ten, value
 from regimens.report.palette import Palette
+from regimens.report.samples import sample
 from regimens.report.tables import Cell, Study, Trial, label_of
+from regimens.stats.comparisons import Difference, Rule, against_best, best_of
+from regimens.stats.verdicts import EQUAL, UNDECIDED, WORSE
 
 Norms = list[list[float | None]]
 COLUMNS = ("cell", "seed", "epoch", "layer", "norm")
@@ -44,6 +47,7 @@ def depth_answer(study: Study) -> str | None:
     shares = {c.label: share for c, table in found if (share := first_share(table)) is not None}
     layers = len(found[0][1][-1]) - 1
     text = f"With {layers} hidden layers, {study.metric.replace('/', ' ')} is {listing(told, 6)} ({n_text(cells)})."
+    text += deeper(study, cells)
     measured = [c for c in cells if c.label in shares]
     if not measured:
         return text
@@ -51,6 +55,28 @@ def depth_answer(study: Study) -> str | None:
     text += f" In the first epoch, layer 1 of {_name(worst, cells)} gets {power_of_ten(shares[worst.label])} of the "
     text += "gradient of its last hidden layer"
     return text + (f", that of {_name(best, cells)} {power_of_ten(shares[best.label])}." if best is not worst else ".")
+
+
+def deeper(study: Study, cells: Sequence[Cell]) -> str:
+    """Which of the deepest cells learns best, tested among these alone; empty where too few finals say."""
+    samples = {_name(cell, cells): one for cell in cells if (one := sample(cell, study.metric)) is not None}
+    if len(samples) < 2:
+        return ""
+    rule = Rule(study.maximize, number(study.about.get("margin")))
+    found, best = against_best(samples, rule), best_of(samples, maximize=study.maximize)
+    said = {
+        word: listing([f"{label} ({_gap(one, study.metric)})" for label, one in found.items() if one.verdict == word])
+        for word in (WORSE, EQUAL, UNDECIDED)
+    }
+    told = [f"{best} does better than {said[WORSE]}"] if said[WORSE] else []
+    told += [f"equal to {best}: {said[EQUAL]}"] if said[EQUAL] else []
+    told += [f"undecided against {best}: {said[UNDECIDED]}"] if said[UNDECIDED] else []
+    return f" Tested at this depth, {'; '.join(told)}." if told else ""
+
+
+def _gap(one: Difference, metric: str) -> str:
+    half = (one.high or one.diff) - one.diff
+    return f"{difference(one.diff, metric, 1).removesuffix(' pts')} ± {half_width(half, metric, 1)}"
 
 
 def first_share(table: Norms) -> float | None:

@@ -13,6 +13,7 @@ from regimens.report.dots import shorten
 from regimens.report.numbers import is_share, plural, signed
 from regimens.report.tables import Study
 from regimens.report.transfer import Pair, effect, pairs
+from regimens.stats.random_effects import student
 
 
 def grid_map(study: Study) -> Figure | None:
@@ -72,9 +73,9 @@ def pair_answer(study: Study) -> str | None:
     gains = list(_gains(pairs(study)).values())
     if len(gains) < 3:
         return None
-    mean, half = float(np.mean(gains)), 1.96 * float(np.std(gains, ddof=1)) / len(gains) ** 0.5
-    low, high = mean - half, mean + half
-    verdict = "Transfer helps on average" if low > 0 else "Transfer hurts on average" if high < 0 else "No mean effect"
+    found = student(gains)
+    mean, low, high = found.mean, found.low or 0.0, found.high or 0.0
+    verdict = "Transfer helps on average" if low > 0 else "Transfer hurts on average" if high < 0 else "Undecided"
     return (
         f"{verdict} over {len(gains)} pairs of classes: {signed(mean)} points [{signed(low)}, {signed(high)}] "
         f"(pairs taken as independent); better in {sum(g > 0 for g in gains)}, worse in {sum(g < 0 for g in gains)}. "

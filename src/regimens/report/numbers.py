@@ -44,6 +44,11 @@ def difference(x: float | None, metric: str, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
+def half_width(x: float, metric: str, digits: int = 2) -> str:
+    """Half the width of a difference's interval, without a sign: `0.34 pts`."""
+    return difference(abs(x), metric, digits)[1:]
+
+
 def p_value(p: float | None) -> str:
     """A p-value: three digits, never `0.000`."""
     if p is None:

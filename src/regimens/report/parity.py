@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from statistics import mean, stdev
 from typing import Any
 
 from regimens.report.canvas import INK, Figure, drawing, svg
 from regimens.report.cells import Table
-from regimens.report.numbers import MISSING, interval, plural, value
+from regimens.report.numbers import MISSING, half_width, interval, is_share, listing, plural, value
 from regimens.report.palette import COLOURS
 from regimens.report.tables import Cell, Study
+from regimens.stats.power import detectable
 
 NUMBERS = {
     "val_acc": "val/accuracy", "val_loss": "val/loss", "train_acc": "train/accuracy", "train_loss": "train/loss",
@@ -21,7 +24,9 @@ NUMBERS = {
 WIDE = 0.1  # of an accuracy: an interval wider than ten points holds nearly any number
 DEFINITION = (
     "“Inside” means: the published number, one run, lies in the 95% prediction interval for one more run of ours, "
-    "mean ± t(0.975, n−1) · sd · √(1 + 1/n). With 20 numbers, about one is expected outside by chance alone."
+    "mean ± t(0.975, n−1) · sd · √(1 + 1/n), cut at 0 and 100%. With 20 numbers, about one is expected outside by "
+    "chance alone. “Would show” is the shift of our mean that puts a published number outside in four of five cases: "
+    "one half as large mostly lies inside, too."
 )
 TRAINING = (
     "The published training numbers are not an epoch's mean: TensorFlow 2.4's progress bar printed the mean over the "
@@ -29,7 +34,17 @@ TRAINING = (
     "ours (bn_after's first epoch prints 1.23 where ours average 0.85, with the same validation loss after it), and "
     "share one seed's batches; validation and test numbers are free of it"
 )
-COLUMNS = ("experiment", "metric", "published", "our mean", "our range", "prediction interval", "n", "verdict")
+COLUMNS = (
+    "experiment",
+    "metric",
+    "published",
+    "our mean",
+    "our range",
+    "prediction interval",
+    "would show",
+    "n",
+    "verdict",
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,7 @@ class Comparison:
     published: float
     ours: tuple[float, ...]
     interval: tuple[float, float] | None
+    shows: float | None
     note: str
     explanation: str
 
@@ -91,7 +107,8 @@ def _comparison(study: Study | None, row: dict[str, str], column: str) -> Compar
     metric, cell = NUMBERS[column], _cell(study, row["id"])
     ours = tuple(v for t in cell.finals if (v := t.metric(metric)) is not None) if cell else ()
     told = row["note"], row["explanation"] or ""
-    return Comparison(row["id"], row["source"], metric, float(row[column]), ours, prediction(ours), *told)
+    bounds = prediction(ours, metric)
+    return Comparison(row["id"], row["source"], metric, float(row[column]), ours, bounds, would_show(ours), *told)
 
 
 def _alpha(row: dict[str, str]) -> bool:
@@ -105,17 +122,23 @@ def _cell(study: Study | None, name: str) -> Cell | None:
     return None
 
 
-def prediction(values: tuple[float, ...]) -> tuple[float, float] | None:
-    """The 95% prediction interval for one more run, None below three runs."""
+def prediction(values: tuple[float, ...], metric: str = "") -> tuple[float, float] | None:
+    """The 95% prediction interval for one more run, of a share between 0 and 1; None below three runs."""
     if len(values) < 3:
         return None
-    from statistics import mean, stdev
-
     from scipy.stats import t
 
     n, middle = len(values), mean(values)
     half = float(t.ppf(0.975, n - 1)) * stdev(values) * (1 + 1 / n) ** 0.5
-    return middle - half, middle + half
+    low, high = middle - half, middle + half
+    return (max(low, 0.0), min(high, 1.0)) if is_share(metric) else (low, high)
+
+
+def would_show(values: tuple[float, ...]) -> float | None:
+    """The shift between our runs and the published ones that a prediction interval shows with a power of 80%."""
+    if len(values) < 3:
+        return None
+    return detectable(stdev(values) * (1 + 1 / len(values)) ** 0.5, len(values) - 1, 0.05)
 
 
 def parity_answer(study: Study) -> str:
@@ -128,7 +151,31 @@ def parity_answer(study: Study) -> str:
     vague = [c.id for c in rows if c.inside and c.wide]
     told = f"; outside: {', '.join(outside)}" if outside else ""
     told += f"; inside an interval too wide to tell: {', '.join(vague)}" if vague else ""
-    return f"{inside} of {plural(len(rows), 'published number')} lie inside our 95% prediction intervals{told}."
+    return (
+        f"{inside} of {plural(len(rows), 'published number')} ({_kinds(rows)}) lie inside our 95% prediction intervals"
+        f"{told}.{_power(rows)}"
+    )
+
+
+def quoted(study: Study) -> str:
+    """What is compared with the published numbers: `17 val accuracy and 3 test accuracy of the finals`."""
+    return f"{_kinds([c for c in comparisons(study) if c.ours])} of the finals"
+
+
+def _kinds(rows: Sequence[Comparison]) -> str:
+    kinds = Counter(c.metric.replace("/", " ") for c in rows)
+    return listing([f"{count} {name}" for name, count in kinds.most_common()])
+
+
+def _power(rows: Sequence[Comparison]) -> str:
+    """What to lie inside is worth: the median shift that would have shown."""
+    told = sorted(c.shows for c in rows if c.shows is not None)
+    if not told:
+        return ""
+    shift = half_width(told[len(told) // 2], "accuracy", 1)
+    return (
+        f" To lie inside is weak evidence: of half of the numbers, only a shift of {shift} or more would mostly show."
+    )
 
 
 def parity_figure(study: Study) -> Figure | None:
@@ -147,9 +194,9 @@ def parity_figure(study: Study) -> Figure | None:
         limit = 1.1 * max(reach, default=5.0) + 0.1
         axes.set_xlim(-limit, limit)
         axes.axvline(0, color=INK, linewidth=1)
-        axes.set_yticks(range(len(rows)), [c.id for c in rows])
+        axes.set_yticks(range(len(rows)), [f"{c.id} ({c.metric.partition('/')[0]})" for c in rows])
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("accuracy, ours minus published (points)")
+        axes.set_xlabel("accuracy (validation, or test where published), ours minus published (points)")
         drawn = svg(figure, slug)
     table = tuple((c.id, c.metric, c.published, value) for c in rows[::-1] for value in c.ours)
     low, high = min(len(c.ours) for c in rows), max(len(c.ours) for c in rows)
@@ -186,12 +233,13 @@ def _numbers(c: Comparison) -> tuple[str, ...]:
     seen = interval((min(c.ours), max(c.ours)), c.metric, 2) if c.ours else MISSING
     means = value(c.published, c.metric, 2), value(_mean(c), c.metric, 2)
     told = interval(c.interval, c.metric, 2) or MISSING
-    return c.id, c.metric.replace("/", " "), *means, seen, told, str(len(c.ours)), c.verdict
+    shows = MISSING if c.shows is None else f"± {half_width(c.shows, c.metric)}"
+    return c.id, c.metric.replace("/", " "), *means, seen, told, shows, str(len(c.ours)), c.verdict
 
 
 def _keys(c: Comparison) -> tuple[Any, ...]:
     first, low = c.interval[0] if c.interval else None, min(c.ours, default=None)
-    return c.id, c.metric, c.published, _mean(c), low, first, len(c.ours), c.verdict
+    return c.id, c.metric, c.published, _mean(c), low, first, c.shows, len(c.ours), c.verdict
 
 
 def _mean(c: Comparison) -> float | None:

@@ -7,7 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from regimens.report import answers, curves, dots, gradients, heatmap, lr_range, parity, stars, techniques, transfer
+from regimens.report import (
+    answers,
+    curves,
+    differences,
+    dots,
+    gradients,
+    heatmap,
+    lr_range,
+    parity,
+    stars,
+    techniques,
+    transfer,
+)
 from regimens.report.canvas import Figure
 from regimens.report.cells import Table, cell_table, did_table
 from regimens.report.evidence import evidence
@@ -52,7 +64,7 @@ def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Sect
         id=study.name,
         title=study.question,
         answer=_answer(study),
-        evidence=evidence(study),
+        evidence=evidence(study, parity.quoted(study) if study.name == "parity" else ""),
         flags=_flags(study),
         figures=tuple(figures),
         tables=tuple(_tables(study)),
@@ -96,6 +108,7 @@ def _figures(study: Study, palette: Palette) -> list[Figure | None]:
         *first,
         gradients.gradient_flow(study, palette),
         techniques.lr_curves(study, palette),
+        differences.differences(study),
         dots.finals_dots(study, palette),
         None if first else heatmap.grid_map(study),
         dots.number_line(study),

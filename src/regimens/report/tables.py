@@ -15,6 +15,7 @@ from typing import Any
 from regimens.core import result
 from regimens.core.errors import UserError
 from regimens.report.numbers import number
+from regimens.report.rejudged import rejudged
 
 BROKEN = set(result.BROKEN)
 
@@ -181,11 +182,11 @@ def _cells(rows: Sequence[Mapping[str, Any]], trials: Sequence[Trial]) -> tuple[
 def read_study(path: Path) -> Study:
     """Read one `results/<study>.json`; never raises for its content."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = rejudged(json.loads(path.read_text(encoding="utf-8")))
         trials = tuple(_trial(raw) for raw in table.get("trials") or [])
         cells = _cells(table.get("cells") or [], trials)
         about, provenance = table.get("study") or {}, table.get("provenance") or {}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         return Study(path.stem, problem=f"{path.name} could not be read: {str(error).splitlines()[0]}")
     problem = None if any(c.mean is not None for c in cells) else "no trial of this study completed"
     return Study(path.stem, about, cells, trials, provenance, problem)

@@ -76,9 +76,9 @@ def overfitting(study: Study, palette: Palette) -> Figure | None:
         drawn = svg(figure, slug)
     rows = tuple((c.label, t.seed, _gap(t), _zero_share(t)) for c in shown for t in c.finals)
     caption = (
-        "Left: training minus validation accuracy after the last epoch, every final a dot, the large mark their mean "
-        f"({n_text(shown)}). Training accuracy is measured while training, with dropout on, so that a negative "
-        "gap is possible."
+        "Left: training minus validation accuracy of the epoch whose weights each final ends with, every final a dot, "
+        f"the large mark their mean ({n_text(shown)}). Training accuracy is measured while training, with dropout on, "
+        "so that a negative gap is possible."
         + (" Right: the share of kernel weights that are exactly zero, where the trial counted them." if sparse else "")
     )
     return Figure(slug, "Gap and sparsity", drawn, caption, ("cell", "seed", "gap", "zero share"), rows)
@@ -93,7 +93,7 @@ def gap_sentence(study: Study) -> str | None:
         return None
     (low, least), (high, most) = gaps[0], gaps[-1]
     text = f"Training ends {difference(high, 'accuracy', 1)} from validation with {most}, "
-    text += f"{difference(low, 'accuracy', 1)} with {least} (means)"
+    text += f"{difference(low, 'accuracy', 1)} with {least} (means, n={len(_gaps(study.ranked[0]))})"
     zeros = max(((sum(z) / len(z), c.label) for c in study.ranked if (z := _zero_shares(c))), default=(0.0, ""))
     return text + (f"; {zeros[1]} sets {value(zeros[0], 'share')} of the weights to zero." if zeros[0] > 0 else ".")
 

@@ -10,7 +10,7 @@ from regimens.training.group import Tell
 
 
 class BestWeights(pl.Callback):
-    """Keeps a copy of the network's state at the lowest validation loss so far (strictly lower, as Keras does)."""
+    """Keeps a copy of the judged network's state at the lowest validation loss so far (strictly lower, as in Keras)."""
 
     def __init__(self) -> None:
         self.loss = math.inf
@@ -20,7 +20,7 @@ class BestWeights(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Copy the state where the loss improved."""
         if not trainer.sanity_checking:
-            net: nn.Module = module.net  # type: ignore[assignment]
+            net: nn.Module = module.judged  # type: ignore[assignment]
             loss = float(trainer.callback_metrics["val/loss"])
             self.offer(
                 loss, trainer.current_epoch + 1, lambda: {k: v.detach().clone() for k, v in net.state_dict().items()}

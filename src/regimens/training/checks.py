@@ -33,6 +33,13 @@ def whole(key: str, value: Any) -> None:
     )
 
 
+def count(key: str, value: Any) -> None:
+    """Raise UserError unless `value` is a whole number, 1 or more."""
+    _require(
+        _is_number(value) and isinstance(value, int) and value >= 1, key, value, "must be a whole number, 1 or more"
+    )
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

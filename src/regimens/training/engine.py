@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regimens.nets.dropout import Dropout
+from regimens.training.averaging import Judged
 from regimens.training.clipping import Clip
 from regimens.training.functional import Weights, numbers_of
 from regimens.training.losses import Objective
@@ -30,6 +31,7 @@ class Job:
     regularization: Regularization
     probe: Any
     actions: Actions
+    averaged: Judged
     x: Tensor
     y: Tensor
 

@@ -11,10 +11,14 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Objective:
-    """`loss(logits, y)`: mean over samples; `correct(logits, y)`: 0-dim count."""
+    """`loss(logits, y)`: mean over samples; `right(logits, y)`: (N,) bool, whether each prediction is right."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
-    correct: Callable[[Tensor, Tensor], Tensor]
+    right: Callable[[Tensor, Tensor], Tensor]
+
+    def correct(self, logits: Tensor, y: Tensor) -> Tensor:
+        """How many predictions are right, 0-dim."""
+        return self.right(logits, y).sum()
 
 
 def multiclass() -> Objective:
@@ -27,9 +31,9 @@ def binary() -> Objective:
     return BINARY
 
 
-# Singletons, so that compiled code is reused for the next trial of the same objective.
-MULTICLASS = Objective(F.cross_entropy, lambda logits, y: (logits.argmax(1) == y).sum())
+# Two objects for good, so that what is made for one objective is known to fit the next trial's.
+MULTICLASS = Objective(F.cross_entropy, lambda logits, y: logits.argmax(1) == y)
 BINARY = Objective(
     lambda logits, y: F.binary_cross_entropy_with_logits(logits.squeeze(1), y),
-    lambda logits, y: ((logits.squeeze(1) > 0) == (y > 0.5)).sum(),
+    lambda logits, y: (logits.squeeze(1) > 0) == (y > 0.5),
 )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from regimens.training.averaging import Average, NoAverage
 from regimens.training.engine import Engine, Job
 from regimens.training.group import Group
 from regimens.training.losses import Objective
@@ -53,6 +54,7 @@ class RegimenModule(pl.LightningModule):
         probe: Probe | None = None,
         engine: Engine | None = None,
         group: Group | None = None,
+        average: Average | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -65,6 +67,7 @@ class RegimenModule(pl.LightningModule):
         self.engine = engine or Engine()
         self.group = group or Group()
         self.actions = Actions()
+        self.averaged = (average or NoAverage()).judged(net)
         self.history: dict[str, list[float]] = {}
         self.data = {"train": train, "val": valid}
         self._make_optimizer = make_optimizer
@@ -98,6 +101,11 @@ class RegimenModule(pl.LightningModule):
         return dict(zip(ends, self.phases[1:], strict=False))
 
     @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept: `net` itself, or its averaged weights."""
+        return self.averaged.of(self.net)
+
+    @property
     def _layers(self) -> list[nn.Module]:
         return list(self.net.layers)  # type: ignore[arg-type]
 
@@ -116,6 +124,7 @@ class RegimenModule(pl.LightningModule):
         if begun:
             self._begin(self.phase_starts[epoch])
         rest(self._layers, self._frozen)
+        self.averaged.begin_epoch(self.net)
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._first_lr = self._schedule.lr
         return begun
@@ -134,7 +143,7 @@ class RegimenModule(pl.LightningModule):
     def job(self) -> Job:
         """What the current phase consists of."""
         parts = (self.net, self.objective, self._optimizer, self._schedule, self.clip, self.regularization)
-        return Job(*parts, self.probe, self.actions, *self.data["train"])
+        return Job(*parts, self.probe, self.actions, self.averaged, *self.data["train"])
 
     def training_step(self, block: Block, block_index: int) -> None:
         """Step once for each mini-batch of indices in `block`."""
@@ -164,6 +173,7 @@ class RegimenModule(pl.LightningModule):
             self._move()
             if regularization.constrains:
                 actions.constrained(regularization.constrain(net))
+            self.averaged.stepped(net)
             self.probe.after(net)
             self._schedule.step()
             losses.append(loss.detach())
@@ -192,15 +202,17 @@ class RegimenModule(pl.LightningModule):
         return self.objective.loss(logits, labels) if len(labels) else logits.sum()
 
     def on_validation_epoch_start(self) -> None:
-        """Reset the validation sums."""
+        """Reset the validation sums, and make ready what is judged."""
+        self.averaged.ready(self.net, self.data["train"][0])
         self._valid = torch.zeros(3, dtype=torch.float64, device=self.device)
 
     def validation_step(self, whole: Tensor, index: int) -> None:
         """Add a chunk's loss and hits; the penalty is part of the reported loss, as in tf.keras."""
         indices = self.group.part(whole)
         x, y = (part.index_select(0, indices) for part in self.data["val"])
-        logits = self.net(x)
-        loss = self._loss(logits, y) + self.regularization.penalty(self.net)
+        net = self.judged
+        logits = net(x)
+        loss = self._loss(logits, y) + self.regularization.penalty(net)
         n = len(indices)
         self._valid += torch.stack([loss.double() * n, self.objective.correct(logits, y).double(), loss.new_tensor(n)])
 

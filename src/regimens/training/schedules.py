@@ -1,7 +1,8 @@
 """Learning-rate schedules, and `Schedule`, which steps one along with training.
 
 Each function returns a torch scheduler that multiplies the optimiser's own learning rate by a factor of the step or the
-epoch, both counted from 0 (docs/reference/parity.md, section 6). Any scheduler class of torch works in their place.
+epoch, both counted from 0 (docs/reference/parity.md, section 6). Any scheduler class of torch works in their place. How
+far one reaches is a number of epochs or steps, or a share of the training's (`horizons`): "80%".
 """
 
 import inspect
@@ -15,7 +16,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from regimens.core.errors import UserError
-from regimens.training import checks
+from regimens.training import checks, horizons
+from regimens.training.horizons import LONG, Horizon
 
 
 def constant(optimizer: Optimizer) -> LRScheduler:
@@ -23,56 +25,64 @@ def constant(optimizer: Optimizer) -> LRScheduler:
     return LambdaLR(optimizer, lambda _: 1.0)
 
 
-def power(optimizer: Optimizer, s: float = 10000, c: float = 1.0) -> LRScheduler:
-    """1 / (1 + i / s)^c at step i: half after s steps where c is 1."""
-    checks.positive("scheduler.s", s)
-    return LambdaLR(optimizer, lambda i: (1 + i / s) ** -c)
+def power(optimizer: Optimizer, steps_per_epoch: int, epochs: int, s: Horizon = 10000, c: float = 1.0) -> LRScheduler:
+    """1 / (1 + i / s)^c at step i: half after s steps, or that share of all steps, where c is 1."""
+    steps = horizons.horizon("scheduler.s", s, steps_per_epoch * epochs, LONG)
+    return LambdaLR(optimizer, lambda i: (1 + i / steps) ** -c)
 
 
-def exp(optimizer: Optimizer, s: float = 20, rate: float = 0.1) -> LRScheduler:
-    """rate^(e / s) in epoch e: `rate` times lower every s epochs."""
-    checks.positive("scheduler.s", s)
+def exp(optimizer: Optimizer, epochs: int, s: Horizon = 20, rate: float = 0.1) -> LRScheduler:
+    """rate^(e / s) in epoch e: `rate` times lower every s epochs, or in that share of the `epochs`."""
     checks.positive("scheduler.rate", rate)
-    return LambdaLR(optimizer, lambda e: rate ** (e / s))
+    span = horizons.horizon("scheduler.s", s, epochs, LONG)
+    return LambdaLR(optimizer, lambda e: rate ** (e / span))
 
 
-def exp_step(optimizer: Optimizer, steps_per_epoch: int, s: float = 20, rate: float = 0.1) -> LRScheduler:
+def exp_step(
+    optimizer: Optimizer, steps_per_epoch: int, epochs: int, s: Horizon = 20, rate: float = 0.1
+) -> LRScheduler:
     """rate^(i / (s steps_per_epoch)) at step i: `exp`, but at every step."""
-    return exp(optimizer, s * steps_per_epoch, rate)
+    span = horizons.horizon("scheduler.s", s, epochs, LONG)
+    return exp(optimizer, epochs, span * steps_per_epoch, rate)
 
 
 def piecewise(
-    optimizer: Optimizer, boundaries: Sequence[int] = (5, 15), factors: Sequence[float] = (1, 0.5, 0.1)
+    optimizer: Optimizer,
+    epochs: int,
+    boundaries: Sequence[Horizon] = (5, 15),
+    factors: Sequence[float] = (1, 0.5, 0.1),
 ) -> LRScheduler:
-    """factors[k] from epoch boundaries[k-1] until epoch boundaries[k].
+    """factors[k] from epoch boundaries[k-1], or the first one that begins at that share or later, until the next.
 
     Raises UserError where boundaries do not rise, or are not one fewer than the factors.
     """
-    edges, levels = list(boundaries), list(factors)
+    edges = [horizons.horizon("scheduler.boundaries", edge, epochs) for edge in boundaries]
+    levels = list(factors)
     if len(levels) != len(edges) + 1:
-        raise UserError(f"scheduler.factors={levels}: needs one more than boundaries={edges}")
+        raise UserError(f"scheduler.factors={levels}: needs one more than boundaries={list(boundaries)}")
     if any(b <= a for a, b in pairwise(edges)):
-        raise UserError(f"scheduler.boundaries={edges}: must rise")
+        raise UserError(f"scheduler.boundaries={list(boundaries)}: must rise")
     return LambdaLR(optimizer, lambda e: float(levels[bisect_right(edges, e)]))
 
 
 def plateau(
     optimizer: Optimizer,
+    epochs: int,
     factor: float = 0.5,
-    patience: int = 5,
+    patience: int | str = 5,
     min_delta: float = 0.0001,
-    cooldown: int = 0,
+    cooldown: int | str = 0,
     min_lr: float = 0.0,
 ) -> ReduceLROnPlateau:
     """Multiply by `factor` where the validation loss has not fallen by `min_delta` for `patience` epochs.
 
     The arguments mean what they mean in tf.keras, which cuts one epoch earlier than torch and counts its cooldown one
-    longer. Raises UserError where factor is not in (0, 1).
+    longer; both may be shares of the `epochs`. Raises UserError where factor is not in (0, 1).
     """
     checks.positive("scheduler.factor", factor)
     checks.share("scheduler.factor", factor)
-    checks.whole("scheduler.patience", patience)
-    checks.whole("scheduler.cooldown", cooldown)
+    patience = horizons.whole("scheduler.patience", patience, epochs)
+    cooldown = horizons.whole("scheduler.cooldown", cooldown, epochs)
     checks.not_negative("scheduler.min_delta", min_delta)
     checks.not_negative("scheduler.min_lr", min_lr)
     return ReduceLROnPlateau(
@@ -129,20 +139,19 @@ class Schedule:
         factory: Callable[..., LRScheduler] = constant,
         *,
         interval: Literal["step", "epoch"] = "epoch",
-        warmup: int = 0,
+        warmup: int | str = 0,
         steps_per_epoch: int,
         epochs: int,
     ) -> None:
         """Build the scheduler, which sets the first step's learning rate.
 
         factory: called with the optimiser, and with `steps_per_epoch` and `epochs` where it takes them and they are
-        not set. Raises UserError for an unknown interval or a negative warm-up.
+        not set. warmup: steps, or a share of all. Raises UserError for an unknown interval or a negative warm-up.
         """
         if interval not in ("step", "epoch"):
             raise UserError(f"scheduler.interval={interval}: choose step or epoch")
-        checks.whole("scheduler.warmup", warmup)
         self.optimizer = optimizer
-        self.warmup = warmup
+        self.warmup = horizons.whole("scheduler.warmup", warmup, steps_per_epoch * epochs)
         self._steps = 0
         self._scheduler = build_scheduler(factory, optimizer, steps_per_epoch=steps_per_epoch, epochs=epochs)
         self._plateau = isinstance(self._scheduler, ReduceLROnPlateau)

@@ -57,7 +57,8 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
     import torch
 
     from regimens.core.hashing import stream_seed
-    from regimens.training import losses
+    from regimens.training import horizons, losses
+    from regimens.training.averaging import NoAverage
     from regimens.training.module import RegimenModule
     from regimens.training.phases import Phase
     from regimens.training.probes import lr_range
@@ -65,7 +66,9 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
     from regimens.training.schedules import Schedule
 
     transfer = make(config["transfer"])
-    regularization = make(config["regularization"])
+    held = config["regularization"]
+    patience = horizons.whole("regularization.patience", held["patience"], settings.epochs)
+    regularization = make({**held, "patience": patience})
     generator = torch.Generator().manual_seed(stream_seed(settings.seed, "init"))
     model = {**config["model"], "hidden": transfer.hidden(config["model"]["hidden"])}
     net = make(
@@ -82,7 +85,9 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
     optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
     driving = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
     steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)
-    if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs and freezing
+    average = make(config["average"]).over(steps)
+    if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs, freezing and averages
+        average = NoAverage()
         scheduler, driving, phases = lr_range.growing, {"interval": "step"}, [Phase(lr_range.epochs_needed(steps))]
 
     def make_optimizer(parameters: list[torch.Tensor], lr: float | None) -> torch.optim.Optimizer:
@@ -109,6 +114,7 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
         probe=probe,
         engine=engine(config, settings, spread, split),
         group=spread.group,
+        average=average,
     )
 
 

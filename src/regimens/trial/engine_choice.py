@@ -120,7 +120,7 @@ def fleet_obstacle(config: Mapping[str, Any]) -> str:
 def shape_of(regimen: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a regimen that all trials of a fleet share; numbers that may differ are left out."""
     shape = copy.deepcopy(dict(regimen))
-    for part in ("init", "scheduler", "engine"):
+    for part in ("init", "scheduler", "restore", "engine"):
         shape.pop(part, None)
     for part in ("optimizer", "clip"):
         shape[part] = regimen[part]["_target_"]

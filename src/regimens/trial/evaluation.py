@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from regimens.core.examples import pack
 from regimens.trial.settings import Settings
 
 if TYPE_CHECKING:
@@ -10,8 +11,17 @@ if TYPE_CHECKING:
     from regimens.training.module import RegimenModule
 
 
-def evaluate(module: "RegimenModule", split: "Split", settings: Settings, status: str) -> dict[str, float | None]:
-    """The trial's metrics, from the weights that it ends with; the test set is read only where `test` asks for it."""
+Metrics = dict[str, float | None]
+
+
+def evaluate(
+    module: "RegimenModule", split: "Split", settings: Settings, status: str
+) -> tuple[Metrics, dict[str, Any] | None]:
+    """The trial's metrics, from the weights that it ends with, and which test examples it got right.
+
+    The loss and accuracy in training are those of the weights' epoch, `epoch`. The test set is read only where
+    `test` asks for it; else that is None.
+    """
     import torch
 
     from regimens.training.probes import lr_range
@@ -19,11 +29,9 @@ def evaluate(module: "RegimenModule", split: "Split", settings: Settings, status
     net = module.net.cpu().eval()
     parameters = sum(p.numel() for p in net.parameters())
     if settings.probe == "lr_range":
-        return lr_range.metrics(module.probe.report() or {}, parameters)
-    history = module.history
-    metrics: dict[str, float | None] = {
-        name: history[name][-1] for name in ("train/loss", "train/accuracy") if name in history
-    }
+        return lr_range.metrics(module.probe.report() or {}, parameters), None
+    history, kept, correct = module.history, module.actions.kept, None
+    metrics: Metrics = {name: history[name][kept - 1] for name in ("train/loss", "train/accuracy") if history.get(name)}
     parts = {"val": (split.x_valid, split.y_valid)}
     if settings.test and status == "completed":
         parts["test"] = (split.x_test, split.y_test)
@@ -32,12 +40,16 @@ def evaluate(module: "RegimenModule", split: "Split", settings: Settings, status
             logits = torch.cat([net(chunk) for chunk in x.split(1000)])
             loss = module.objective.loss(logits, y) + module.regularization.penalty(net)
             metrics[f"{name}/loss"] = float(loss)
-            metrics[f"{name}/accuracy"] = float(module.objective.correct(logits, y)) / len(y)
+            right = module.objective.right(logits, y)
+            metrics[f"{name}/accuracy"] = float(right.sum()) / len(y)
+        if name == "test":
+            correct = pack(right.numpy())
         metrics |= monte_carlo(module, name, x, y, settings)
     metrics |= fusion(net, split.x_valid[:1000])
     metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
-    return metrics
+    metrics["epoch"] = kept
+    return metrics, correct
 
 
 def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str]:
@@ -55,7 +67,7 @@ def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str
             found |= {f"{part}/mc_accuracy": "maximize", f"{part}/mc_spread": "none"}
     if str(config["norm"]["layer"].get("_target_")) == "regimens.nets.norm.BatchNorm":
         found |= dict.fromkeys(("time/predict", "time/predict_fused"), "minimize")
-    return {**found, "parameters": "minimize", "epochs": "none", "time/train": "minimize"}
+    return {**found, "parameters": "minimize", "epochs": "none", "epoch": "none", "time/train": "minimize"}
 
 
 def fusion(net: Any, x: Any) -> dict[str, float | None]:
@@ -85,15 +97,21 @@ def monte_carlo(module: "RegimenModule", name: str, x: Any, y: Any, settings: Se
 def acted(
     module: "RegimenModule", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
 ) -> dict[str, dict[str, Any]]:
-    """What each technique of the regimen did; empty for a range test, whose network is ruined on purpose."""
-    from regimens.training.probes.acted import Techniques, dead_units, report
+    """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined."""
+    from regimens.training.probes.acted import Techniques, Trained, dead_units, report
 
     if settings.probe == "lr_range":
         return {}
 
-    techniques = Techniques(clip=choices.get("clip", "none"), scheduler=choices.get("scheduler", "constant"))
+    techniques = Techniques(
+        clip=choices.get("clip", "none"),
+        scheduler=choices.get("scheduler", "constant"),
+        average=choices.get("average", "none"),
+        restores=settings.restore == "best",
+    )
     epochs = len(module.history.get("epoch", ()))
-    entries = report(module.actions, techniques, module.regularization, epochs, settings.epochs, module.net, status)
+    trained = Trained(epochs, settings.epochs, module.actions.kept, status)
+    entries = report(module.actions, techniques, module.regularization, trained, module.net)
     return {**entries, **dead_units(module.net, split.x_valid)}
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fit(module: "RegimenModule", trial: "Trial", split: "Split") -> tuple[str, "BestWeights"]:
-    """Train; the status, and the weights at the lowest validation loss, which early stopping restores."""
+    """Train; the status, and the weights at the lowest validation loss, which may be those that count."""
     from pytorch_lightning.callbacks import EarlyStopping
     from pytorch_lightning.plugins.environments import LightningEnvironment
 
@@ -55,14 +55,23 @@ def fit(module: "RegimenModule", trial: "Trial", split: "Split") -> tuple[str, "
         raise KeyboardInterrupt from None
     finally:
         module.release()
-    restore_best(module, best, status)
+    settle(module, best, status, trial.settings.restore)
     return status, best
 
 
-def restore_best(module: "RegimenModule", best: "BestWeights", status: str) -> None:
-    """With early stopping on, load the weights at the lowest validation loss, whether or not it stopped."""
-    if module.regularization.patience and best.state and status == "completed":
+def settle(module: "RegimenModule", best: "BestWeights", status: str, restore: str) -> None:
+    """Leave in the network the weights that count: averaged ones where they were judged, and of which epoch.
+
+    That is the one with the lowest validation loss where `restore` is "best" or early stopping was on, whether or not
+    it stopped; else the last. What diverged keeps what it came to.
+    """
+    actions, epochs = module.actions, len(module.history.get("epoch", ()))
+    actions.kept = epochs
+    if status in ("completed", "pruned"):
+        actions.averaged = module.averaged.leave(module.net)
+    if (restore == "best" or module.regularization.patience) and best.state and status == "completed":
         module.net.load_state_dict(best.state)
+        actions.kept = best.epoch
 
 
 @contextmanager

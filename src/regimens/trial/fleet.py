@@ -21,7 +21,7 @@ from regimens.training.engines.trace_cache import as_traced
 from regimens.training.module import Data, RegimenModule
 from regimens.trial import composition, record
 from regimens.trial.engine_choice import fleet_obstacle, kind_of_device, repays_compiling
-from regimens.trial.fitting import restore_best
+from regimens.trial.fitting import settle
 from regimens.trial.identity import Identity
 from regimens.trial.single import sandbox
 from regimens.trial.task import Clock, Task, Trial, begin
@@ -116,7 +116,8 @@ def prepare(index: int, task: Task, loaded: dict[str, Loaded]) -> Candidate | st
         if obstacle := not_functional(job):
             return obstacle
         phases = tuple((phase.epochs, phase.frozen) for phase in module.phases)
-        kind = (*shape(job), key, phases, settings.epochs, settings.batch_size, settings.threads)
+        average = digest(config["average"])
+        kind = (*shape(job), key, phases, average, settings.epochs, settings.batch_size, settings.threads)
     return Candidate(index, trial, split, module, kind, identity)
 
 
@@ -146,7 +147,7 @@ def conclude(one: Candidate, member: Member, engine: Mapping[str, Any]) -> Outco
     """The result of a trained member, or what its evaluation raised."""
     if one.trial.task.directory is None:
         return None
-    restore_best(one.module, member.best, member.status)
+    settle(one.module, member.best, member.status, one.trial.settings.restore)
     try:
         with sandbox(one.trial.settings):
             return record.conclude(one.trial, one.module, one.split, member.status, member.best, engine, one.identity)

@@ -36,7 +36,7 @@ def conclude(
     """The result of a trained module, not yet written. The trial's other files are written here."""
     config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.directory
     with trial.clock("evaluate"):
-        metrics = evaluate(module, split, settings, status)
+        metrics, correct = evaluate(module, split, settings, status)
         save(module, best, config, directory)
         save_inputs(split, directory)
     regimen = regimen_of(config)
@@ -51,6 +51,7 @@ def conclude(
         trial=identity.to_json(),
         study=dict(trial.task.study) if trial.task.study else None,
         metrics={**metrics, "time/train": durations["train"]},
+        correct=correct,
         history={name: list(values) for name, values in module.history.items()},
         acted=acted(module, choices, settings, split, status),
         advice=trial.advice,

@@ -13,7 +13,7 @@ NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "tune", "test", "ad
 # The config groups, in the order of the defaults list of conf/train.yaml.
 GROUPS = (
     *("data", "task", "model", "init", "activation", "norm", "regularization"),
-    *("clip", "optimizer", "scheduler", "transfer", "trainer"),
+    *("clip", "optimizer", "scheduler", "average", "transfer", "trainer"),
 )
 
 

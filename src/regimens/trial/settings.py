@@ -10,6 +10,7 @@ from regimens.trial.regimen import GROUPS
 ENGINES = ("auto", "eager", "compiled", "fleet")
 LEAST = {"seed": 0, "epochs": 1, "batch_size": 1, "threads": 1}
 CHOICES = {
+    "restore": ("last", "best"),
     "probe": ("none", "gradients", "lr_range"),
     "advice": ("warn", "error", "off"),
     "engine": ENGINES,
@@ -35,6 +36,7 @@ class Settings:
     batch_size: int
     threads: int
     test: bool
+    restore: str
     probe: str
     advice: str
     engine: str

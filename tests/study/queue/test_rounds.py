@@ -54,7 +54,7 @@ def test_the_summit_of_a_parabola_is_found_to_four_digits(at: float) -> None:
     (cell,) = study.cells
     assert cell.best is not None
     assert np.log10(cell.best["optimizer.lr"]) == pytest.approx(at, abs=1e-3)
-    assert len(cell.points) == 5 and len(cell.finals) == 3
+    assert len(cell.points) == 7 and len(cell.finals) == 3
 
 
 @pytest.mark.parametrize(("at", "lr"), [(0.2, 10**0.2), (-5.0, 10**-5.0)])
@@ -62,6 +62,40 @@ def test_a_grid_is_extended_until_the_summit_lies_inside(at: float, lr: float) -
     (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4), summit(at)).cells
     assert cell.best is not None and cell.best["optimizer.lr"] == pytest.approx(lr, rel=0.01)
     assert cell.sweeps[0].extended >= 1 and cell.sweeps[0].end == 0
+
+
+def test_a_grid_is_made_finer_around_its_best_point_as_often_as_asked() -> None:
+    for refine, points in ((0, 5), (1, 7), (2, 9)):
+        study = study_of("optimizer=adam", tuned=["optimizer.lr"], trials=5, refine=refine)
+        (cell,) = play(study, summit(-2.5)).cells
+        assert len(cell.points) == points
+        near = sorted(abs(np.log10(point["optimizer.lr"]) + 2.5) for point in cell.points if point)
+        assert near[2] < 0.76 / 2**refine  # the grid's step is 0.75
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda x: 0.9 - 0.01 * x**2,
+        lambda x: 0.1 if x > 1.2 else 0.9 - 0.01 * x**2,  # a cliff
+        lambda x: 0.9 - (0.01 if x < 0 else 0.04) * x**2,
+    ],
+    ids=["parabola", "cliff", "skew"],
+)
+def test_the_summit_of_noisy_responses_is_better_than_their_best_point(shape: Callable[[float], float]) -> None:
+    lost = {"summit": 0.0, "best": 0.0}
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        off = rng.uniform(-0.7, 0.7)
+        points = {x: shape(x - off) + rng.normal(0, 0.003) for x in np.linspace(-3, 3, 5).tolist()}
+        best = max(points, key=lambda x: points[x])
+        points |= {x: shape(x - off) + rng.normal(0, 0.003) for x in (best - 0.75, best + 0.75)}
+        curve = fit(list(points), list(points.values()))
+        assert curve is not None
+        lost["summit"] += 0.9 - shape(curve.summit - off)
+        lost["best"] += 0.9 - shape(curve.best - off)
+    assert lost["summit"] / 300 < 0.001
+    assert lost["summit"] < 0.7 * lost["best"]
 
 
 def test_an_extension_ends_and_says_at_which_end() -> None:
@@ -74,8 +108,8 @@ def test_rates_that_diverge_are_no_summit_and_no_end() -> None:
         return None if values["optimizer.lr"] > 0.05 else float(values["optimizer.lr"])
 
     (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4), response).cells
-    assert cell.best == {"optimizer.lr": 0.01}
-    assert len(cell.points) == 4
+    assert cell.best == {"optimizer.lr": 0.03162}  # half-way to 0.1, which diverges
+    assert len(cell.points) == 6
 
 
 def test_where_everything_diverges_the_finals_are_of_the_default() -> None:
@@ -92,12 +126,12 @@ def test_axes_are_searched_one_after_the_other_and_no_point_twice() -> None:
     assert [sweep.path for sweep in cell.sweeps] == ["optimizer.lr", "optimizer.beta"]
     assert cell.sweeps[1].base["optimizer.lr"] == pytest.approx(0.01)
     assert cell.best is not None and cell.best["optimizer.beta"] == pytest.approx(0.7, abs=0.01)
-    assert len({str(point) for point in cell.points}) == len(cell.points) == 10
+    assert len({str(point) for point in cell.points}) == len(cell.points) == 14
 
 
 def test_every_cell_gets_the_same_budget_and_the_same_seeds() -> None:
     study = play(study_of("optimizer=adam,sgd,nadam", tuned=["optimizer.lr"], trials=5, seeds=4, extend=0), summit(-2))
-    assert {len(cell.points) for cell in study.cells} == {5}
+    assert {len(cell.points) for cell in study.cells} == {7}
     assert len({tuple(cell.finals) for cell in study.cells}) == 1
     assert study.complete
 

@@ -9,7 +9,7 @@ from regimens.data.loader import Blocks
 from regimens.training.engines.inductor import Inductor, Lower
 from regimens.training.engines.stacked import Stacked
 from regimens.training.engines.trace_cache import as_traced
-from tests.training.small_modules import BATCH, QUICK, SHARPER, TECHNIQUES, N, assert_agree, regimen
+from tests.training.small_modules import BATCH, QUICK, SHARPER, TECHNIQUES, N, assert_agree, judged, regimen
 
 
 @pytest.mark.parametrize("technique", QUICK)
@@ -45,12 +45,16 @@ def assert_fleet_agrees(technique: str, lower: Lower) -> None:
     for module in fleet:
         module.configure_optimizers()
         module.data = fleet[0].data
+        module.begin_epoch(0)
     together = Stacked([module.job() for module in fleet], lower)
     sums = together.run([torch.stack([order[step] for order in orders]) for step in range(50)])
+    together.judged.ready(fleet[0].data["train"][0])
     assert together.how == ("traced" if lower is as_traced else "compiled")
     for i, (ours, theirs) in enumerate(zip(fleet, plain, strict=True)):
         together.save(i)
         assert_agree({"sums": sums[i]}, {"sums": theirs._sums}, 1e-6)  # the plain loop adds up in single precision
         assert_agree(ours.net.state_dict(), theirs.net.state_dict(), 1e-9)
+        kept = {f"judged {name}": value for name, value in ours.judged.state_dict().items()}
+        assert_agree(kept, judged(theirs), 1e-9)
         assert ours.actions.clipped_share == pytest.approx(theirs.actions.clipped_share)
         assert ours.actions.last_lr == theirs.actions.last_lr

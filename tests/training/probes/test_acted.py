@@ -10,6 +10,7 @@ from regimens.nets.dropout import AlphaDropout, Dropout
 from regimens.training.probes.acted import (
     Actions,
     Techniques,
+    Trained,
     bound_share,
     dead_units,
     dropped_share,
@@ -27,7 +28,9 @@ def net_with(layer: nn.Module) -> nn.Module:
 def entries(actions: Actions, scheduler: str = "constant", clip: str = "none", **numbers: float) -> dict[str, dict]:
     """The report on hand-fed actions, of a run that ended as planned."""
     regularization = Regularization(**numbers)  # type: ignore[arg-type]
-    return report(actions, Techniques(clip=clip, scheduler=scheduler), regularization, 3, 3, net_with(nn.ReLU()))
+    return report(
+        actions, Techniques(clip=clip, scheduler=scheduler), regularization, Trained(3, 3), net_with(nn.ReLU())
+    )
 
 
 def after(*lrs: float) -> Actions:
@@ -84,9 +87,19 @@ def test_the_penaltys_share_of_the_loss() -> None:
 )
 def test_only_a_completed_trial_was_stopped_early(status: str, epochs: int, stopped: bool) -> None:
     regularization = Regularization(patience=1)
-    entry = report(after(0.1), Techniques(), regularization, epochs, 9, net_with(nn.ReLU()), status)["early_stopping"]
+    trained = Trained(epochs, 9, epochs, status)
+    entry = report(after(0.1), Techniques(), regularization, trained, net_with(nn.ReLU()))["early_stopping"]
     assert entry["acted"] is stopped
     assert entry["epoch"] == epochs
+
+
+def test_to_go_back_to_an_earlier_epoch_is_to_act() -> None:
+    trained = Trained(epochs=8, planned=8, kept=6)
+    entry = report(after(0.1), Techniques(), Regularization(patience=10), trained, net_with(nn.ReLU()))[
+        "early_stopping"
+    ]
+    assert entry["acted"] is True
+    assert entry["what"] == "never stopped in 8 of 8 epochs, went back to epoch 6"
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -173,6 +186,17 @@ def test_early_stopping_that_stops_and_one_that_never_does(train: Train) -> None
     assert stopped.metrics["val/loss"] == pytest.approx(min(losses), rel=1e-5)
     assert losses.index(min(losses)) + 1 == entry["epoch"] - 2
     assert train("regularization=early_stopping").acted["early_stopping"]["acted"] is False
+
+
+def test_a_gap_is_that_of_the_epoch_whose_weights_are_kept(train: Train) -> None:
+    rate = "optimizer.lr=3"
+    result = train("regularization=early_stopping", "regularization.patience=10", rate, "epochs=8", into="kept")
+    losses = result.history["val/loss"]
+    best = losses.index(min(loss for loss in losses if loss is not None))
+    assert best < len(losses) - 1  # else there is nothing to go back from
+    assert result.acted["early_stopping"]["acted"] is True
+    for name in ("train/loss", "train/accuracy"):
+        assert result.metrics[name] == result.history[name][best]
 
 
 def test_a_plateau_schedule_that_fires_and_one_that_never_does(train: Train) -> None:

@@ -54,10 +54,11 @@ def key_value(override: str) -> str:
 def check_axes(axes: Mapping[str, Any], cells: Sequence[Cell], asked: Iterable[str]) -> None:
     """Refuse an axis of the command line (`asked`) that changes nothing."""
     for axis in asked:
-        others: dict[tuple[str, ...], set[str]] = {}
+        others: dict[tuple[str, ...], set[tuple[str, int]]] = {}
         for cell in cells:
             if axis in cell.values:
-                others.setdefault(tuple(v for a, v in cell.values.items() if a != axis), set()).add(cell.regimen_hash)
+                rest = tuple(value for other, value in cell.values.items() if other != axis)
+                others.setdefault(rest, set()).add((cell.regimen_hash, cell.seed))
         if len(axes.get(axis, ())) > 1 and others and all(len(hashes) == 1 for hashes in others.values()):
             raise UserError(
                 f"{axis}={','.join(axes[axis])}: it changes nothing of what is trained, so there is nothing to compare"

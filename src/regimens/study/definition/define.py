@@ -26,6 +26,7 @@ from regimens.study.definition.command_line import CommandLine, axes_of, tuned_o
 from regimens.study.definition.composer import Composer, key_of, merge
 from regimens.study.definition.engine_plan import SizeOf, plan_engines
 from regimens.study.definition.identity import DataHash, identify
+from regimens.study.definition.nesting import contained
 from regimens.study.definition.pruners import check_pruner
 from regimens.study.definition.samplers import check_sampler
 from regimens.study.definition.settings import MEASURE, SEARCH, Settings
@@ -101,8 +102,10 @@ def define(
         seeds=count,
         most_seeds=settings.most_seeds or (4 * count if settings.settle and not named else count),
         settle=settings.settle,
+        margin=settings.margin,
         trials=settings.trials,
         extend=settings.extend,
+        refine=settings.refine,
         retries=settings.retries,
         code=code_hash,
         any_code=settings.code == "any",
@@ -128,8 +131,9 @@ def _grid(
         chosen = dict(zip(axes, labels, strict=True))
         label = ",".join(f"{axis}={one}" for axis, one in chosen.items()) or DEFAULT
         values[label], layers[label] = chosen, merge(shared, *(axes[axis][one] for axis, one in chosen.items()))
-    cells = []
-    for label, composed in compose_cells(layers, composer).items():
+    cells, found = [], compose_cells(layers, composer)
+    limits = contained(found)
+    for label, composed in found.items():
         ranges = ranges_for(composed.cfg, tuned)
         cells.append(
             Cell(
@@ -142,6 +146,7 @@ def _grid(
                 config=composed.to_text(),
                 choices=dict(composed.choices),
                 seed=int(composed.cfg.get("seed", 0)),
+                contains=limits.get(label, ""),
             )
         )
     return cells

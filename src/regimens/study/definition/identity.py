@@ -40,6 +40,7 @@ def identify(
         "trials": settings.trials if any(cell.tuned for cell in cells) else None,
         "seeds": {"base": seeds[0], "finals": seeds[1], "most": settings.most_seeds, "settle": settings.settle},
         "extend": settings.extend,
+        "refine": settings.refine,
         "objectives": [list(one) for one in settings.objectives],
         "mode": settings.mode,
         "sampler": settings.sampler,

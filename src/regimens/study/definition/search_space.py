@@ -118,6 +118,12 @@ class Range:
         values = self._values(last + end * step * (number + 1) for number in range(points))
         return [value for value in values if self._allowed(value) and value not in tried]
 
+    def between(self, tried: Sequence[Any], best: Any) -> list[Any]:
+        """The values half-way between `best` and its neighbours in `tried`; none where no value lies there."""
+        at, here = sorted(self.coordinate(value) for value in tried), self.coordinate(best)
+        near = [*[x for x in at if x < here][-1:], *[x for x in at if x > here][:1]]
+        return [value for value in self._values((here + x) / 2 for x in near) if value not in tried]
+
     def coordinate(self, value: Any) -> float:
         """Where a value lies on the axis along which it is searched: its decimal logarithm where `log`.
 

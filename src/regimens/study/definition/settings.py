@@ -37,8 +37,12 @@ class Settings:
     #: further rounds of finals until every comparison is settled within this difference, with at most `most_seeds` each
     settle: float | None = None
     most_seeds: int | None = None
+    #: cells whose difference lies within ± this are called equal; in the metric's unit, null: no two are
+    margin: float | None = 0.005
     #: how often a tuned range may be extended where the best value lies at its end
     extend: int = 2
+    #: how often a grid is made finer around its best value, which lies inside it
+    refine: int = 1
     #: `same`: results of other code are trained anew; `any`: they are taken over, and the tables say so
     code: str = "same"
     metric: str = "val/accuracy"
@@ -108,12 +112,14 @@ def _check_numbers(settings: Settings) -> None:
         if settings.most_seeds is None
         else [("most_seeds", settings.seeds if isinstance(settings.seeds, int) else 1)]
     )
-    for key, least in (("trials", 1), ("extend", 0), ("retries", 0), ("per_gpu", 1), *most):
+    for key, least in (("trials", 1), ("extend", 0), ("refine", 0), ("retries", 0), ("per_gpu", 1), *most):
         value = getattr(settings, key)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
             raise UserError(f"study.{key}={value}: it is a whole number, at least {least} and at most {MOST}")
-    if settings.settle is not None and not (_is_number(settings.settle) and settings.settle > 0):
-        raise UserError(f"study.settle={settings.settle}: it is a difference in the metric, above 0, or null")
+    for key in ("settle", "margin"):
+        value = getattr(settings, key)
+        if value is not None and not (_is_number(value) and value > 0):
+            raise UserError(f"study.{key}={value}: it is a difference in the metric, above 0, or null")
     workers = settings.workers
     if workers != "auto" and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise UserError(f"study.workers={workers}: it is a whole number, at least 1, or auto")

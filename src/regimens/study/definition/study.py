@@ -32,6 +32,8 @@ class Sweep:
     numbers: list[int]
     #: how often its range was extended because the best value lay at its end
     extended: int = 0
+    #: how often its grid was made finer around the best value
+    refined: int = 0
     #: where the response is best, None before it is known; and at which end of what was tried: -1, 1, or 0 for inside
     best: Any = None
     end: int = 0
@@ -63,6 +65,8 @@ class Cell:
     size: list[int] = field(default_factory=list)
     #: from which the seeds of its trials follow
     seed: int = 0
+    #: the label of the cell that this one becomes as its technique goes to its limit; empty for none
+    contains: str = ""
     #: the axes that have been searched so far, one after the other
     sweeps: list[Sweep] = field(default_factory=list)
     #: what the finals are trained with; None before the tuning is done
@@ -109,6 +113,8 @@ class Study:
     trials: int
     #: how often a tuned range may be extended
     extend: int
+    #: how often its grid may be made finer
+    refine: int
     retries: int
     #: the code that moves numbers: results of another count only where `any_code`
     code: str
@@ -126,6 +132,8 @@ class Study:
     fleets: list[list[Slot]] = field(default_factory=list)
     #: why no trials are trained together, if so
     alone: str = ""
+    #: differences within ± this are called equal, unless `settle` says another; None: none are
+    margin: float | None = 0.005
     #: how many rounds of trials have been asked for, and whether no other one follows
     round: int = 0
     complete: bool = False

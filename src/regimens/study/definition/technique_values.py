@@ -15,6 +15,8 @@ from regimens.study.definition.composer import FILE, Composed, Composer, Source,
 from regimens.study.definition.sweeps import parse
 
 # Nodes of other libraries, which say themselves what they take, and of what trains nothing.
+# What may be given as a share of the training, too: scheduler.s=80% (training/horizons.py).
+SHARES = ("scheduler.s", "scheduler.patience", "scheduler.cooldown", "scheduler.warmup", "regularization.patience")
 FOREIGN = ("trainer", "hydra", "tracking", "paths", "study")
 
 
@@ -146,6 +148,8 @@ def check_values(overrides: Iterable[str], composed: Composed, composer: Compose
         default, given = value_at(options, key), parse([override])[0].value()
         if default is MISSING:
             _check_added(override, composed.cfg)
+        elif key in SHARES and isinstance(given, str) and given.endswith("%"):
+            continue
         elif (wanted := _wanted(default)) and not _fits(default, given):
             raise UserError(f"{override}: must be {wanted}, as the {override_text(default)} that it replaces")
 

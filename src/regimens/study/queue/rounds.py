@@ -2,8 +2,9 @@
 
 A round follows from the definition and from the results of the rounds before it, never from timing, so the trials of a
 study are the same however many workers train them, and after any kill. Tuning searches one axis of each cell after the
-other on a grid, extends a grid whose best point lies at its end, and takes the summit of the response; finals come in
-rounds of fresh seeds, the same in every cell, until no comparison is open or the seeds are used up.
+other on a grid, extends a grid whose best point lies at its end, makes it finer around one inside, and takes the summit
+of the response; finals come in rounds of fresh seeds, the same in every cell, until no comparison is open or the seeds
+are used up.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ def tune_on(study: Study, cell: Cell, results: list[Result | None]) -> bool:
     room = sweep.extended < study.extend and study.trials > 2  # two points say nothing of where the summit lies
     if curve and curve.end and room and extend(study, cell, sweep, curve.end):
         return True
+    finer = sweep.refined < study.refine and study.trials > 2
+    if curve and not curve.end and finer and refine(cell, sweep, curve.best):
+        return True
     one = cell.ranges[sweep.path]
     sweep.best = one.value(curve.summit) if curve else sweep.base[sweep.path]
     sweep.end = curve.end if curve and one.choices is None else 0
@@ -126,6 +130,16 @@ def extend(study: Study, cell: Cell, sweep: Sweep, end: int) -> bool:
     values = one.beyond(tried, end, max(1, study.trials // 2)) if tried else []
     sweep.extended += 1
     return ask_for(cell, sweep, values)
+
+
+def refine(cell: Cell, sweep: Sweep, best: float) -> bool:
+    """Try the values half-way to the neighbours of the best coordinate, too; False where there are none."""
+    one = cell.ranges[sweep.path]
+    if one.choices is not None:
+        return False
+    tried = [(cell.points[number] or {})[sweep.path] for number in sweep.numbers]
+    sweep.refined += 1
+    return ask_for(cell, sweep, one.between(tried, min(tried, key=lambda value: abs(one.coordinate(value) - best))))
 
 
 def ask_for(cell: Cell, sweep: Sweep, values: list[Any]) -> bool:

@@ -12,14 +12,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from regimens.core.errors import UserError
 from regimens.core.files import write_json, write_text
-from regimens.core.hashing import derive_seed
 from regimens.core.result import BROKEN, Result, finite, flatten
 from regimens.core.secrets import redact
+from regimens.stats.finals import final_metric, sample_of
+from regimens.stats.rows import (
+    SCHEMA,
+    comparison_rows,
+    interaction_row,
+    judgement_row,
+    mean_row,
+    winner_row,
+)
+from regimens.stats.sample import Sample
 from regimens.study.definition.study import Cell, Study
+from regimens.study.queue.judging import judge, looks_of
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
 from regimens.study.results.earlier import set_aside
@@ -39,11 +47,26 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
             raise UserError(f"{files.directory}: {missing} results were removed meanwhile; run the same command again")
         by_cell[cell.label] = {phase: [r for r in one if r is not None] for phase, one in found.items()}
     everything = [result for phases in by_cell.values() for one in phases.values() for result in one]
-    metric = final_metric(study, [result for phases in by_cell.values() for result in phases["final"]])
-    rows = cell_rows(study, by_cell, metric)
+    metric = final_metric(study.metric, [result for phases in by_cell.values() for result in phases["final"]])
+    finals = {label: phases["final"] for label, phases in by_cell.items()}
+    samples = {label: sample for label, one in finals.items() if (sample := sample_of(one, metric)) is not None}
+    judged = judge(study, samples) if study.judged and samples else None
+    worst = worst_tried(study, everything)
     table = {
-        "study": about(study, metric),
-        "cells": rows,
+        "study": {
+            **about(study, metric),
+            **dict(zip(("look", "looks"), looks_of(study), strict=True)),
+            **judgement_row(judged, samples),
+            "winner": winner_row(judged, finals, study.metric, metric),
+            "interaction": interaction_row({c.label: c.values for c in study.cells}, samples) if judged else None,
+        },
+        "cells": [
+            {
+                **cell_row(study, cell, by_cell[cell.label], samples.get(cell.label), worst),
+                **comparison_rows(cell.label, judged, samples),
+            }
+            for cell in study.cells
+        ],
         "trials": [result.to_json() for result in everything],
         "provenance": everything[0].to_json()["provenance"] if everything else {},
     }
@@ -77,75 +100,48 @@ def about(study: Study, metric: str) -> dict[str, Any]:
         "mode": study.mode,
         "sampler": study.sampler,
         "pruner": study.pruner,
+        "statistics": SCHEMA,
         "definition": {key: value for key, value in study.identity.items() if key != "regimens"},
     }
 
 
-def final_metric(study: Study, finals: Sequence[Result]) -> str:
-    """The metric that is quoted: on the test set, if every completed final has it there."""
-    tested = study.metric.replace("val/", "test/", 1)
-    completed = [result for result in finals if result.status == "completed"]
-    return tested if completed and all(r.metrics.get(tested) is not None for r in completed) else study.metric
-
-
-def cell_rows(study: Study, by_cell: Mapping[str, Mapping[str, list[Result]]], metric: str) -> list[dict[str, Any]]:
-    """A row a cell, in the order of the definition, with its comparisons."""
-    values = {cell.label: final_values(by_cell[cell.label]["final"], metric) for cell in study.cells}
-    rows = [cell_row(study, cell, by_cell[cell.label], values[cell.label]) for cell in study.cells]
-    means = {row["label"]: row["mean"] for row in rows if row["mean"] is not None}
-    sign = 1 if study.maximize else -1
-    best = max(means, key=lambda label: sign * means[label]) if means and study.judged else None
-    for key, other in (("vs_best", best), ("vs_default", study.reference if study.judged else None)):
-        family = []
-        for row in rows:
-            row[key] = None
-            if other is not None and other in means and row["label"] != other and row["mean"] is not None:
-                seed = derive_seed(study.base_seed, key, row["label"])
-                row[key] = statistics.compare(values[row["label"]], values[other], seed)
-                family.append(row[key])
-        statistics.correct(family, maximize=study.maximize)
-    return rows
-
-
-def final_values(finals: Sequence[Result], metric: str) -> dict[int, float]:
-    """seed -> metric of the completed finals."""
-    return {
-        result.seed: float(value)
-        for result in finals
-        if result.status == "completed" and (value := result.metrics.get(metric)) is not None
-    }
-
-
 def cell_row(
-    study: Study, cell: Cell, phases: Mapping[str, list[Result]], values: Mapping[int, float]
+    study: Study, cell: Cell, phases: Mapping[str, list[Result]], sample: Sample | None, worst: float | None
 ) -> dict[str, Any]:
     """What one cell's own trials say."""
-    numbers = list(values.values())
     everything = [result for results in phases.values() for result in results]
-    low, high = statistics.interval(numbers, derive_seed(study.base_seed, "interval", cell.label))
     params = dict(cell.best or {})
-    tuned = [r for r in phases.get("tuning", []) if r.status == "completed" and r.metrics.get(study.metric) is not None]
     edges = {path: one.edge(params[path]) for path, one in cell.ranges.items() if path in params}
     edges |= {sweep.path: {-1: "low", 0: None, 1: "high"}[sweep.end] for sweep in cell.sweeps}
+    tuned = [tried(study, result, worst) for result in phases.get("tuning", [])]
     return {
         "cell": cell.values,
         "label": cell.label,
-        "n": len(numbers),
-        "mean": float(np.mean(numbers)) if numbers else None,
-        "ci_low": low,
-        "ci_high": high,
-        "sd": float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
+        **mean_row(sample, phases["final"]),
         "best_params": params,
         "edge_flags": {path: edge for path, edge in edges.items() if edge},
         "default_params": cell.default,
         "n_trials": len(everything),
         "n_failed": sum(r.status in BROKEN for r in everything),
         "n_diverged": sum(r.status == "diverged" for r in everything),
-        "best_of_n": statistics.expected_best(
-            [float(r.metrics[study.metric] or 0) for r in tuned], maximize=study.maximize
-        ),
+        "best_of_n": statistics.expected_best([one for one in tuned if one is not None], maximize=study.maximize),
         "never_acted": never_acted([r for r in phases["final"] if r.status == "completed"]),
+        "contains": cell.contains or None,
     }
+
+
+def tried(study: Study, result: Result, worst: float | None) -> float | None:
+    """What a tuning trial came to; a diverged one was spent, too, and is worth the worst that the study saw."""
+    if result.status == "diverged":
+        return worst
+    value = result.metrics.get(study.metric) if result.status == "completed" else None
+    return None if value is None else float(value)
+
+
+def worst_tried(study: Study, results: Sequence[Result]) -> float | None:
+    """The worst value that any completed trial of a study reached in the metric that tunes; None without one."""
+    seen = [float(v) for r in results if r.status == "completed" and (v := r.metrics.get(study.metric)) is not None]
+    return (min if study.maximize else max)(seen, default=None)
 
 
 def never_acted(finals: Sequence[Result]) -> list[str]:

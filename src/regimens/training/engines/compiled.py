@@ -6,6 +6,7 @@ Compiled code is stored on disk (`cache`) and shared by runs and workers. What c
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,14 @@ class Compiled(Engine):
     lower: Lower | None = None
     _job: Job | None = field(default=None, init=False, repr=False)
     _run: Any = field(default=None, init=False, repr=False)
+    _together: int = field(default=STEPS, init=False, repr=False)
+    _size: int = field(default=0, init=False, repr=False)
 
     def begin(self, job: Job) -> None:
         """Check whether the phase can be compiled; the first block then compiles it."""
-        self._job, self._run = job, None
+        self._job, self._run, self._size = job, None, 0
+        # A sample of the weights to be averaged is due between two runs, never within one.
+        self._together = gcd(self.steps, job.averaged.every)
         obstacle = self.note or not_compiled(job)
         if obstacle:
             self._give_up(obstacle)
@@ -57,26 +62,27 @@ class Compiled(Engine):
         self._job, self._run = None, None
 
     def take(self, block: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor | None]:
-        """Take every full run of `steps` mini-batches."""
+        """Take every full run of `steps` mini-batches, or of as many as no sample of the weights is due within."""
         job = self._job
         if job is None:
             return block, None
         size = len(block[0])
         full = len(block) - (len(block[-1]) != size)
-        full -= full % self.steps
-        if not full:
+        full -= full % self._together
+        if not full or job.averaged.position % self._together or size != (self._size or size):
             return block, None
         if self._run is None:
             try:
-                self._run = self._compile(job, size)
+                self._run, self._size = self._compile(job, size), size
             except Exception as err:
                 self._give_up(f"cannot be compiled: {brief(err)}")
                 return block, None
         sums = torch.zeros(5, dtype=torch.float64, device=job.x.device)
-        indices = torch.cat(list(block[:full])).split(self.steps * size)
-        coefficients = self._coefficients(job, full).split(self.steps)
+        indices = torch.cat(list(block[:full])).split(self._together * size)
+        coefficients = self._coefficients(job, full).split(self._together)
         for taken, numbers in zip(indices, coefficients, strict=True):
             sums += self._run(taken, numbers)
+            job.averaged.stepped(job.net, self._together)
         loss, penalty, correct, clipped, constrained = sums.unbind()
         job.actions.clipped(clipped)
         job.actions.constrained(constrained)
@@ -103,7 +109,7 @@ class Compiled(Engine):
         constants = numbers_of(job.regularization, job.clip)
         numbers = {name: torch.tensor(value, dtype=job.x.dtype) for name, value in constants.items()}
         state, spec = pytree.tree_flatten((vars(weights), numbers))
-        steps, width = self.steps, job.x.shape[1]
+        steps, width = self._together, job.x.shape[1]
 
         def block(x: Tensor, y: Tensor, coefficients: Tensor, *flat: Tensor) -> Tensor:
             parts, numbers = pytree.tree_unflatten(list(flat), spec)

@@ -123,6 +123,7 @@ class Fleet:
             jobs = [member.module.job() for member in self._aboard]
             # What is left of a fleet is of another shape, and would be compiled once more.
             self._stacked = Stacked(jobs, self.lower if len(jobs) == len(self.members) else as_traced)
+        self._stacked.judged.begin_epoch()
 
     def _train_epoch(self, epoch: int) -> list[list[float]]:
         """One epoch; the sums of each member aboard. Whose loss is no longer finite leaves at the end of its block."""

@@ -55,7 +55,7 @@ class Launcher:
 
     def launches(self, steps: int) -> Iterator[tuple[int, int]]:
         """(first step, number of steps) of each launch that `steps` steps are made of."""
-        most = LAUNCH if self._cuda and steps >= LAUNCH else 1
+        most = next(n for n in (LAUNCH, LAUNCH // 2, LAUNCH // 4, 1) if n <= max(steps, 1)) if self._cuda else 1
         whole = steps - steps % most
         yield from ((start, most) for start in range(0, whole, most))
         yield from ((start, 1) for start in range(whole, steps))

@@ -5,7 +5,7 @@ weights; they share the network's shape, the kind of optimiser and the batch siz
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
 from regimens.training.engines.inductor import Lower
 from regimens.training.engines.launch import Launcher, Mapped
+from regimens.training.engines.stacked_average import stacked_average
 from regimens.training.engines.trace_cache import as_traced
 from regimens.training.functional import Numbers, Step, Tensors, Weights, numbers_of, penalty_of
 from regimens.training.optimizers import RuleOptimizer
@@ -49,6 +50,7 @@ class Stacked:
 
         kind, _ = kinds.pop()
         self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind), lower)
+        self.judged = stacked_average(self.jobs, self._weights, kind)
         self._evaluate = Mapped(evaluation(first), (0, 0, None, None), ("evaluate", kind))
 
     @property
@@ -66,12 +68,13 @@ class Stacked:
         counted = [True] * trials if counted is None else counted
         rows = advance(self.jobs, self._optimizers, counted, len(batches)).to(x)
         sums = x.new_zeros(trials, 5, dtype=torch.float64)
-        for start, n in self._launcher.launches(len(batches)):
+        for start, n in self._launches(len(batches)):
             indices = torch.stack(list(batches[start : start + n]))
             flat = indices.flatten()
             shape_ = (n, trials, samples)
             inputs = x.index_select(0, flat).view(*shape_, -1), y.index_select(0, flat).view(shape_)
             sums += self._launcher(*inputs, rows[start : start + n])
+            self.judged.stepped(n)
         loss, extra, hits, clipped, constrained = sums.unbind(1)
         if self._numbers.keys() & {"bound", "max_norm"}:
             for i, job in enumerate(self.jobs):
@@ -80,9 +83,16 @@ class Stacked:
                     job.actions.constrained(constrained[i])
         return torch.stack([loss * samples, hits, extra * samples], dim=1)
 
+    def _launches(self, steps: int) -> Iterator[tuple[int, int]]:
+        """(first step, number of steps) of each launch; no sample of the weights is due within one."""
+        first = 0
+        for part in self.judged.stretches(steps):
+            yield from ((first + start, n) for start, n in self._launcher.launches(part))
+            first += part
+
     def validate(self, x: Tensor, y: Tensor) -> Tensor:
         """Sums of loss * samples and hits over x (N, D), y (N,), in evaluation mode: (trials, 2), float64."""
-        tensors = self._weights.tensors
+        tensors = self.judged.ready(self.jobs[0].x)
         total = x.new_zeros(len(self.jobs), 2, dtype=torch.float64)
         for start in range(0, len(y), CHUNK):
             chunk = y[start : start + CHUNK]
@@ -91,12 +101,13 @@ class Stacked:
         return total
 
     def state(self, i: int) -> Tensors:
-        """A copy of trial `i`'s network as a state dict."""
-        together = self._weights.tensors
+        """A copy of what trial `i` is judged by as a state dict."""
+        together = self.judged.tensors
         return {name: together[name][i].clone() for name in self.jobs[i].net.state_dict()}
 
     def save(self, i: int) -> None:
-        """Copy trial `i`'s parameters, buffers and optimiser state back into its own."""
+        """Copy trial `i`'s parameters, buffers and optimiser state back into its own, and averages into theirs."""
+        self.judged.save(i)
         own, together = self._own[i], self._weights
         for mine, all_ in ((own.trained, together.trained), (own.buffers, together.buffers)):
             for name, value in mine.items():

@@ -24,6 +24,8 @@ class Actions:
         self.steps = 0
         self.lowest_lr, self.highest_lr, self.last_lr, self.first_lr = float("inf"), 0.0, 0.0, 0.0
         self.reductions = 0
+        # The epoch whose weights the network was left with, and how far the averaged weights were from the last ones.
+        self.kept, self.averaged = 0, 0.0
         self._clipped: Tensor | float = 0.0
         self._constrained: Tensor | float = 0.0
         self._penalty_share = 0.0
@@ -69,32 +71,41 @@ class Actions:
 
 @dataclass(frozen=True)
 class Techniques:
-    """The options whose action is reported: "none"/"constant" stand for nothing to report."""
+    """The options whose action is reported: "none"/"constant" stand for nothing to report.
+
+    restores: whether the best epoch's weights were restored for another reason than early stopping.
+    """
 
     clip: str = "none"
     scheduler: str = "constant"
+    average: str = "none"
+    restores: bool = False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a trial ended: epochs, how many were asked for, whose weights it has (0: unknown), its status."""
+
+    epochs: int
+    planned: int
+    kept: int = 0
+    status: str = "completed"
 
 
 def report(
-    actions: Actions,
-    techniques: Techniques,
-    regularization: Regularization,
-    epochs: int,
-    planned: int,
-    net: nn.Module,
-    status: str = "completed",
+    actions: Actions, techniques: Techniques, regularization: Regularization, trained: Trained, net: nn.Module
 ) -> Report:
-    """One entry for each technique in use: `technique`, `acted`, `what` (a sentence) and its numbers.
-
-    epochs, planned: how many were trained, and how many were asked for. status: the trial's; only one that completed
-    can have been stopped early.
-    """
+    """One entry for each technique in use: `technique`, `acted`, `what` (a sentence) and its numbers."""
     entries: Report = {}
     if techniques.clip != "none":
         share = actions.clipped_share
         entries["clip"] = _entry(techniques.clip, share > 0, f"{share:.1%} of steps clipped", share=share)
     if techniques.scheduler != "constant":
         entries["scheduler"] = _schedule(actions, techniques.scheduler)
+    if techniques.average != "none":
+        far = actions.averaged
+        what = f"the averaged weights are {far:.1%} of their norm from those of the last step"
+        entries["average"] = _entry(techniques.average, far > 0, what, distance=far)
     if regularization.penalises:
         entries["penalty"] = _penalty(actions.penalty_share, regularization, net)
     for name, kind in DROPOUTS.items():
@@ -108,14 +119,20 @@ def report(
         what = f"{share:.2%} of units over the bound per step; {at_bound:.1%} end at it"
         entries["max_norm"] = _entry("max_norm", share > 0, what, share=share, at_bound=at_bound)
     if regularization.patience > 0:
-        stopped = status == "completed" and epochs < planned
-        what = (
-            f"stopped after epoch {epochs} of {planned}"
-            if stopped
-            else f"never stopped in {epochs} of {planned} epochs"
-        )
-        entries["early_stopping"] = _entry("early_stopping", stopped, what, epoch=epochs)
+        entries["early_stopping"] = _early_stopping(trained, techniques.restores)
     return entries
+
+
+def _early_stopping(trained: Trained, otherwise: bool) -> dict[str, Any]:
+    """It acts where it stops and where it alone goes back to an earlier epoch; only a completed trial did either."""
+    completed = trained.status == "completed"
+    stopped = completed and trained.epochs < trained.planned
+    restored = completed and 0 < trained.kept < trained.epochs and not otherwise
+    what = f"{'stopped after epoch' if stopped else 'never stopped in'} {trained.epochs} of {trained.planned}"
+    what += "" if stopped else " epochs"
+    if completed and trained.kept:
+        what += f", went back to epoch {trained.kept}" if restored else "; the last one was the best"
+    return _entry("early_stopping", stopped or restored, what, epoch=trained.epochs, kept=trained.kept)
 
 
 def _schedule(actions: Actions, name: str) -> dict[str, Any]:

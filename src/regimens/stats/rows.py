@@ -1,0 +1,151 @@
+"""What finals say of a study, as plain values for its tables: means, differences, verdicts, what could be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from regimens.core.result import Result
+from regimens.stats.comparisons import LEVEL, Difference
+from regimens.stats.finals import over, units_of
+from regimens.stats.interaction import interaction
+from regimens.stats.judging import Judgement
+from regimens.stats.power import detectable
+from regimens.stats.random_effects import Estimate
+from regimens.stats.sample import Sample, means, satterthwaite
+from regimens.stats.winner import quoted
+
+#: of what the statistics of a table are; tables of another one are judged anew
+SCHEMA = 2
+Finals = Mapping[str, Sequence[Result]]
+
+
+def mean_row(sample: Sample | None, finals: Sequence[Result]) -> dict[str, Any]:
+    """A cell's mean with its 95% interval over units and, where its results say which they got right, test images.
+
+    sd: over units. se_seeds, se_images: the two parts of the mean's standard error. over: what the interval counts as
+    random.
+    """
+    if sample is None:
+        empty = dict.fromkeys(("mean", "ci_low", "ci_high", "sd", "se_seeds", "se_images"))
+        return {"n": 0, **empty, "over": []}
+    found = means([sample])
+    mean, own = float(found.mean[0]), found.images
+    told = Estimate.of(mean, *found.one(0)) if sample.n > 1 else Estimate(mean)
+    return {
+        "n": sample.n,
+        "mean": mean,
+        "ci_low": told.low,
+        "ci_high": told.high,
+        "sd": float(sample.values.std(ddof=1)) if sample.n > 1 else None,
+        "se_seeds": float(found.seeds[0] ** 0.5) if sample.n > 1 else None,
+        "se_images": None if own is None or sample.n < 2 else max(float(own[0, 0]), 0.0) ** 0.5,
+        "over": over(finals, sample),
+    }
+
+
+def difference_row(one: Difference | None, images: bool) -> dict[str, Any] | None:
+    """A comparison as plain values; `images`: whether its interval holds the test images, too."""
+    if one is None:
+        return None
+    return {
+        "against": one.against,
+        "n": list(one.n),
+        "diff": one.diff,
+        "ci_low": one.low,
+        "ci_high": one.high,
+        "p": one.p,
+        "se": one.se,
+        "df": one.df,
+        "images": images,
+        "verdict": one.verdict,
+    }
+
+
+def comparison_rows(label: str, judged: Judgement | None, samples: Mapping[str, Sample]) -> dict[str, Any]:
+    """A cell's comparisons: with the best of its group, the reference, and the cell that it contains."""
+    if judged is None:
+        return {"best": False, "vs_best": None, "vs_default": None, "vs_contained": None}
+    families = {"vs_best": judged.vs_best, "vs_default": judged.vs_default, "vs_contained": judged.vs_contained}
+    told = {}
+    for name, family in families.items():
+        one = family.get(label)
+        images = one is not None and means([samples[label], samples[one.against]]).images is not None
+        told[name] = difference_row(one, images)
+    return {"best": label in judged.best, **told}
+
+
+def judgement_row(judged: Judgement | None, samples: Mapping[str, Sample]) -> dict[str, Any]:
+    """What holds for the study as a whole: its rule, the scatter of its cells, and the difference that it detects."""
+    if judged is None:
+        return {"margin": None, "level": None, "pooled_sd": None, "detectable": None, "images": 0}
+    own = [samples[label] for group in judged.groups for label in group if samples[label].n > 1]
+    return {
+        "margin": judged.rule.margin,
+        "level": LEVEL,
+        "pooled_sd": pooled_sd(own),
+        "detectable": smallest_detectable(judged, samples),
+        "images": min((one.correct.shape[1] if one.correct is not None else 0 for one in own), default=0),
+    }
+
+
+def pooled_sd(samples: Sequence[Sample]) -> float | None:
+    """The deviation of a unit from its cell's mean, pooled over cells."""
+    spread = [(one.n - 1, float(one.values.var(ddof=1))) for one in samples if one.n > 1]
+    return (sum(d * v for d, v in spread) / sum(d for d, _ in spread)) ** 0.5 if spread else None
+
+
+def smallest_detectable(judged: Judgement, samples: Mapping[str, Sample]) -> float | None:
+    """The difference from the best that is found with a power of 80%, for two cells of pooled deviation.
+
+    With the cells' median number of units, the median part of the test images, and the level that one comparison has.
+    """
+    tested = [(label, one) for label, one in judged.vs_best.items() if one.level is not None]
+    pooled = pooled_sd([samples[label] for group in judged.groups for label in group])
+    if not tested or pooled is None:
+        return None
+    n = float(np.median([min(one.n) for _, one in tested]))
+    parts, images = [], 0
+    for label, one in tested:
+        found = means([samples[label], samples[one.against]])
+        parts.append(float(found.image_part(np.array([0]), np.array([1]))[0]))
+        images = max(images, found.m)
+    seeds = pooled**2 / n
+    variance, df = satterthwaite(
+        np.array([seeds, seeds, float(np.median(parts))]), np.array([n - 1, n - 1, images - 1])
+    )
+    return detectable(variance**0.5, df, float(np.median([one.level or 0 for _, one in tested])))
+
+
+def winner_row(judged: Judgement | None, finals: Finals, picking: str, quoting: str) -> dict[str, Any] | None:
+    """The best cell's number as it is quoted: of each seed, what the cell reached on it that the other seeds picked.
+
+    picking, quoting: the metrics. None where there is nothing to pick from, or too little to pick by.
+    """
+    if judged is None or len(judged.groups) != 1 or len(judged.groups[0]) < 2:
+        return None
+    by, of = ({label: units_of(finals[label], name) for label in judged.groups[0]} for name in (picking, quoting))
+    numbered = {key: number for number, key in enumerate(sorted({k for one in by.values() for k in one}, key=str))}
+    found = quoted(
+        {label: {numbered[key]: v for key, v in one.items()} for label, one in by.items()},
+        {label: {numbered[key]: v for key, v in one.items() if key in numbered} for label, one in of.items()},
+        maximize=judged.rule.maximize,
+    )
+    return None if found is None else {"label": judged.best[0], "mean": found.mean, "n": found.n}
+
+
+def interaction_row(cells: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Sample]) -> dict[str, Any] | None:
+    """The test of whether what one compared axis does depends on the other; None unless two axes span a whole grid.
+
+    cells: label -> the cell's values on the compared axes.
+    """
+    axes = list(dict.fromkeys(axis for values in cells.values() for axis in values))
+    varied = [axis for axis in axes if len({str(values.get(axis)) for values in cells.values()}) > 1]
+    if len(varied) != 2 or len(samples) < len(cells) or len({one.images for one in samples.values()}) > 1:
+        return None
+    one, other = varied
+    grid = {(str(cells[label].get(one)), str(cells[label].get(other))): samples[label] for label in cells}
+    found = interaction(grid) if len(grid) == len(cells) else None
+    return None if found is None else {"axes": varied, "p": found.p, "size": found.size, "df": found.df}
