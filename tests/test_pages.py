@@ -149,7 +149,7 @@ def test_the_first_page_of_mlflow_is_all_studies_with_their_answers(
         "return [...document.querySelectorAll('.ag-row [col-id=\"tags.`answer`\"]')].map((e) => e.innerText)"
     )
     assert len(answers) == STUDIES
-    assert all(re.fullmatch(r"n?adam: 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\], n=2", answer) for answer in answers)
+    assert all(re.fullmatch(r"n?adam: 0\.\d{4} \[-?\d\.\d{4}, \d\.\d{4}\], n=2", answer) for answer in answers)
     # The assistant is the small button at the corner; its panel would take a quarter of the window from the table.
     assert chromium.run("return document.querySelector('.ag-root').getBoundingClientRect().width") > 1300
     everyone = [process, *process.children(recursive=True)]
