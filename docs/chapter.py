@@ -35,7 +35,7 @@ SETTING = {
 
 # %%
 depth = regimens.run_study("depth", **SETTING)
-depth.pictures[0]
+depth.picture("Gradient flow")
 
 # %% [markdown]
 # ## Initialisation
@@ -46,7 +46,7 @@ depth.pictures[0]
 
 # %%
 initializers = regimens.run_study("initializers", **SETTING)
-initializers.pictures[1]
+initializers.picture("Activation by init")
 
 # %% [markdown]
 # ## Batch normalisation
@@ -100,7 +100,7 @@ optimizers
 
 # %%
 schedules = regimens.run_study("schedules", **SETTING)
-schedules.pictures[0]
+schedules.picture("Learning rate as used")
 
 # %% [markdown]
 # ## Regularisation
@@ -110,7 +110,7 @@ schedules.pictures[0]
 
 # %%
 regularizers = regimens.run_study("regularizers", **SETTING)
-regularizers.pictures[1]
+regularizers.picture("Gap and sparsity")
 
 # %% [markdown]
 # ## All together
