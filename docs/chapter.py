@@ -8,7 +8,7 @@
 # # Training deep networks: the chapter as a notebook
 #
 # Each section has the technique, the study that asks whether it helps, and the study's picture. On the digits it takes a class
-# about fifteen minutes on two cores, most of it the first and the third section. This file is Python (`docs/chapter.py`):
+# about fifteen minutes on two cores, most of it the first two sections. This file is Python (`docs/chapter.py`):
 # VS Code opens it as a notebook, `jupytext --to ipynb docs/chapter.py` makes one for Jupyter; start it in the project's folder.
 #
 # A cell that was run before only reads its study. An interrupted one goes on when it is run again.
@@ -35,7 +35,7 @@ SETTING = {
 
 # %%
 depth = regimens.run_study("depth", **SETTING)
-depth.pictures[0]
+depth.picture("Gradient flow")
 
 # %% [markdown]
 # ## Initialisation
@@ -46,7 +46,7 @@ depth.pictures[0]
 
 # %%
 initializers = regimens.run_study("initializers", **SETTING)
-initializers
+initializers.picture("Activation by init")
 
 # %% [markdown]
 # ## Batch normalisation
@@ -61,12 +61,12 @@ normalization
 # %% [markdown]
 # ## Gradient clipping
 #
-# A gradient that is longer than a bound is cut. By value it changes its direction, by norm it does not. Mind the column of
-# techniques that never acted: a clip that never clipped is no result.
+# A gradient that is longer than a bound is cut. By value it changes its direction, by norm it does not. Mind what the
+# answer says of techniques that never acted: a clip that never clipped is no result.
 
 # %%
 clipping = regimens.run_study("clipping", **SETTING)
-clipping.table
+clipping
 
 # %% [markdown]
 # ## Transfer
@@ -100,7 +100,7 @@ optimizers
 
 # %%
 schedules = regimens.run_study("schedules", **SETTING)
-schedules.pictures[0]
+schedules.picture("Learning rate as used")
 
 # %% [markdown]
 # ## Regularisation
@@ -110,7 +110,7 @@ schedules.pictures[0]
 
 # %%
 regularizers = regimens.run_study("regularizers", **SETTING)
-regularizers
+regularizers.picture("Gap and sparsity")
 
 # %% [markdown]
 # ## All together

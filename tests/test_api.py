@@ -95,8 +95,10 @@ def test_a_study_is_run_and_found_again(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_study_shows_itself_in_a_notebook() -> None:
     found = regimens.run_study("normalization", scale="smoke", **{**DIGITS, "epochs": 1}, study__trials=2)
-    (finals, *_) = found.pictures
+    finals = found.picture("Finals")
     assert len(finals.data) == found.table["n"].sum()
+    with pytest.raises(regimens.UserError, match=r"the figures are .*Finals, every seed"):
+        found.picture("Finale")
     page = found._repr_html_()
     assert "<svg" in finals.svg and "data:image/svg+xml;base64," in page
     assert found.answer in page.replace("&#x27;", "'") and "<style" not in page

@@ -1,6 +1,7 @@
 """A project of one's own, made from nothing and run: beside a clone, and (slow) on Regimens as pip installs it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,8 +68,11 @@ def test_a_folder_with_something_in_it_is_left_alone(mylab: Path) -> None:
 def test_on_regimens_as_pip_installs_it_and_with_dvc(tmp_path: Path) -> None:
     """Without the clone: `conf/` and the report's templates come with the package."""
     package = tmp_path / "package"
-    pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(package), "clone")
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(tmp_path / "clone")], check=True)
+    pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(package), "./clone")
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, tmp_path / "clone" / name, symlinks=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / "clone")
     run(tmp_path, *pip)
     run(tmp_path, "-m", "regimens", "new", "mylab", package=package)
     mylab = tmp_path / "mylab"

@@ -90,11 +90,20 @@ class StudyOutcome:
 
     @cached_property
     def pictures(self) -> list[Picture]:
-        """The report's figures of this study, the finals among the first."""
+        """The report's figures of this study, in its order."""
         from regimens.report.palette import Palette
         from regimens.report.sections import section
 
         return [Picture.of(figure) for figure in section(self._study, Palette([self._study]), {}).figures]
+
+    def picture(self, title: str) -> Picture:
+        """The figure whose title begins so; raises UserError, which names all, where there is none."""
+        from regimens.core.errors import UserError
+
+        found = [one for one in self.pictures if one.title.startswith(title)]
+        if not found:
+            raise UserError(f"{title}: the figures are {', '.join(one.title for one in self.pictures)}")
+        return found[0]
 
     @cached_property
     def predictor(self) -> Model:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from regimens.core.errors import UserError
 from regimens.core.files import check_writable
 from regimens.core.hashing import digest
+from regimens.core.invocation import command
 from regimens.core.provenance import code, code_root, training_code, training_sources
 from regimens.core.result import BROKEN, STATUSES, Result
 from regimens.core.secrets import keep, redact
@@ -179,11 +178,3 @@ def _report(
     taken = Counter(str(one).partition("/")[0] for r in results if (one := (r.study or {}).get("taken_from")))
     ended += "".join(f", {count} of them taken over from {origin}" for origin, count in taken.items())
     print(f"{study.name} ({study.id}): {counted(len(results), 'trial')}: {ended}; see {places[0]}")
-
-
-def command() -> str:
-    """The command of this process, to be copied."""
-    script = sys.argv[0]
-    with contextlib.suppress(ValueError):
-        script = str(Path(script).relative_to(Path.cwd()))
-    return redact(shlex.join(["python", script, *sys.argv[1:]]))
