@@ -14,9 +14,14 @@ from torch import Tensor, nn
 from regimens.nets.mlp import MLP, Dense
 
 
-def fuse(mlp: MLP) -> MLP:
-    """Return a copy of `mlp`, in evaluation mode, without batch normalisation or dropout; logits equal to rounding."""
-    fused = copy.deepcopy(mlp).eval()
+def fuse(net: nn.Module) -> nn.Module:
+    """Return a copy of `net`, in evaluation mode, without batch normalisation or dropout; logits equal to rounding.
+
+    A network of the user's own is copied as it is.
+    """
+    fused = copy.deepcopy(net).eval()
+    if not isinstance(fused, MLP):
+        return fused
     carried = _affine(fused.input_norm)
     if carried is not None:
         fused.input_norm = None
@@ -44,7 +49,7 @@ def fuse(mlp: MLP) -> MLP:
     return fused.eval()
 
 
-def seconds_saved(mlp: MLP, x: Tensor, repeats: int = 21) -> tuple[float, float]:
+def seconds_saved(mlp: nn.Module, x: Tensor, repeats: int = 21) -> tuple[float, float]:
     """Return the median seconds of one prediction of x (N, ...) by `mlp` in evaluation mode, and by `fuse(mlp)`."""
     plain = copy.deepcopy(mlp).eval()
     fused = fuse(mlp)

@@ -14,6 +14,9 @@ from regimens.nets.dropout import AlphaDropout, Dropout
 from regimens.nets.initializers import Initializer, initialize
 from regimens.nets.norm import Norm
 
+# The layers whose weights are initialised, penalised and bounded.
+KERNELS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
 
 class Dropping(Protocol):
     """The part of a regularisation that the network needs."""
@@ -96,8 +99,17 @@ class MLP(nn.Module):
 
 
 def kernels(net: nn.Module) -> dict[str, Tensor]:
-    """The weight matrices (out, in) of `net`'s dense layers by their parameters' names, the output layer's last."""
-    return {f"{name}.weight": layer.weight for name, layer in net.named_modules() if isinstance(layer, nn.Linear)}
+    """The weights of `net`'s dense layers (out, in) and convolutions (out, in, ...) by their parameters' names.
+
+    In the order of the network's modules: the output layer's are the last.
+    """
+    return {f"{name}.weight": layer.weight for name, layer in net.named_modules() if isinstance(layer, KERNELS)}
+
+
+def blocks_of(net: nn.Module) -> list[nn.Module]:
+    """The blocks of `net` in order, the output layer last: those of `layers`, else `net` itself as one block."""
+    layers = getattr(net, "layers", None)
+    return list(layers) if isinstance(layers, nn.ModuleList | nn.Sequential) else [net]
 
 
 def _hidden(

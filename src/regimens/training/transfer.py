@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regimens.core.errors import UserError
+from regimens.nets.mlp import blocks_of
 from regimens.training.phases import Phase
 
 MakeOptimizer = Callable[[list[Tensor], float | None], torch.optim.Optimizer]
@@ -68,7 +69,7 @@ class FromA:
     def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
         """Copy the reused blocks' state into `net`; the checkpoint itself is never written."""
         path, state = load_weights(str(self.checkpoint))
-        blocks: list[nn.Module] = list(net.layers)  # type: ignore[arg-type]
+        blocks = blocks_of(net)
         reused = {f"layers.{i}.": (f"hidden layer {i + 1}", blocks[i]) for i in range(self.reuse)}
         if self.reuse and (first := _input_norm(net)):
             reused["input_norm."] = ("input norm", first)
