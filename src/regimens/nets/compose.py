@@ -54,14 +54,18 @@ def network(
     }  # fmt: skip
     if is_own(config):
         return _own(config, {**given, "shape": tuple(shape)}, _row(shape, n_inputs))
+    if "shape" in constructor(config["model"]):
+        given["shape"] = tuple(shape)
     net: nn.Module = make(_sized(config), **given)
     return net
 
 
 def _sized(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The model's node, with the hidden layers that transfer leaves it."""
+    """The model's node, with the hidden layers that transfer leaves it: convolutions first, then dense layers."""
     node = dict(config["model"])
-    return {**node, "hidden": make(config["transfer"]).hidden(node["hidden"])}
+    first = node.get("layers", [])
+    kept = make(config["transfer"]).hidden([*first, *node["hidden"]])
+    return {**node, **({"layers": kept[: len(first)]} if first else {}), "hidden": kept[len(first) :]}
 
 
 def _row(shape: Sequence[int], n_inputs: int) -> tuple[int, ...]:

@@ -65,16 +65,14 @@ class MLP(nn.Module):
         Raises UserError where a hidden size is not a positive integer.
         """
         super().__init__()
-        for units in hidden:
-            if not isinstance(units, int) or isinstance(units, bool) or units < 1:
-                raise UserError(f"model.hidden={list(hidden)}: each size must be a positive integer, got {units!r}")
+        checked_sizes(hidden)
         self.input_norm = norm.module(n_inputs) if norm.input else None
         blocks = []
         fan_in = n_inputs
         for units in hidden:
-            blocks.append(_hidden(fan_in, units, activation, norm, regularization))
+            blocks.append(hidden_block(fan_in, units, activation, norm, regularization))
             fan_in = units
-        blocks.append(Dense(**_dropouts(regularization), linear=nn.Linear(fan_in, n_outputs)))
+        blocks.append(Dense(**dropouts(regularization), linear=nn.Linear(fan_in, n_outputs)))
         self.layers = nn.ModuleList(blocks)
         for weight in kernels(self).values():
             initialize(weight, init, generator)
@@ -112,21 +110,37 @@ def blocks_of(net: nn.Module) -> list[nn.Module]:
     return list(layers) if isinstance(layers, nn.ModuleList | nn.Sequential) else [net]
 
 
-def _hidden(
-    fan_in: int, units: int, activation: Callable[..., nn.Module], norm: Norm, regularization: Dropping
+def checked_sizes(hidden: Sequence[int]) -> None:
+    """Raise UserError where a hidden size is not a positive integer."""
+    for units in hidden:
+        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+            raise UserError(f"model.hidden={list(hidden)}: each size must be a positive integer, got {units!r}")
+
+
+def hidden_block(
+    fan_in: int,
+    units: int,
+    activation: Callable[..., nn.Module],
+    norm: Norm,
+    regularization: Dropping,
+    flatten: nn.Module | None = None,
 ) -> Dense:
+    """A hidden layer of `units` units with its dropout, norm and activation; `flatten` comes first, where given."""
     normalise = norm.module(units)
     activate: nn.Module | None = activation_layer(activation, units)
     if isinstance(activate, nn.Identity):
         activate = None
     before = normalise is not None and norm.position == "before"
-    dense = partial(Dense, **_dropouts(regularization), linear=nn.Linear(fan_in, units, bias=not before))
+    dense = partial(
+        Dense, flatten=flatten, **dropouts(regularization), linear=nn.Linear(fan_in, units, bias=not before)
+    )
     if before:
         return dense(norm=normalise, activation=activate)
     return dense(activation=activate, norm=normalise)
 
 
-def _dropouts(regularization: Dropping) -> dict[str, nn.Module | None]:
+def dropouts(regularization: Dropping) -> dict[str, nn.Module | None]:
+    """The dropout layers of a block, by name, None where there is none."""
     return {
         "dropout": Dropout(regularization.dropout) if regularization.dropout else None,
         "alpha_dropout": AlphaDropout(regularization.alpha_dropout) if regularization.alpha_dropout else None,
