@@ -69,3 +69,23 @@ def test_what_cannot_be_applied_is_refused_in_a_line(place: Path) -> None:
     denied = run(place, COMMANDS[0].replace("'plugins=[mylab]'", ""), *SMALL)
     assert denied.returncode == 2
     assert "to permit code of yours: plugins=[mylab]" in denied.stderr
+
+
+def test_a_study_trains_anew_after_a_change_of_the_code_and_only_then(place: Path) -> None:
+    again = (COMMANDS[1], *SMALL, "study.seeds=1", "batch_size=50")
+    assert "2 trials, 0 done" in run(place, *again).stdout
+    assert "2 trials, 2 done" in run(place, *again).stdout
+    (place / "mylab" / "nets.py").write_text(NET + "# changed\n")
+    assert "2 trials, 0 done" in run(place, *again).stdout
+
+
+def test_the_served_model_brings_the_code_with_it(place: Path, tmp_path: Path) -> None:
+    assert run(place, COMMANDS[0], *SMALL, "name=served").returncode == 0
+    package = "from pathlib import Path; from mlflow.models import Model; from regimens.inference import mlflow_model; "
+    package += f"mlflow_model.package(Path('runs/served'), Path({str(tmp_path / 'model')!r}), Model())"
+    own = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([sys.executable, "-c", package], cwd=place, env=own, check=True, capture_output=True)
+    answer = f"import mlflow, numpy; model = mlflow.pyfunc.load_model({str(tmp_path / 'model')!r}); "
+    answer += "print(len(model.predict(numpy.zeros((3, 8, 8)))))"
+    done = subprocess.run([sys.executable, "-c", answer], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == ["3"], done.stderr
