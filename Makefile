@@ -19,7 +19,7 @@ export DVC_NO_ANALYTICS := true
 
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help study setup test lint format ui dashboard bench clean test-slow test-soak test-browser test-postgres test-slurm soak same
+.PHONY: help study setup test lint format ui dashboard docs bench clean test-slow test-soak test-browser test-postgres test-slurm soak same
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -89,6 +89,10 @@ ui: $(STAMP)  ## MLflow's pages over mlflow.db, on 127.0.0.1:5000 [PORT=5001]
 
 dashboard: $(STAMP)  ## Optuna's pages over all studies, or one, on 127.0.0.1:8080 [JOURNAL=runs/...] [PORT=8081]
 	@$(BIN)/python tools/pages.py optuna --journal "$(JOURNAL)" $(if $(PORT),--port $(PORT))
+
+docs: $(STAMP)  ## these pages as a site with search and the Python reference: build/docs/index.html
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo build/docs/index.html
 
 clean:  ## remove build/ and the tools' caches (keeps $(VENV), data/, runs/ and results/)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

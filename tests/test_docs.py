@@ -5,7 +5,6 @@ my.npz and a my.csv, made small: SMALL is appended, DIGITS where the line does n
 study. YAML blocks that name their file are written first. Of `make` lines, the target has to exist.
 """
 
-import contextlib
 import os
 import re
 import shlex
@@ -21,26 +20,42 @@ from tests.conftest import CONF
 
 ROOT = CONF.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NO_TRAINING = {"--help", "--info", "--cfg", "--again", "sync", "status", "--forget"}
 SMALL = ("epochs=1", "model.hidden=[8]", "tracking=none")
 DIGITS = ("data=digits", "data.train_size=200")
 SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
 # What needs a service that not every machine has; tests/cluster/ runs studies with each.
 SERVICES = ("study.storage=postgresql:", "hydra/launcher=", "hydra.launcher.", "tracking.uri=http:")
 # Of README.md and own-data.md, these run by default; `make test-slow` runs every command of every page.
-QUICK = ("name=mine", "name=wine", "name=table", "name=pictures", "src/predict.py", "--help", "--info", "--cfg")
+QUICK = (
+    "name=mine",
+    "name=wine",
+    "name=table",
+    "name=pictures",
+    "src/predict.py",
+    "--help",
+    "--info",
+    "--cfg",
+    "status",
+)
 
 
 def commands(page: Path) -> list[str]:
     """The command lines of a page, without their comments."""
     blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    lines = [re.sub(r"\s+#.*", "", line).strip() for block in blocks for line in block.splitlines()]
+    return [line for block in blocks for line in in_block(block)]
+
+
+def in_block(block: str) -> list[str]:
+    """The command lines of one block."""
+    lines = [re.sub(r"\s+#.*", "", line).strip() for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def small(words: list[str]) -> list[str]:
     """A command of `python src/train.py`, shrunk, without services."""
     words = [word for word in words if not word.startswith(SERVICES)]
-    if words[1] != "src/train.py" or {"--help", "--info", "--cfg", "--again", "sync"} & set(words):
+    if words[1] != "src/train.py" or NO_TRAINING & set(words):
         return words
     own = any(word.startswith("data=") for word in words)
     study = SMALL_STUDY if "-m" in words else ()
@@ -67,24 +82,29 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(command: str, folder: Path) -> str:
-    """What went wrong, in the command's own words; nothing if it ended well."""
-    words = small(shlex.split(command))
+def call(words: list[str], folder: Path) -> str:
+    """What went wrong with a command of Python's, in its own words; nothing if it ended well."""
     environment = {key: value for key, value in os.environ.items() if key != "REGIMENS_ROOT"}
-    done = subprocess.run(
-        [sys.executable, *words[1:]], cwd=folder, env={**environment, "CI": "1"}, capture_output=True, text=True
-    )
-    return f"{command}\n{done.stdout}\n{done.stderr}" if done.returncode else ""
+    environment |= {"CI": "1", "PYTHONPATH": str(folder / "src")}
+    done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
+    return f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}" if done.returncode else ""
 
 
-def play(page: Path, folder: Path, lines: list[str]) -> str:
-    """Write the page's files, run its Python, then its lines; what went wrong with the first that failed."""
+def play(page: Path, folder: Path, *, quick: bool = False) -> str:
+    """Do what a page says, from its top: write its files, run its Python and its lines; what went wrong first.
+
+    If `quick`, only the lines of QUICK, and no Python that trains.
+    """
     for path, content in re.findall(r"`(conf/\w+/\w+\.yaml)`:\n\n```yaml\n(.*?)```", page.read_text(), re.DOTALL):
         (folder / path).write_text(content)
-    for code in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-        with contextlib.chdir(folder):
-            exec(code, {})
-    return next(filter(None, (run(line, folder) for line in lines)), "")
+    for kind, block in re.findall(r"^```(bash|python)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        lines = [line for line in in_block(block) if line.startswith("python src/") and (is_quick(line) or not quick)]
+        if kind == "python" and quick and "import regimens" in block:
+            continue
+        for words in [["-c", block]] if kind == "python" else [small(shlex.split(line))[1:] for line in lines]:
+            if wrong := call(words, folder):
+                return wrong
+    return ""
 
 
 def python_lines(page: Path) -> list[str]:
@@ -99,13 +119,43 @@ def is_quick(line: str) -> bool:
 def test_people_can_train_and_predict(page: Path, copied: Path) -> None:
     lines = [line for line in python_lines(page) if is_quick(line)]
     assert len(lines) >= 2
-    assert play(page, copied, lines) == ""
+    assert play(page, copied, quick=True) == ""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if python_lines(page)], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if python_lines(page) or "```python" in page.read_text()], ids=lambda p: p.stem
+)
 def test_every_command_of_a_page_runs(page: Path, copied: Path) -> None:
-    assert play(page, copied, python_lines(page)) == ""
+    assert play(page, copied) == ""
+
+
+@pytest.mark.slow
+def test_the_pages_make_a_site_without_a_warning(tmp_path: Path) -> None:
+    """No dead link, nothing that Sphinx cannot read, no page that no table of contents has."""
+    tool = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(tmp_path)]
+    done = subprocess.run(tool, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "regimens.api.run_study" in (tmp_path / "reference" / "python.html").read_text()
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 30
+    for page in pages:  # nothing is fetched where there is no network
+        found = re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(https?:[^\"]*)", page.read_text())
+        assert not found, f"{page}: {found}"
+
+
+@pytest.mark.slow
+def test_the_chapter_s_notebook_runs(tmp_path: Path) -> None:
+    """Small, on the digits; each of its studies ends with a table, a picture, and a network that predicts."""
+    cells = (ROOT / "docs" / "chapter.py").read_text()
+    asked = re.findall(r"^(\w+) = regimens.run_study", cells, re.MULTILINE)
+    assert len(asked) >= 9
+    checks = "".join(f"assert len({name}.table) and {name}.pictures and {name}._repr_html_()\n" for name in asked)
+    environment = {**os.environ, "CHAPTER_SCALE": "smoke", "PYTHONPATH": str(ROOT / "src"), "CI": "1"}
+    environment.pop("REGIMENS_ROOT", None)
+    line = [sys.executable, "-c", f"{cells}\n{checks}"]
+    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_command_is_one_that_a_test_knows() -> None:
@@ -157,7 +207,7 @@ def test_documents_and_modules_that_are_named_exist() -> None:
 
 
 # Pages tell people to write these; Python writes the last.
-OWN_FILES = re.compile(r"conf/\w+/(gentle|radam|celu|step)\.yaml$|.*__pycache__$")
+OWN_FILES = re.compile(r"conf/\w+/(first|mine|gentle|widths|radam|celu|step)\.yaml$|.*__pycache__$")
 
 
 def test_paths_that_are_named_exist() -> None:

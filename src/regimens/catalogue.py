@@ -15,6 +15,7 @@ Discover:            python src/train.py --info        (experiments and studies,
 Train a trial again: python src/train.py --again runs/...   (from its directory: the same bits?)
 How far studies are: python src/train.py status            (--forget NAME deletes one, after asking)
 Deliver to MLflow:   python src/train.py sync [tracking.uri=...]    (results that it has not seen, after an outage)
+A project of your own: python -m regimens new mylab              (studies and data in a repository of their own)
 Look before running: python src/train.py --cfg job     Completion: eval "$(python src/train.py -sc install=bash)"
 """
 
@@ -30,9 +31,21 @@ def groups(conf: Path) -> list[str]:
     return [name for name in found if (conf / name).is_dir()]
 
 
+def own(conf: Path) -> Path | None:
+    """The folder `conf/` of a project of one's own: that of the working directory, where it is another than `conf`."""
+    here = Path.cwd() / "conf"
+    return here if here.is_dir() and here.resolve() != conf.resolve() else None
+
+
+def files(conf: Path, group: str) -> list[Path]:
+    """The file of each option of a group, those of a project of one's own after `conf`'s, which come first."""
+    found = {path.stem: path for place in (own(conf), conf) if place for path in (place / group).glob("*.yaml")}
+    return [found[name] for name in sorted(found)]
+
+
 def options(conf: Path, group: str) -> dict[str, str]:
     """Each option of a group with the one-line description that opens its file."""
-    return {path.stem: about(path) for path in sorted((conf / group).glob("*.yaml"))}
+    return {path.stem: about(path) for path in files(conf, group)}
 
 
 def about(path: Path) -> str:
@@ -61,7 +74,7 @@ def questions(conf: Path) -> str:
     lines: list[str] = []
     for group in ("experiment", "study"):
         lines.append(f"{group}:")
-        for path in sorted((conf / group).glob("*.yaml")):
+        for path in files(conf, group):
             lines += [f"  {path.stem}", *(f"      {line}" for line in header(path))]
     return "\n".join(lines)
 

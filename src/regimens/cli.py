@@ -16,7 +16,9 @@ from regimens.core.secrets import redact
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+_HERE = Path(__file__).resolve()
+# Of a clone; within the package where it was installed without one (there, src/regimens/conf is no link).
+CONF = next(path for path in (_HERE.parents[2] / "conf", _HERE.parent / "conf") if (path / "train.yaml").exists())
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 
 
@@ -39,6 +41,8 @@ def main(argv: list[str]) -> int:
         catalogue.check_options(arguments, CONF)
         if arguments[:1] == ["sync"]:
             return sync(arguments[1:])
+        if arguments[:1] == ["new"]:
+            return new(arguments[1:])
         if arguments[:1] in (["status"], ["--status"]):
             return status(arguments[1:])
         if any(one.partition("=")[0] == "--forget" for one in arguments):
@@ -208,6 +212,16 @@ def sync(overrides: Sequence[str]) -> int:
     done, left = delivery.sync(room, Path(config["paths"]["runs"]), busy)
     print(f"tracking: {done} results delivered" + (f", {left} could not be; run this again later" if left else ""))
     return 1 if left else 0
+
+
+def new(names: Sequence[str]) -> int:
+    """Make a project of one's own in the folder that is named."""
+    from regimens.commands.new_project import create
+
+    if len(names) != 1 or names[0].startswith("-"):
+        raise UserError("new: name the folder of the new project: python -m regimens new mylab")
+    print(create(names[0]))
+    return 0
 
 
 def status(overrides: Sequence[str]) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from regimens.report.rejudged import rejudged
 
 PROVENANCE = {
     "code": {"revision": "0123abc", "dirty": False},
@@ -52,38 +53,27 @@ def trial(
 
 
 def row(cell: Mapping[str, Any], trials: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    """A cell's row of statistics over its finals."""
+    """A cell's row but for its statistics, which `table` adds."""
     own = [t for t in trials if t["study"]["cell"] == dict(cell)]
-    seen = [t["metrics"]["test/accuracy"] for t in own if t["study"]["phase"] == "final" and t["metrics"]]
-    mean, sd = (statistics.mean(seen), statistics.stdev(seen)) if len(seen) > 1 else (seen[0] if seen else None, None)
-    half = 2.78 * sd / math.sqrt(len(seen)) if sd is not None else None
     tuning = [t["metrics"]["val/accuracy"] for t in own if t["study"]["phase"] == "tuning" and t["metrics"]]
     return {
-        "cell": dict(cell), "label": ", ".join(str(v) for v in cell.values()), "n": len(seen), "mean": mean, "sd": sd,
-        "ci_low": None if half is None else mean - half, "ci_high": None if half is None else mean + half,
-        "best_params": {"optimizer.lr": 0.003}, "edge_flags": {}, "default_params": {}, "n_trials": len(tuning),
-        "n_failed": 0, "n_diverged": 0, "vs_best": None, "vs_default": None,
-        "best_of_n": [max(tuning[: i + 1]) for i in range(len(tuning))], "never_acted": [], **more,
+        "cell": dict(cell), "label": ",".join(f"{axis}={value}" for axis, value in cell.items()),
+        "best_params": {"optimizer.lr": 0.003}, "edge_flags": {}, "default_params": {}, "n_trials": len(own),
+        "n_failed": 0, "n_diverged": 0, "best_of_n": [max(tuning[: i + 1]) for i in range(len(tuning))],
+        "never_acted": [], **more,
     }  # fmt: skip
 
 
 def table(
     name: str, question: str, cells: list[dict[str, Any]], trials: list[dict[str, Any]], **about: Any
 ) -> dict[str, Any]:
-    """A whole study table, with comparisons against the best cell filled in."""
-    known = [c for c in cells if c["mean"] is not None]
-    best = max(known, key=lambda c: c["mean"]) if known else None
-    for c in known:
-        if c is not best and best is not None and c["sd"]:
-            gap = c["mean"] - best["mean"]
-            p = min(1.0, 2 * math.exp(-abs(gap) / 0.002))
-            c["vs_best"] = {"diff": gap, "ci_low": gap - 0.003, "ci_high": gap + 0.003, "p": p / 2, "p_holm": p}
+    """A whole study table, with the statistics that a study's export computes, by the same functions."""
     study = {
         "name": name, "id": "abc", "question": question, "compared": [], "tuned": ["optimizer.lr"],
-        "budget": 4, "seeds": 5, "metric": "val/accuracy", "final_metric": "test/accuracy", "direction": "maximize",
-        "definition": {}, **about,
+        "budget": 4, "seeds": 5, "metric": "val/accuracy", "direction": "maximize", "reference": cells[0]["label"],
+        "margin": 0.005, "definition": {}, "look": 1, "looks": 1, **about,
     }  # fmt: skip
-    return {"study": study, "cells": cells, "trials": trials, "provenance": PROVENANCE}
+    return rejudged({"study": study, "cells": cells, "trials": trials, "provenance": PROVENANCE})
 
 
 def grid(

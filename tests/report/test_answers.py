@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from regimens.report.answers import answer, flags
+from regimens.report.evidence import evidence
+from regimens.report.headlines import headline
 from regimens.report.numbers import difference, interval, listing, p_value, seconds, value
 from regimens.report.page import Report
 from regimens.report.palette import Palette
@@ -14,53 +16,78 @@ from regimens.report.provenance import facts
 from regimens.report.sections import section
 from regimens.report.stars import ratings
 from regimens.report.tables import Study, label_of, read_studies, read_study
+from regimens.stats.rows import SCHEMA
 
 
 def study(tmp_path: Path, *cells: dict[str, Any], **about: Any) -> Study:
+    """A study whose rows say what is given; `reference` is its first cell, of which the others are told apart."""
     rows = [{"cell": {"optimizer": f"o{i}"}, "n": 5, "ci_low": c["mean"] - 0.01, "ci_high": c["mean"] + 0.01, **c}
             for i, c in enumerate(cells)]  # fmt: skip
-    told = {"study": {"metric": "val/accuracy", "final_metric": "test/accuracy", **about}, "cells": rows, "trials": []}
+    said = {"metric": "val/accuracy", "final_metric": "test/accuracy", "statistics": SCHEMA, "margin": 0.005, **about}
     path = tmp_path / "one.json"
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps({"study": said, "cells": rows, "trials": []}))
     return read_study(path)
 
 
-def against(p: float | None, diff: float = -0.02) -> dict[str, Any]:
-    return {"vs_best": {"diff": diff, "p_holm": p}}
+def against(verdict: str, diff: float = -0.02, half: float = 0.003, name: str = "vs_best") -> dict[str, Any]:
+    return {name: {"against": "o0", "diff": diff, "ci_low": diff - half, "ci_high": diff + half, "verdict": verdict}}
 
 
-def test_a_lead_is_claimed_only_when_it_is_detected(tmp_path: Path) -> None:
-    told = answer(study(tmp_path, {"mean": 0.9}, {"mean": 0.88, **against(0.01)}))
-    assert "o0 leads: 90.0% [89.0, 91.0], n=5" in told
-    assert "2.00 pts behind" in told
+def test_a_lead_is_claimed_only_over_what_is_worse(tmp_path: Path) -> None:
+    told = study(tmp_path, {"mean": 0.9}, {"mean": 0.88, **against("worse")})
+    assert "o0 leads: 90.0% [89.0, 91.0], n=5" in answer(told)
+    assert "next is o1 2.00 ± 0.30 pts behind" in answer(told)
+    assert headline(told) == "o0 leads: 90.0% [89.0, 91.0], n=5; next is o1, 2.00 ± 0.30 pts behind."
 
 
-def test_a_tie_is_called_no_detectable_difference(tmp_path: Path) -> None:
-    told = answer(study(tmp_path, {"mean": 0.9}, {"mean": 0.899, **against(0.5)}))
-    assert "no detectable difference" in told
-    assert "leads" not in told
+def test_equal_and_undecided_are_two_things(tmp_path: Path) -> None:
+    cells = (
+        {"mean": 0.9},
+        {"mean": 0.899, **against("equal", -0.001)},
+        {"mean": 0.89, **against("undecided", -0.01, 0.02)},
+    )
+    told = study(tmp_path, *cells)
+    assert "o1 equal to it within 0.5 pts; undecided: o2 1.00 ± 2.00 pts behind" in answer(told)
+    assert "leads" not in answer(told) + headline(told)
+    assert "o0 has the best mean: 90.0% [89.0, 91.0], n=5; equal within 0.5 pts: o1; undecided: o2 (± 2.00 pts)." in (
+        headline(told)
+    )
 
 
-def test_those_that_tie_with_the_best_are_named(tmp_path: Path) -> None:
-    cells = {"mean": 0.9}, {"mean": 0.899, **against(0.5)}, {"mean": 0.8, **against(0.001)}
-    assert "o1 is not detectably different from it" in answer(study(tmp_path, *cells))
+def test_a_cell_below_what_it_contains_is_under_tuned_and_not_worse(tmp_path: Path) -> None:
+    blamed = {"mean": 0.8, **against("under-tuned", -0.1), **against("worse", -0.1, name="vs_contained")}
+    told = study(tmp_path, {"mean": 0.9}, blamed)
+    assert "o1 under-tuned (below what it contain" in answer(told)
+    assert "better than" not in answer(told) + headline(told)
+    assert "under-tuned: o1" in headline(told)
+    assert flags(told.cells[1]) == [("under-tuned", "ends below o0, which it contains as a limit")]
 
 
 def test_without_a_test_nothing_is_claimed(tmp_path: Path) -> None:
-    told = answer(study(tmp_path, {"mean": 0.9, "n": 1}, {"mean": 0.8, "n": 1, **against(None)}))
-    assert "too few finals to test" in told
-    assert "[" not in told
+    untested = {"vs_best": {"diff": -0.1, "verdict": "untested"}}
+    told = study(tmp_path, {"mean": 0.9, "n": 1}, {"mean": 0.8, "n": 1, **untested})
+    assert "too few finals to test" in answer(told)
+    assert "[" not in answer(told) + headline(told)
+    assert "untested" in headline(told)
 
 
 def test_smaller_is_better_where_the_study_says_so(tmp_path: Path) -> None:
     about = {"metric": "val/loss", "final_metric": "test/loss", "direction": "minimize"}
-    told = answer(study(tmp_path, {"mean": 0.5, **against(0.01, 0.2)}, {"mean": 0.3}, **about))
+    told = answer(study(tmp_path, {"mean": 0.5, **against("worse", 0.2)}, {"mean": 0.3}, **about))
     assert "o1 leads: 0.3 [" in told
-    assert "next is o0, 0.2 behind" in told
+    assert "next is o0 0.2 ± 0.003 behind" in told
+
+
+def test_the_winner_is_quoted_without_its_luck_and_interactions_are_said(tmp_path: Path) -> None:
+    cells = {"mean": 0.9, "best": True}, {"mean": 0.88, **against("worse")}
+    met = {"axes": ["init", "activation"], "p": 0.0004, "size": 0.012, "df": 9}
+    told = answer(study(tmp_path, *cells, winner={"label": "o0", "mean": 0.894, "n": 5}, interaction=met))
+    assert "89.4% on what did not pick it" in told
+    assert "What init does depends on activation (interaction p < 0.001, 1.20 pts rms)" in told
 
 
 def test_what_qualifies_an_answer_is_in_it(tmp_path: Path) -> None:
-    cells = {"mean": 0.9, "never_acted": ["clip=value"]}, {"mean": 0.8, "n_diverged": 2, **against(0.01)}
+    cells = {"mean": 0.9, "never_acted": ["clip=value"]}, {"mean": 0.8, "n_diverged": 2, **against("worse")}
     told = study(tmp_path, *cells)
     assert "in o0 a technique never acted; 2 trials diverged" in answer(told)
     assert ("never acted", "clip=value") in flags(told.cells[0])
@@ -88,7 +115,7 @@ def test_a_strange_file_is_a_problem_not_a_crash(tmp_path: Path, text: str) -> N
 
 def test_the_quoted_metric_is_found_where_the_table_does_not_name_it(results: Path) -> None:
     raw = json.loads((results / "optimizers.json").read_text())
-    del raw["study"]["final_metric"]
+    del raw["study"]["final_metric"], raw["study"]["statistics"]
     path = results.parent / "unnamed.json"
     path.write_text(json.dumps(raw))
     assert read_study(path).metric == "test/accuracy"
@@ -100,7 +127,7 @@ def test_stars_follow_their_definition(results: Path) -> None:
     assert found is not None
     rows = {r.label: r for r in found[1]}
     assert (rows["nadam"].quality, rows["nadam"].speed) == ("★★★", "★★★")
-    assert rows["sgd"].quality == "★"
+    assert rows["sgd"].quality == "★ to ★★"  # its interval reaches from 1.9 to 2.6 points below the best
 
 
 def test_labels_name_what_a_value_alone_does_not() -> None:
@@ -119,9 +146,10 @@ def test_numbers_are_written_in_their_units() -> None:
     assert [listing(list("abcdef")), listing(["a", "b"]), listing([])] == ["a, b, c and 3 others", "a and b", ""]
 
 
-def test_few_seeds_are_said_to_detect_little(tmp_path: Path) -> None:
-    told = answer(study(tmp_path, {"mean": 0.9, "n": 3}, {"mean": 0.6, "n": 3, **against(0.06)}))
-    assert "So few seeds detect only large" in told
+def test_what_could_have_been_seen_is_said_under_the_answer(tmp_path: Path) -> None:
+    told = evidence(study(tmp_path, {"mean": 0.9}, {"mean": 0.6, **against("worse")}, detectable=0.021, pooled_sd=0.01))
+    assert "a difference of 2.10 pts would be found in four of five such studies" in told
+    assert "inside ± 0.5 pts" in told
 
 
 def test_a_search_tells_what_it_found(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import csv
 import json
 import math
 
+from regimens.report.rejudged import rejudged
+
 
 def test_choices_span_a_grid_and_nothing_else_is_trained(room):
     output = room.run("optimizer=adam,nadam", "scheduler=exp")
@@ -148,3 +150,12 @@ def test_another_study_of_the_same_title_leaves_the_earlier_tables_there(room):
     (kept,) = (room.path / "results" / "earlier").glob("optimizers-*.json")
     assert kept.read_text() == before and str(kept.name) in output
     assert not (room.path / "results" / "earlier" / "optimizers.json").exists()
+
+
+def test_the_report_judges_an_earlier_table_as_the_study_judged_its_own(room):
+    room.run("study=optimizers", "study.trials=2", "study.seeds=3")
+    table = room.table()
+    about = {key: value for key, value in table["study"].items() if key != "statistics"}
+    told = json.loads(json.dumps(rejudged({**table, "study": about})))
+    assert told["cells"] == table["cells"]
+    assert told["study"] == table["study"]

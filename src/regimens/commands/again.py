@@ -118,9 +118,9 @@ def configuration_of(overrides: list[str], there: Result, conf: Path) -> tuple[d
     from regimens.trial.regimen import plain
 
     data = there.choices.get("data", "?")
-    known = (conf / "data" / f"{data}.yaml").is_file()
-    source = Source("train", (f"file://{conf}",))
-    composed = Composer(source).compose(([f"data={data}"] if known else []) + overrides)
+    composer = Composer(Source("train", (f"file://{conf}",)))
+    known = data in composer.options("data")
+    composed = composer.compose(([f"data={data}"] if known else []) + overrides)
     return plain(composed.cfg), dict(composed.choices)
 
 

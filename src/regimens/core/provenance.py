@@ -27,7 +27,10 @@ def code_root() -> Path:
 
 
 # The code that a trial's numbers depend on, below src/regimens. dvc.yaml names the same folders (core as a whole).
-NUMBERS = ("data", "nets", "training", "trial", "core/build.py", "core/hashing.py", "core/result.py")
+NUMBERS = (
+    *("data", "nets", "training", "trial"),
+    *("core/build.py", "core/examples.py", "core/hashing.py", "core/result.py"),
+)
 
 
 @functools.cache

@@ -15,10 +15,9 @@ from typing import Any
 from regimens.core import result
 from regimens.core.errors import UserError
 from regimens.report.numbers import number
+from regimens.report.rejudged import rejudged
 
 BROKEN = set(result.BROKEN)
-STATISTICS = 2  # the version of a table's comparisons that is read here
-PARITY = "parity"  # its cells answer to published numbers, not to each other
 
 
 @dataclass(frozen=True)
@@ -183,23 +182,14 @@ def _cells(rows: Sequence[Mapping[str, Any]], trials: Sequence[Trial]) -> tuple[
 def read_study(path: Path) -> Study:
     """Read one `results/<study>.json`; never raises for its content."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = rejudged(json.loads(path.read_text(encoding="utf-8")))
         trials = tuple(_trial(raw) for raw in table.get("trials") or [])
         cells = _cells(table.get("cells") or [], trials)
         about, provenance = table.get("study") or {}, table.get("provenance") or {}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         return Study(path.stem, problem=f"{path.name} could not be read: {str(error).splitlines()[0]}")
     problem = None if any(c.mean is not None for c in cells) else "no trial of this study completed"
-    problem = problem or _outdated(path.stem, about, cells)
     return Study(path.stem, about, cells, trials, provenance, problem)
-
-
-def _outdated(name: str, about: Mapping[str, Any], cells: Sequence[Cell]) -> str | None:
-    """Why the comparisons of a table cannot be read: another version made them. None where they can, or are none."""
-    compares = about.get("direction") != "none" and len(cells) > 1 and name != PARITY
-    if not compares or about.get("statistics") == STATISTICS:
-        return None
-    return "another version made its table; the command that ran it writes it anew from its finished trials"
 
 
 def read_studies(results: Path) -> list[Study]:

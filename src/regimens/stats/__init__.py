@@ -1,5 +1,6 @@
-"""Samples of finished trials in; means, intervals and verdicts out.
+"""Results of finished trials in; means, intervals and verdicts out, as numbers and as a table's rows.
 
-numpy and scipy only: no study, no result file, no table. Start with `sample.py` (what a cell's finals are as numbers)
-and `comparisons.py` (which cells differ). Why each method: docs/decisions/0009-statistics.md.
+numpy and scipy only, and of a study no more than its cells' labels. Start with `sample.py` (what a cell's finals are as
+numbers), `comparisons.py` (which cells differ) and `judging.py` (all that finals say). Why each method:
+docs/decisions/0013-statistics.md.
 """

@@ -138,7 +138,7 @@ def _allowance(n: int) -> float:
     """What is taken off a level, since p is too small far out in the tails of few units.
 
     Welch's by up to 2.4 times, at n = 3, deviations of 1 : 10 and the p < 0.003 that a large family asks for. The share
-    is what keeps the error rate of every family that was simulated at or below its level (docs/decisions/0009).
+    is what keeps the error rate of every family that was simulated at or below its level (docs/decisions/0013).
     """
     return 1 - 1.25 / n
 

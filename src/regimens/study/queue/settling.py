@@ -1,7 +1,7 @@
 """Which comparisons of a study's finals are still open, after each round of them.
 
-Looking again and again at growing samples, at every pair of cells, would find a difference in the end: each interval is
-so wide (Bonferroni, over all looks and pairs) that all of them together err in at most one study of twenty.
+Looking again and again at growing samples would find a difference in the end: the error rate of all looks together is
+shared out among them (`regimens.stats.sequential`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from regimens.core.result import Result
+from regimens.stats.finals import final_metric, sample_of
 from regimens.stats.sequential import is_settled
 from regimens.study.definition.study import Cell, Study
 from regimens.study.queue.judging import judge, looks_of
-from regimens.study.queue.samples import final_metric, sample_of
 
 
 def open_cells(study: Study, finals: Mapping[str, Sequence[Result | None]]) -> list[Cell]:
@@ -23,7 +23,7 @@ def open_cells(study: Study, finals: Mapping[str, Sequence[Result | None]]) -> l
     look, looks = looks_of(study)
     if look >= looks or not study.judged:
         return []
-    metric = final_metric(study, [one for results in finals.values() for one in results if one is not None])
+    metric = final_metric(study.metric, [one for results in finals.values() for one in results if one is not None])
     found = {label: sample_of(results, metric) for label, results in finals.items()}
     judged = judge(study, {label: sample for label, sample in found.items() if sample is not None})
     newest = max(len(cell.finals) for cell in study.cells)

@@ -16,20 +16,21 @@ from regimens.core.errors import UserError
 from regimens.core.files import write_json, write_text
 from regimens.core.result import BROKEN, Result, finite, flatten
 from regimens.core.secrets import redact
+from regimens.stats.finals import final_metric, sample_of
+from regimens.stats.rows import (
+    SCHEMA,
+    comparison_rows,
+    interaction_row,
+    judgement_row,
+    mean_row,
+    winner_row,
+)
 from regimens.stats.sample import Sample
 from regimens.study.definition.study import Cell, Study
-from regimens.study.queue.judging import judge
-from regimens.study.queue.samples import final_metric, sample_of
+from regimens.study.queue.judging import judge, looks_of
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
 from regimens.study.results.earlier import set_aside
-from regimens.study.results.verdict_rows import (
-    comparison_rows,
-    interaction_row,
-    mean_row,
-    study_row,
-    winner_row,
-)
 
 
 def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, Any], list[Path]]:
@@ -46,7 +47,7 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
             raise UserError(f"{files.directory}: {missing} results were removed meanwhile; run the same command again")
         by_cell[cell.label] = {phase: [r for r in one if r is not None] for phase, one in found.items()}
     everything = [result for phases in by_cell.values() for one in phases.values() for result in one]
-    metric = final_metric(study, [result for phases in by_cell.values() for result in phases["final"]])
+    metric = final_metric(study.metric, [result for phases in by_cell.values() for result in phases["final"]])
     finals = {label: phases["final"] for label, phases in by_cell.items()}
     samples = {label: sample for label, one in finals.items() if (sample := sample_of(one, metric)) is not None}
     judged = judge(study, samples) if study.judged and samples else None
@@ -54,9 +55,10 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
     table = {
         "study": {
             **about(study, metric),
-            **study_row(study, judged, samples),
-            "winner": winner_row(study, judged, finals, metric),
-            "interaction": interaction_row(study, samples),
+            **dict(zip(("look", "looks"), looks_of(study), strict=True)),
+            **judgement_row(judged, samples),
+            "winner": winner_row(judged, finals, study.metric, metric),
+            "interaction": interaction_row({c.label: c.values for c in study.cells}, samples) if judged else None,
         },
         "cells": [
             {
@@ -98,6 +100,7 @@ def about(study: Study, metric: str) -> dict[str, Any]:
         "mode": study.mode,
         "sampler": study.sampler,
         "pruner": study.pruner,
+        "statistics": SCHEMA,
         "definition": {key: value for key, value in study.identity.items() if key != "regimens"},
     }
 

@@ -30,6 +30,7 @@ class View:
     #: when each trial of this command ended
     _ends: list[float] = field(default_factory=list)
     _live: Any = None
+    _told: str = ""
 
     def __post_init__(self) -> None:
         self.standings = Standings.of(self.study, self.earlier)
@@ -54,7 +55,8 @@ class View:
             self.say(f"worker {event['worker']} died (status {event['status']}); a new one takes its place")
         if kind == "waiting":
             self.say(event["message"])
-        if kind == "round" and (told := self.standings.sentence):
+        if kind == "round" and (told := self.standings.sentence) and told != self._told:  # each worker tells of a round
+            self._told = told
             self.say(f"so far: {told}")
         if kind not in ("started", "epoch", "finished"):
             return

@@ -9,16 +9,15 @@ import numpy as np
 
 from regimens.core.result import Result
 from regimens.stats.comparisons import LEVEL, Difference
+from regimens.stats.finals import over, units_of
 from regimens.stats.interaction import interaction
+from regimens.stats.judging import Judgement
 from regimens.stats.power import detectable
 from regimens.stats.random_effects import Estimate
 from regimens.stats.sample import Sample, means, satterthwaite
 from regimens.stats.winner import quoted
-from regimens.study.definition.study import Study
-from regimens.study.queue.judging import Judgement, looks_of
-from regimens.study.queue.samples import UNITS, completed, units_of
 
-#: of what the statistics of a table are; tables of another one are not read as if they were of this
+#: of what the statistics of a table are; tables of another one are judged anew
 SCHEMA = 2
 Finals = Mapping[str, Sequence[Result]]
 
@@ -35,7 +34,6 @@ def mean_row(sample: Sample | None, finals: Sequence[Result]) -> dict[str, Any]:
     found = means([sample])
     mean, own = float(found.mean[0]), found.images
     told = Estimate.of(mean, *found.one(0)) if sample.n > 1 else Estimate(mean)
-    units = [name for name in UNITS if len({(r.study or {}).get(name) for r in completed(finals)}) > 1] or ["seed"]
     return {
         "n": sample.n,
         "mean": mean,
@@ -44,7 +42,7 @@ def mean_row(sample: Sample | None, finals: Sequence[Result]) -> dict[str, Any]:
         "sd": float(sample.values.std(ddof=1)) if sample.n > 1 else None,
         "se_seeds": float(found.seeds[0] ** 0.5) if sample.n > 1 else None,
         "se_images": None if own is None or sample.n < 2 else max(float(own[0, 0]), 0.0) ** 0.5,
-        "over": [*units, *(["image"] if own is not None and sample.n > 1 else [])],
+        "over": over(finals, sample),
     }
 
 
@@ -79,15 +77,12 @@ def comparison_rows(label: str, judged: Judgement | None, samples: Mapping[str, 
     return {"best": label in judged.best, **told}
 
 
-def study_row(study: Study, judged: Judgement | None, samples: Mapping[str, Sample]) -> dict[str, Any]:
+def judgement_row(judged: Judgement | None, samples: Mapping[str, Sample]) -> dict[str, Any]:
     """What holds for the study as a whole: its rule, the scatter of its cells, and the difference that it detects."""
-    look, looks = looks_of(study)
-    told: dict[str, Any] = {"statistics": SCHEMA, "look": look, "looks": looks}
     if judged is None:
-        return {**told, "margin": None, "level": None, "pooled_sd": None, "detectable": None, "images": 0}
+        return {"margin": None, "level": None, "pooled_sd": None, "detectable": None, "images": 0}
     own = [samples[label] for group in judged.groups for label in group if samples[label].n > 1]
     return {
-        **told,
         "margin": judged.rule.margin,
         "level": LEVEL,
         "pooled_sd": pooled_sd(own),
@@ -124,33 +119,33 @@ def smallest_detectable(judged: Judgement, samples: Mapping[str, Sample]) -> flo
     return detectable(variance**0.5, df, float(np.median([one.level or 0 for _, one in tested])))
 
 
-def winner_row(study: Study, judged: Judgement | None, finals: Finals, metric: str) -> dict[str, Any] | None:
+def winner_row(judged: Judgement | None, finals: Finals, picking: str, quoting: str) -> dict[str, Any] | None:
     """The best cell's number as it is quoted: of each seed, what the cell reached on it that the other seeds picked.
 
-    None where there is nothing to pick from, or too little to pick by.
+    picking, quoting: the metrics. None where there is nothing to pick from, or too little to pick by.
     """
     if judged is None or len(judged.groups) != 1 or len(judged.groups[0]) < 2:
         return None
-    group = judged.groups[0]
-    picking = {label: units_of(finals[label], study.metric) for label in group}
-    quoting = {label: units_of(finals[label], metric) for label in group}
-    numbered = {key: number for number, key in enumerate(sorted({k for one in picking.values() for k in one}, key=str))}
+    by, of = ({label: units_of(finals[label], name) for label in judged.groups[0]} for name in (picking, quoting))
+    numbered = {key: number for number, key in enumerate(sorted({k for one in by.values() for k in one}, key=str))}
     found = quoted(
-        {label: {numbered[key]: v for key, v in one.items()} for label, one in picking.items()},
-        {label: {numbered[key]: v for key, v in one.items() if key in numbered} for label, one in quoting.items()},
-        maximize=study.maximize,
+        {label: {numbered[key]: v for key, v in one.items()} for label, one in by.items()},
+        {label: {numbered[key]: v for key, v in one.items() if key in numbered} for label, one in of.items()},
+        maximize=judged.rule.maximize,
     )
     return None if found is None else {"label": judged.best[0], "mean": found.mean, "n": found.n}
 
 
-def interaction_row(study: Study, samples: Mapping[str, Sample]) -> dict[str, Any] | None:
-    """The test of whether what one compared axis does depends on the other; None unless two axes span a whole grid."""
-    axes = list(dict.fromkeys(axis for cell in study.cells for axis in cell.values))
-    varied = [axis for axis in axes if len({str(cell.values.get(axis)) for cell in study.cells}) > 1]
-    if len(varied) != 2 or not study.judged or len(samples) < len(study.cells):
+def interaction_row(cells: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Sample]) -> dict[str, Any] | None:
+    """The test of whether what one compared axis does depends on the other; None unless two axes span a whole grid.
+
+    cells: label -> the cell's values on the compared axes.
+    """
+    axes = list(dict.fromkeys(axis for values in cells.values() for axis in values))
+    varied = [axis for axis in axes if len({str(values.get(axis)) for values in cells.values()}) > 1]
+    if len(varied) != 2 or len(samples) < len(cells) or len({one.images for one in samples.values()}) > 1:
         return None
-    if len({one.images for one in samples.values()}) > 1:
-        return None
-    grid = {(str(c.values[varied[0]]), str(c.values[varied[1]])): samples[c.label] for c in study.cells}
-    found = interaction(grid) if len(grid) == len(study.cells) else None
+    one, other = varied
+    grid = {(str(cells[label].get(one)), str(cells[label].get(other))): samples[label] for label in cells}
+    found = interaction(grid) if len(grid) == len(cells) else None
     return None if found is None else {"axes": varied, "p": found.p, "size": found.size, "df": found.df}

@@ -10,8 +10,7 @@ import numpy as np
 from regimens.core.examples import unpack
 from regimens.core.hashing import digest
 from regimens.core.result import Result
-from regimens.stats.sample import Sample
-from regimens.study.definition.study import Study
+from regimens.stats.sample import Sample, means
 
 #: what a result's `study` calls a repetition of the tuning, or a split of the data: finals that share one are one unit
 UNITS = ("repeat", "fold")
@@ -22,11 +21,11 @@ def completed(finals: Sequence[Result | None]) -> list[Result]:
     return [result for result in finals if result is not None and result.status == "completed"]
 
 
-def final_metric(study: Study, finals: Sequence[Result]) -> str:
-    """The metric that is quoted: on the test set, if every completed final has it there."""
-    tested = study.metric.replace("val/", "test/", 1)
+def final_metric(metric: str, finals: Sequence[Result | None]) -> str:
+    """What is quoted of cells that `metric` selects: its value on the test set, if every completed final has one."""
+    tested = metric.replace("val/", "test/", 1)
     done = completed(finals)
-    return tested if done and all(r.metrics.get(tested) is not None for r in done) else study.metric
+    return tested if done and all(r.metrics.get(tested) is not None for r in done) else metric
 
 
 def sample_of(finals: Sequence[Result | None], metric: str) -> Sample | None:
@@ -66,6 +65,12 @@ def units_of(finals: Sequence[Result | None], metric: str) -> dict[tuple[Any, ..
         for result in completed(finals)
         if (value := result.metrics.get(metric)) is not None
     }
+
+
+def over(finals: Sequence[Result | None], sample: Sample) -> list[str]:
+    """What the interval of these finals' mean counts as random: seeds or larger units, and the test images."""
+    units = [name for name in UNITS if len({(r.study or {}).get(name) for r in completed(finals)}) > 1] or ["seed"]
+    return [*units, *(["image"] if sample.n > 1 and means([sample]).images is not None else [])]
 
 
 def _unit(result: Result) -> tuple[Any, ...]:

@@ -1,0 +1,54 @@
+"""Tables of earlier versions are judged anew from their trials."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from regimens.report.answers import answer
+from regimens.report.palette import Palette
+from regimens.report.rejudged import rejudged
+from regimens.report.sections import section
+from regimens.report.tables import read_study
+from tests.report.conftest import ROOT
+
+STATISTICS = ("statistics", "margin", "level", "pooled_sd", "detectable", "images", "winner", "interaction")
+
+
+def test_a_table_of_an_earlier_version_is_answered_as_if_it_were_of_this_one(results: Path, tmp_path: Path) -> None:
+    table = json.loads((results / "optimizers.json").read_text())
+    old = {**table, "study": {key: v for key, v in table["study"].items() if key not in STATISTICS}}
+    old["cells"] = [
+        {**row, "ci_low": 0.1, "ci_high": 0.2, "vs_best": {"diff": -0.5, "p_holm": 0.001}} for row in table["cells"]
+    ]
+    (tmp_path / "optimizers.json").write_text(json.dumps(old))
+    study = read_study(tmp_path / "optimizers.json")
+    assert study.problem is None
+    for cell, row in zip(study.cells, table["cells"], strict=True):
+        assert (cell.row["mean"], cell.row["ci_low"]) == pytest.approx((row["mean"], row["ci_low"]))
+        if row["vs_best"]:
+            assert cell.row["vs_best"]["ci_low"] == pytest.approx(row["vs_best"]["ci_low"])
+    # it stated no margin, so that what is equal in the new table is undecided here
+    assert "equal" not in answer(study) and "undecided" in answer(study)
+
+
+def test_a_table_of_this_version_is_not_touched(results: Path) -> None:
+    table = json.loads((results / "optimizers.json").read_text())
+    table["cells"][0]["mean"] = 0.123
+    assert rejudged(table) == table
+
+
+def test_what_was_kept_of_the_published_numbers_is_still_read() -> None:
+    study = read_study(ROOT / "reports" / "parity" / "parity.json")
+    assert study.problem is None
+    assert "of 20 published numbers" in section(study, Palette([study]), {}).answer
+    assert all(cell.row["n"] == len(cell.finals) for cell in study.cells)
+
+
+def test_a_cell_without_trials_keeps_its_row() -> None:
+    row = {"cell": {"norm": "batch"}, "label": "norm=batch", "n": 3, "mean": 0.8}
+    trial = {"status": "completed", "seed": 1, "study": {"cell": {"norm": "none"}}, "metrics": {"val/accuracy": 0.9}}
+    other = {"cell": {"norm": "none"}, "label": "norm=none"}
+    told = rejudged({"study": {}, "cells": [row, other], "trials": [trial]})
+    assert (told["cells"][0]["mean"], told["cells"][0]["vs_best"]) == (0.8, None)
+    assert (told["cells"][1]["mean"], told["cells"][1]["n"]) == (0.9, 1)
