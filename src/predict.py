@@ -15,13 +15,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("predictions.csv"), help="default: predictions.csv")
     parser.add_argument("--weights", choices=("final", "best"), default="final", help="best: at the lowest val/loss")
     parser.add_argument("--key", default="X", help="the array of an .npz (default: X)")
+    parser.add_argument("--plugins", nargs="+", metavar="PACKAGE", help="packages that the run may import from")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where a run id is looked for (default: runs)")
     args = parser.parse_args()
     from regimens.inference import predict
     from regimens.tracking.delivery import find_run
 
     try:
-        model = predict.load(find_run(args.run, args.runs), args.weights)
+        model = predict.load(find_run(args.run, args.runs), args.weights, plugins=args.plugins)
         raw = predict.read_inputs(args.data, model, args.key)
         predict.write(model.classes, model.probabilities(raw.x), args.out, raw.files)
     except (UserError, OSError) as error:

@@ -251,6 +251,7 @@ TESTS_OF = {
     "test_conf.py": "conf/",
     "test_docs.py": "README.md and docs/",
     "test_docs_add_technique.py": "docs/how-to/add-a-technique.md",
+    "test_docs_own_network.py": "docs/how-to/own-network.md",
     "test_experiments.py": "conf/experiment/",
     "test_layout.py": "the folders of src/ and of tests/",
     "test_pages.py": "tools/pages.py",

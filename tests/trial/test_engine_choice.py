@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+from regimens.trial.engine_choice import Size, choose, fleet_obstacle
+from regimens.trial.regimen import plain
+from tests.conftest import Compose
+
 
 def test_an_engine_is_chosen_without_torch() -> None:
     code = """
@@ -15,7 +19,7 @@ config = {
     "probe": "none",
     "batch_size": 1,
     "epochs": 10**6,
-    "model": {"hidden": [10]},
+    "model": {"_target_": "regimens.nets.mlp.MLP", "hidden": [10]},
     "trainer": {"accelerator": "cpu", "devices": 1},
 }
 print(choose(config, Size(1000, 64, 10), 8, 8), choose(config, Size(1000, 64, 10), 8), "torch" in sys.modules)
@@ -24,3 +28,9 @@ print(choose(config, Size(1000, 64, 10), 8, 8), choose(config, Size(1000, 64, 10
     assert told[0] == "fleet"
     assert told[1] in ("compiled", "eager")  # as this machine has a compiler or none
     assert told[2] == "False"
+
+
+def test_networks_other_than_the_perceptron_step_eagerly_and_alone(composed: Compose) -> None:
+    config = plain(composed("model=cnn", small=("data=digits", "tracking=none", "epochs=100000"))[0])
+    assert choose(config, Size(60_000, 64, 10), trials=1000, at_once=100) == "eager"
+    assert "CNN is none" in fleet_obstacle(config)

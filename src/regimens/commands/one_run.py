@@ -76,7 +76,7 @@ def train(
     from omegaconf import OmegaConf, open_dict
 
     from regimens import trial
-    from regimens.trial.regimen import regimen_of
+    from regimens.trial.regimen import regimen_of, told
     from regimens.trial.run_directory import Run, claimed
     from regimens.trial.settings import read_settings
     from regimens.trial.task import given_advice
@@ -85,7 +85,7 @@ def train(
         terminal.advise(sentence)
     trial.look_at_data(config)  # prepares them, and prints warnings about them
     regimen = regimen_of(config)
-    asked = Run(int(config["seed"]), finite(regimen), digest(regimen), choices)
+    asked = Run(int(config["seed"]), finite(regimen), digest(regimen), told(choices, config))
     with claimed(directory, asked, Path(config["paths"]["runs"]), named=named) as place:
         if (place / FILE_NAME).exists():
             terminal.note(f"{place} holds this regimen with this seed, and is replaced by the same trained anew")

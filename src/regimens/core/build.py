@@ -1,5 +1,6 @@
 """Build the object that one node of a configuration (a mapping with `_target_`) describes."""
 
+import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
@@ -8,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from regimens.core.errors import UserError
+from regimens.core.plugins import permitted
 
-# `_target_` runs code, so a configuration may name these packages alone.
+# `_target_` runs code, so a configuration may name these packages alone, and its `plugins`.
 ALLOWED = ("torch.", "pytorch_lightning.", "regimens.")
 # Keys of a node that its target does not take: display name, tuning range, the option that it becomes in the limit, and
 # how a schedule is stepped.
@@ -75,13 +77,24 @@ def check(node: Mapping[str, Any]) -> Any:
 
 
 def locate(path: str) -> Any:
-    """The class or function that a dotted path names; raises UserError outside ALLOWED or where there is none."""
-    if not path.startswith(ALLOWED):
-        raise UserError(f"_target_={path!r}: a configuration may only name {', '.join(p + '*' for p in ALLOWED)}")
+    """The class or function that a dotted path names.
+
+    Raises UserError outside ALLOWED and the configuration's plugins, or where there is none.
+    """
+    own = path.startswith(tuple(f"{name}." for name in permitted()))
+    if not path.startswith(ALLOWED) and not own:
+        may = f"a configuration may only name {', '.join(p + '*' for p in ALLOWED)}"
+        top = path.partition(".")[0]
+        hint = f"; to permit code of yours: plugins=[{top}]" if "." in path and top.isidentifier() else ""
+        raise UserError(f"_target_={path!r}: {may}{hint}")
     try:
+        if own:  # so that an import that fails inside it is told
+            importlib.import_module(path.rpartition(".")[0])
         return pkgutil.resolve_name(path)
     except Exception as err:
-        raise UserError(f"_target_={path!r}: there is no such class or function") from err
+        # What is wrong in code of the user's own is for her to see.
+        why = f": {type(err).__name__}: {str(err).splitlines()[0] if str(err) else ''}" if own else ""
+        raise UserError(f"_target_={path!r}: there is no such class or function{why}") from err
 
 
 def label(node: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import UserError
+from regimens.core.plugins import root
 from regimens.data.columns import example
 from regimens.inference import predict
 
@@ -92,8 +93,8 @@ def _answer(classes: tuple[str, ...], probabilities: "Array") -> "pd.DataFrame":
 
 
 def _load_pyfunc(path: str) -> Served:
-    """MLflow's entry point: the model whose files are in `path`."""
-    return Served(predict.load(Path(path)))
+    """MLflow's entry point: the model whose files are in `path`; the code of its plugins came with it, as this did."""
+    return Served(predict.load(Path(path), plugins=predict.plugins_of(Path(path))))
 
 
 def package(directory: Path, target: Path, description: "Description") -> None:
@@ -109,6 +110,7 @@ def package(directory: Path, target: Path, description: "Description") -> None:
     logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # it says what it is about to do
     known = predict.interface(directory)
     predict.check_weights(directory)
+    sources = [place for name in predict.plugins_of(directory) for place in root(name)]
     with tempfile.TemporaryDirectory() as scratch:
         files = Path(scratch) / "run"
         files.mkdir()
@@ -118,7 +120,7 @@ def package(directory: Path, target: Path, description: "Description") -> None:
             target,
             loader_module=__name__,
             data_path=str(files),
-            code_paths=[str(Path(__file__).parents[1])],
+            code_paths=[str(Path(__file__).parents[1]), *map(str, sources)],
             mlflow_model=description,
             signature=_signature(known),
             input_example=_example(known),

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from regimens.core.errors import UserError
 from regimens.core.imports import import_packages
+from regimens.core.plugins import listed, permit, permit_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
+    from torch import nn
 
     from regimens.data.arrays import Array
     from regimens.data.inputs import Inputs
-    from regimens.nets.mlp import MLP
 
 
 # Of the data's configuration, what says how files are read.
@@ -36,7 +37,7 @@ class Model(Interface):
     """A trained network. `target` is the column of a table that held the classes in training, None without a table;
     `reading` says how files are read."""
 
-    net: "MLP"
+    net: "nn.Module"
     target: str | None = None
     reading: "Mapping[str, Any]" = field(default_factory=dict)
 
@@ -104,9 +105,11 @@ def interface(directory: Path) -> Interface:
     return Interface(inputs=inputs, classes=tuple(about["classes"]))
 
 
-def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
+def load(directory: Path, weights: str = "final", fused: bool = True, plugins: "Sequence[str] | None" = None) -> Model:
     """The network of a run's directory, its `final` or `best` weights, batch normalisation folded in where `fused`.
 
+    plugins: the packages that a network of the user's own may be imported from; None: those that the run names, where
+    they lie in the current directory or on PYTHONPATH.
     Raises UserError where something is missing, damaged, or does not fit together.
     """
     import_packages("torch")
@@ -119,7 +122,8 @@ def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
     config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(part(directory, "config.yaml")))  # type: ignore[assignment]
     path = part(directory, f"{weights}.safetensors")
     try:
-        net = _network(config, known.inputs.width, _inputs(directory)[0]["n_outputs"])
+        (permit_own if plugins is None else permit)(config.get("plugins") if plugins is None else plugins)
+        net = _network(config, known.inputs, _inputs(directory)[0]["n_outputs"])
         net.load_state_dict(load_file(path))
     except UserError:
         raise
@@ -133,6 +137,14 @@ def load(directory: Path, weights: str = "final", fused: bool = True) -> Model:
         target=None if config["data"].get("target") is None else str(config["data"]["target"]),
         reading={key: config["data"][key] for key in READING if key in config["data"]},
     )
+
+
+def plugins_of(directory: Path) -> list[str]:
+    """The packages that the network of a run's directory may be imported from, as its configuration has them."""
+    from omegaconf import OmegaConf
+
+    config: Any = OmegaConf.to_container(OmegaConf.load(part(directory, "config.yaml")))
+    return listed(config.get("plugins"))
 
 
 def check_weights(directory: Path, weights: str = "final") -> None:
@@ -161,8 +173,7 @@ def read_inputs(path: Path, model: Model, key: str = "X") -> Raw:
     Of an .npz, `key` names the array; without one of this name, the only one that fits is taken.
     Raises UserError for a missing file, key or column, and for what training would have refused.
     """
-    from regimens.data import cells, kinds, npz, pictures
-    from regimens.data.quoting import listed
+    from regimens.data import cells, kinds, npz, pictures, quoting
 
     if path.is_dir() or path.suffix.lower() in pictures.ENDINGS:
         return _pictures(path, model)
@@ -172,7 +183,7 @@ def read_inputs(path: Path, model: Model, key: str = "X") -> Raw:
             found = cells.read(path, *told)
         except UserError:
             found = cells.read(path)  # it is written otherwise than the file of training
-        table = kinds.blanked(found.table, listed(model.reading.get("missing"), "data.missing"))
+        table = kinds.blanked(found.table, quoting.listed(model.reading.get("missing"), "data.missing"))
         return Raw(*model.codes(table, str(path)))
     arrays = npz.read(path)
     if key not in arrays:
@@ -236,21 +247,18 @@ def write(classes: tuple[str, ...], probabilities: "Array", path: Path, files: "
             table.writerow([row, classes[int(values.argmax())], *numbers, *files[row : row + 1]])
 
 
-def _network(config: dict[str, Any], n_inputs: int, n_outputs: int) -> "MLP":
+def _network(config: dict[str, Any], inputs: "Inputs", n_outputs: int) -> "nn.Module":
     """The network that a configuration describes, its weights yet to be loaded."""
-    from regimens.core.build import build, make
+    from regimens.core.build import make
+    from regimens.nets.compose import network
 
-    hidden = make(config["transfer"]).hidden(config["model"]["hidden"])
-    net: MLP = make(
-        {**config["model"], "hidden": hidden},
-        n_inputs=n_inputs,
+    return network(
+        config,
+        n_inputs=inputs.width,
         n_outputs=n_outputs,
-        init=build(config["init"]),
-        activation=build(config["activation"]),
-        norm=make(config["norm"]),
+        shape=inputs.shape,
         regularization=make({**config["regularization"], "patience": 0}),  # which may be a share of a training
     )
-    return net
 
 
 def _inputs(directory: Path) -> tuple[dict[str, Any], dict[str, "Array"]]:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 # Alpha dropout's value for a dropped unit: SELU's lower limit, -scale * alpha.
 LOW = -1.7580993408473766
+# What a network of the user's own may have instead.
+TORCH_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 # The hash's own multiplier for positions, and an odd number for passes. Neither has more than 24 bits: compiled under
 # vmap, integers pass through single precision.
 PLACE, PASS = 1664525, 0x9E3779

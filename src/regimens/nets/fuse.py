@@ -1,7 +1,8 @@
-"""Fold batch normalisation into the dense layers for prediction: same outputs, fewer steps.
+"""Fold batch normalisation into dense layers and convolutions for prediction: same outputs, fewer steps.
 
-Before the activation it goes into its own dense layer; after it, or on the inputs, into the next one
-(docs/reference/parity.md, section 3). Dropout is removed too; the result is for prediction only.
+Before the activation it goes into its own layer; after it, or on the inputs, into the next one, if that is dense
+(docs/reference/parity.md, section 3). A convolution pads with zeros, which a shift before it would move at the edges:
+there it stays. Dropout is removed too; the result is for prediction only.
 """
 
 import copy
@@ -11,16 +12,26 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from regimens.nets.cnn import CNN, Conv
 from regimens.nets.mlp import MLP, Dense
 
 
-def fuse(mlp: MLP) -> MLP:
-    """Return a copy of `mlp`, in evaluation mode, without batch normalisation or dropout; logits equal to rounding."""
-    fused = copy.deepcopy(mlp).eval()
-    carried = _affine(fused.input_norm)
+def fuse(net: nn.Module) -> nn.Module:
+    """Return a copy of `net`, in evaluation mode, without batch normalisation or dropout; logits equal to rounding.
+
+    A network of the user's own is copied as it is.
+    """
+    fused = copy.deepcopy(net).eval()
+    if not isinstance(fused, MLP | CNN):
+        return fused
+    carried = _affine(fused.input_norm) if isinstance(fused, MLP) else None
     if carried is not None:
         fused.input_norm = None
-    for i, block in enumerate(fused.blocks):
+    for i, block in enumerate(fused.layers):
+        if isinstance(block, Conv):
+            fused.layers[i] = _fused(block)
+            continue
+        assert isinstance(block, Dense)
         parts = dict(block.named_children())
         weight, bias = block.linear.weight.detach(), block.linear.bias
         shift = torch.zeros_like(weight[:, 0]) if bias is None else bias.detach()
@@ -44,7 +55,7 @@ def fuse(mlp: MLP) -> MLP:
     return fused.eval()
 
 
-def seconds_saved(mlp: MLP, x: Tensor, repeats: int = 21) -> tuple[float, float]:
+def seconds_saved(mlp: nn.Module, x: Tensor, repeats: int = 21) -> tuple[float, float]:
     """Return the median seconds of one prediction of x (N, ...) by `mlp` in evaluation mode, and by `fuse(mlp)`."""
     plain = copy.deepcopy(mlp).eval()
     fused = fuse(mlp)
@@ -56,6 +67,21 @@ def seconds_saved(mlp: MLP, x: Tensor, repeats: int = 21) -> tuple[float, float]
                 net(x)
                 taken.append(time.perf_counter() - start)
     return median(times[0]), median(times[1])
+
+
+def _fused(block: Conv) -> Conv:
+    """A block of a convolution without dropout, and without a batch norm that comes right after the convolution."""
+    parts = {name: part for name, part in block.named_children() if not name.endswith("dropout")}
+    names, own = list(parts), _affine(parts.get("norm"))
+    if own is not None and names.index("norm") == names.index("conv") + 1:
+        scale, offset = own
+        old, conv = block.conv, copy.deepcopy(block.conv)
+        shift = torch.zeros_like(scale) if old.bias is None else old.bias.detach()
+        conv.weight = nn.Parameter(old.weight.detach() * scale.view(-1, 1, 1, 1))
+        conv.bias = nn.Parameter(shift * scale + offset)
+        parts["conv"] = conv
+        del parts["norm"]
+    return Conv(**parts)
 
 
 def _affine(norm: nn.Module | None) -> tuple[Tensor, Tensor] | None:

@@ -27,12 +27,14 @@ def variance_scaling(
     distribution: Literal["normal", "untruncated", "uniform"] = "normal",
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Fill `weight` (out, in) with draws of variance scale / fan.
+    """Fill `weight` (out, in), or a convolution's (out, in, ...), with draws of variance scale / fan.
 
+    The fans of a convolution count each of its places: in or out times the kernel's size, as tf.keras does.
     `normal` is cut at two standard deviations and corrected for the cut, `untruncated` is a plain normal.
     Raises UserError for an unknown mode or distribution, or a scale that is not positive.
     """
-    fan_out, fan_in = weight.shape
+    places = math.prod(weight.shape[2:])
+    fan_out, fan_in = (units * places for units in weight.shape[:2])
     fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
     if mode not in fans:
         raise UserError(f"init.mode={mode}: choose one of {', '.join(fans)}")
@@ -51,9 +53,19 @@ def variance_scaling(
 
 
 def identity(weight: Tensor, gain: float = 1.0) -> Tensor:
-    """Fill `weight` (out, in) with `gain` on the diagonal and zeros elsewhere."""
+    """Fill `weight` (out, in) with `gain` on the diagonal and zeros elsewhere; a convolution's at its centre."""
     with torch.no_grad():
-        return init.eye_(weight).mul_(gain)
+        return (init.eye_(weight) if weight.ndim == 2 else init.dirac_(weight)).mul_(gain)
+
+
+def own(weight: Tensor) -> Tensor:
+    """Leave `weight` as the layer's own constructor drew it."""
+    return weight
+
+
+def keeps(initializer: Initializer) -> bool:
+    """Whether an initialiser leaves weights as they are."""
+    return getattr(initializer, "func", initializer) is own
 
 
 def initialize(weight: Tensor, initializer: Initializer, generator: torch.Generator | None = None) -> None:

@@ -14,6 +14,9 @@ from regimens.nets.dropout import AlphaDropout, Dropout
 from regimens.nets.initializers import Initializer, initialize
 from regimens.nets.norm import Norm
 
+# The layers whose weights are initialised, penalised and bounded.
+KERNELS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
 
 class Dropping(Protocol):
     """The part of a regularisation that the network needs."""
@@ -62,16 +65,14 @@ class MLP(nn.Module):
         Raises UserError where a hidden size is not a positive integer.
         """
         super().__init__()
-        for units in hidden:
-            if not isinstance(units, int) or isinstance(units, bool) or units < 1:
-                raise UserError(f"model.hidden={list(hidden)}: each size must be a positive integer, got {units!r}")
+        checked_sizes(hidden)
         self.input_norm = norm.module(n_inputs) if norm.input else None
         blocks = []
         fan_in = n_inputs
         for units in hidden:
-            blocks.append(_hidden(fan_in, units, activation, norm, regularization))
+            blocks.append(hidden_block(fan_in, units, activation, norm, regularization))
             fan_in = units
-        blocks.append(Dense(**_dropouts(regularization), linear=nn.Linear(fan_in, n_outputs)))
+        blocks.append(Dense(**dropouts(regularization), linear=nn.Linear(fan_in, n_outputs)))
         self.layers = nn.ModuleList(blocks)
         for weight in kernels(self).values():
             initialize(weight, init, generator)
@@ -96,25 +97,50 @@ class MLP(nn.Module):
 
 
 def kernels(net: nn.Module) -> dict[str, Tensor]:
-    """The weight matrices (out, in) of `net`'s dense layers by their parameters' names, the output layer's last."""
-    return {f"{name}.weight": layer.weight for name, layer in net.named_modules() if isinstance(layer, nn.Linear)}
+    """The weights of `net`'s dense layers (out, in) and convolutions (out, in, ...) by their parameters' names.
+
+    In the order of the network's modules: the output layer's are the last.
+    """
+    return {f"{name}.weight": layer.weight for name, layer in net.named_modules() if isinstance(layer, KERNELS)}
 
 
-def _hidden(
-    fan_in: int, units: int, activation: Callable[..., nn.Module], norm: Norm, regularization: Dropping
+def blocks_of(net: nn.Module) -> list[nn.Module]:
+    """The blocks of `net` in order, the output layer last: those of `layers`, else `net` itself as one block."""
+    layers = getattr(net, "layers", None)
+    return list(layers) if isinstance(layers, nn.ModuleList | nn.Sequential) else [net]
+
+
+def checked_sizes(hidden: Sequence[int]) -> None:
+    """Raise UserError where a hidden size is not a positive integer."""
+    for units in hidden:
+        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+            raise UserError(f"model.hidden={list(hidden)}: each size must be a positive integer, got {units!r}")
+
+
+def hidden_block(
+    fan_in: int,
+    units: int,
+    activation: Callable[..., nn.Module],
+    norm: Norm,
+    regularization: Dropping,
+    flatten: nn.Module | None = None,
 ) -> Dense:
+    """A hidden layer of `units` units with its dropout, norm and activation; `flatten` comes first, where given."""
     normalise = norm.module(units)
     activate: nn.Module | None = activation_layer(activation, units)
     if isinstance(activate, nn.Identity):
         activate = None
     before = normalise is not None and norm.position == "before"
-    dense = partial(Dense, **_dropouts(regularization), linear=nn.Linear(fan_in, units, bias=not before))
+    dense = partial(
+        Dense, flatten=flatten, **dropouts(regularization), linear=nn.Linear(fan_in, units, bias=not before)
+    )
     if before:
         return dense(norm=normalise, activation=activate)
     return dense(activation=activate, norm=normalise)
 
 
-def _dropouts(regularization: Dropping) -> dict[str, nn.Module | None]:
+def dropouts(regularization: Dropping) -> dict[str, nn.Module | None]:
+    """The dropout layers of a block, by name, None where there is none."""
     return {
         "dropout": Dropout(regularization.dropout) if regularization.dropout else None,
         "alpha_dropout": AlphaDropout(regularization.alpha_dropout) if regularization.alpha_dropout else None,

@@ -35,6 +35,28 @@ class Norm:
         layer = self.layer(units)
         return None if isinstance(layer, nn.Identity) else layer
 
+    def planes(self, channels: int) -> nn.Module | None:
+        """Return the layer for maps (N, `channels`, ...), or None. Layer norm is one of each place, as in tf.keras."""
+        layer = self.module(channels)
+        return ChannelsLast(layer) if isinstance(layer, nn.LayerNorm) else layer
+
+    def __call__(self, units: int) -> nn.Module:
+        """The layer for inputs (N, `units`, ...); Identity where there is none."""
+        return self.planes(units) or nn.Identity()
+
+
+class ChannelsLast(nn.Module):
+    """A layer over the last axis, applied to axis 1 of (N, C, ...)."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (N, C, ...) at each place."""
+        y: Tensor = self.layer(x if x.ndim == 2 else x.movedim(1, -1))
+        return y if x.ndim == 2 else y.movedim(-1, 1)
+
 
 class SumOverProcesses(torch.autograd.Function):
     """The sum of a tensor over all processes; a gradient comes back from all of them too, so it is summed as well."""
@@ -53,7 +75,7 @@ class SumOverProcesses(torch.autograd.Function):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of (N, units) with tf.keras's numbers.
+    """Batch normalisation of (N, units), or feature maps (N, units, ...), with tf.keras's numbers.
 
     Differs from torch's: epsilon 0.001, momentum 0.01 (tf.keras: 0.99), the running variance follows the batch's
     biased variance, a training batch of one is allowed, and batches are not counted (`torch.func.grad` refuses that).
@@ -72,7 +94,7 @@ class BatchNorm(nn.BatchNorm1d):
         self.shared = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (N, units) by its batch in training, by the running statistics in evaluation."""
+        """Normalise x (N, units, ...) by its batch in training, by the running statistics in evaluation."""
         if not self.training or (len(x) == 0 and not self.shared):  # an empty batch has no statistics
             return nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
@@ -93,11 +115,14 @@ class BatchNorm(nn.BatchNorm1d):
 
     def _normalise_together(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same over the batches of all processes, where this one's may be empty; two reductions."""
-        total = SumOverProcesses.apply(torch.cat([x.sum(0), x.new_full((1,), len(x))]))
+        rows = x if x.ndim == 2 else x.movedim(1, -1).flatten(0, -2)  # each place of a feature map counts
+        total = SumOverProcesses.apply(torch.cat([rows.sum(0), x.new_full((1,), len(rows))]))
         mean, n = total[:-1] / total[-1], total[-1].detach()
-        centred = x - mean
+        centred = rows - mean
         variance = SumOverProcesses.apply(centred.square().sum(0)) / n
         y = centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+        if x.ndim > 2:
+            y = y.view(len(x), *x.shape[2:], x.shape[1]).movedim(-1, 1)
         return y, mean.detach(), variance.detach()
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:

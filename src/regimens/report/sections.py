@@ -32,6 +32,7 @@ from regimens.report.tables import BROKEN, Study
 # The chapter's order; studies that it does not name follow by name.
 ORDER = [
     "depth", "initializers", "normalization", "clipping", "transfer_ab", "transfer_pairs", "transfer",
+    "transfer_cnn",
     "optimizers", "batch_size_lr", "lr_range", "schedules", "regularizers", "recipes", "full", "parity",
 ]  # fmt: skip
 

@@ -13,6 +13,8 @@ _EPSILON = 1e-7
 def max_norm_(weights: Sequence[Tensor], bound: float | Tensor) -> Tensor:
     """Scale each row (a unit) of each weight matrix (out, in) to a norm of at most `bound`, in place.
 
+    Of a convolution's (out, in, ...) each filter, as tf.keras with axis=[0, 1, 2].
+
     w·min(‖w‖, bound) / (‖w‖ + 1e-7), row by row. Returns the share of units that were outside the bound, a 0-dim tensor
     on their device. An infinite bound, given as a float, changes nothing.
     """
@@ -20,7 +22,7 @@ def max_norm_(weights: Sequence[Tensor], bound: float | Tensor) -> Tensor:
         return torch.zeros(())
     outside = []
     for w in weights:
-        norm = torch.linalg.vector_norm(w, dim=1, keepdim=True)
+        norm = torch.linalg.vector_norm(w, dim=list(range(1, w.ndim)), keepdim=True)
         within = norm.clamp(max=bound) if isinstance(bound, float | int) else torch.minimum(norm, bound)
         w.mul_(within / (norm + _EPSILON))
         outside.append((norm > bound).sum())

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regimens.nets.dropout import Dropout
+from regimens.nets.dropout import TORCH_DROPOUTS, Dropout
 from regimens.training.averaging import Judged
 from regimens.training.clipping import Clip
 from regimens.training.functional import Weights, numbers_of
@@ -76,9 +76,11 @@ def shape(job: Job) -> tuple[object, ...]:
         (type(module), module.training, "" if isinstance(module, Dropout) else module.extra_repr())
         for module in job.net.modules()
     )
+    # What else the forward pass of a foreign network depends on is not known, so no two of them are of one shape.
+    own = [] if type(job.net).__module__.startswith("regimens.") else [job.net]
     rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
     numbers = tuple(numbers_of(job.regularization, job.clip))
-    return tensors, kinds, job.objective, rule, type(job.clip), numbers
+    return tensors, (*kinds, *own), job.objective, rule, type(job.clip), numbers
 
 
 def not_functional(job: Job) -> str:
@@ -94,4 +96,6 @@ def not_functional(job: Job) -> str:
     for module in job.net.modules():
         if isinstance(module, nn.RReLU):
             return "rrelu draws its slopes inside the activation"
+        if isinstance(module, TORCH_DROPOUTS) and module.p > 0:
+            return "torch's dropout draws inside the network: use regimens.nets.dropout.Dropout"
     return ""

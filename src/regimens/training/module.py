@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from regimens.nets.mlp import blocks_of
 from regimens.training.averaging import Average, NoAverage
 from regimens.training.engine import Engine, Job
 from regimens.training.group import Group
@@ -107,7 +108,7 @@ class RegimenModule(pl.LightningModule):
 
     @property
     def _layers(self) -> list[nn.Module]:
-        return list(self.net.layers)  # type: ignore[arg-type]
+        return blocks_of(self.net)
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch, and a phase where its first epoch begins."""
@@ -130,7 +131,8 @@ class RegimenModule(pl.LightningModule):
         return begun
 
     def _begin(self, phase: Phase) -> Optimizer:
-        freeze(self._layers, phase.frozen)
+        if any(one.frozen for one in self.phases):  # else what a network of the user's own has frozen stays so
+            freeze(self._layers, phase.frozen)
         self._frozen = phase.frozen
         self._trainable: list[Tensor] = [p for p in self.net.parameters() if p.requires_grad]
         self._optimizer = self._make_optimizer(self._trainable, phase.lr)

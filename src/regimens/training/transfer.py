@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regimens.core.errors import UserError
+from regimens.nets.mlp import blocks_of, kernels
 from regimens.training.phases import Phase
 
 MakeOptimizer = Callable[[list[Tensor], float | None], torch.optim.Optimizer]
@@ -68,7 +69,7 @@ class FromA:
     def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
         """Copy the reused blocks' state into `net`; the checkpoint itself is never written."""
         path, state = load_weights(str(self.checkpoint))
-        blocks: list[nn.Module] = list(net.layers)  # type: ignore[arg-type]
+        blocks = blocks_of(net)
         reused = {f"layers.{i}.": (f"hidden layer {i + 1}", blocks[i]) for i in range(self.reuse)}
         if self.reuse and (first := _input_norm(net)):
             reused["input_norm."] = ("input norm", first)
@@ -110,10 +111,12 @@ class Autoencoder:
 
     def prepare(self, net: nn.Module, unlabelled: Tensor, make_optimizer: MakeOptimizer, seed: int) -> None:
         """Train the encoder with a linear decoder that is then discarded; `unlabelled` is (N, D)."""
-        first = _input_norm(net)
-        encoder = nn.Sequential(*([first] if first else []), *list(net.layers)[:-1])  # type: ignore[arg-type]
+        first = [module for module in (getattr(net, "picture", None), _input_norm(net)) if module]
+        encoder = nn.Sequential(*first, *blocks_of(net)[:-1])
         generator = torch.Generator().manual_seed(seed)
-        width = net.layers[-1].linear.in_features  # type: ignore[index,union-attr]
+        width = list(kernels(net).values())[-1].shape[1]
+        if any(isinstance(module, nn.Flatten) for module in blocks_of(net)[-1].children()):
+            encoder.append(nn.Flatten())
         decoder = nn.Linear(width, unlabelled.shape[1], dtype=unlabelled.dtype)
         nn.init.xavier_uniform_(decoder.weight, generator=generator)
         nn.init.zeros_(decoder.bias)

@@ -78,8 +78,9 @@ def _decay(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
 
 
 def _adagrad(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
-    hidden = regimen["model"].get("hidden")
-    if choices.get("optimizer") == "adagrad" and isinstance(hidden, list | tuple) and len(hidden) >= DEEP:
+    model = regimen["model"]
+    hidden = [one for key in ("layers", "hidden") if isinstance(one := model.get(key), list | tuple)]
+    if choices.get("optimizer") == "adagrad" and sum(map(len, hidden)) >= DEEP:
         yield "optimizer=adagrad often stops too early on deep nets: its learning rate only ever shrinks"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.build import build, explained, make
+from regimens.core.plugins import permit
 from regimens.trial import engine_choice
 from regimens.trial.settings import Settings
 
@@ -31,6 +32,7 @@ def look_at_data(config: Mapping[str, Any]) -> tuple[str, engine_choice.Size]:
     """
     from regimens.data import cut
 
+    permit(config.get("plugins"))
     found = cut(**_task(config, {}))
     for sentence in found.said:
         print(sentence, file=sys.stderr)
@@ -57,6 +59,7 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
     import torch
 
     from regimens.core.hashing import stream_seed
+    from regimens.nets.compose import network
     from regimens.training import horizons, losses
     from regimens.training.averaging import NoAverage
     from regimens.training.module import RegimenModule
@@ -70,14 +73,11 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
     patience = horizons.whole("regularization.patience", held["patience"], settings.epochs)
     regularization = make({**held, "patience": patience})
     generator = torch.Generator().manual_seed(stream_seed(settings.seed, "init"))
-    model = {**config["model"], "hidden": transfer.hidden(config["model"]["hidden"])}
-    net = make(
-        model,
+    net = network(
+        config,
         n_inputs=split.n_inputs,
         n_outputs=split.n_outputs,
-        init=build(config["init"]),
-        activation=build(config["activation"]),
-        norm=make(config["norm"]),
+        shape=split.inputs.shape if split.inputs else (split.n_inputs,),
         regularization=regularization,
         generator=generator,
     )

@@ -14,6 +14,8 @@ from typing import Any
 
 from regimens.training.engines import compiler
 
+# The networks that a fleet stacks: mapped over trials, a convolution takes longer than the trials one by one.
+STACKED = "regimens.nets.mlp.MLP"
 # Settings of Lightning's trainer that a fleet supports; with any other setting a trial trains on its own.
 TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
 # Largest fleet, in trials; on a processor more gain little.
@@ -41,7 +43,7 @@ class Size:
 
 def count_weights(config: Mapping[str, Any], size: Size) -> int:
     """How many weights the network has, biases and norms aside."""
-    widths = [size.inputs, *config["model"]["hidden"], size.outputs]
+    widths = [size.inputs, *config["model"].get("hidden", ()), size.outputs]
     return sum(a * b for a, b in pairwise(widths))
 
 
@@ -73,6 +75,8 @@ def choose(config: Mapping[str, Any], size: Size, trials: int, at_once: float = 
     """
     if config["engine"] != "auto":
         return str(config["engine"])
+    if config["model"].get("_target_") != STACKED:  # to compile two convolutions took two minutes
+        return "eager"
     device, weights = kind_of_device(config), count_weights(config, size)
     small = device == "gpu" or weights * config["batch_size"] <= SMALL
     steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
@@ -109,6 +113,8 @@ def fleet_obstacle(config: Mapping[str, Any]) -> str:
     """Why a regimen cannot be in a fleet, judged by its configuration; empty where it can."""
     if why := obstacle(config):
         return why
+    if config["model"].get("_target_") != STACKED:
+        return f"a fleet stacks multilayer perceptrons, and {config['model'].get('_target_')} is none"
     trainer = config["trainer"]
     if extra := [key for key in trainer if key not in TRAINER and not key.startswith("enable_")]:
         return f"trainer.{extra[0]} is for one trial"

@@ -15,6 +15,7 @@ from regimens.core.build import METADATA
 from regimens.core.errors import UserError
 from regimens.core.files import sha256
 from regimens.core.hashing import digest
+from regimens.core.plugins import fingerprints
 from regimens.trial.regimen import regimen_of
 
 # Keys of a technique without influence on numbers. `interval` and `warmup`, which step a schedule, have influence.
@@ -45,8 +46,10 @@ def content_of(config: Mapping[str, Any], data: str | None, engine: str) -> str:
     weights = weights_hash(config)
     if weights is not None:
         regimen["transfer"] = {**regimen["transfer"], "checkpoint": weights}
+    plugins = fingerprints(config)
     return digest(
         {
+            **({"plugins": plugins} if plugins else {}),
             "regimen": {**regimen, "engine": engine},
             "seed": config["seed"],
             "data": data,

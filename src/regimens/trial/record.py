@@ -13,7 +13,7 @@ from regimens.core.secrets import brief
 from regimens.trial.artifacts import save, save_inputs
 from regimens.trial.evaluation import acted, evaluate, probed
 from regimens.trial.identity import Identity
-from regimens.trial.regimen import GROUPS, plain, regimen_of
+from regimens.trial.regimen import plain, regimen_of, told
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -47,7 +47,7 @@ def conclude(
         seed=settings.seed,
         regimen=regimen,
         regimen_hash=digest(regimen),
-        choices={group: choices.get(group, "?") for group in GROUPS},
+        choices=told(choices, config),
         trial=identity.to_json(),
         study=dict(trial.task.study) if trial.task.study else None,
         metrics={**metrics, "time/train": durations["train"]},
@@ -88,7 +88,7 @@ def unfinished(
         seed=int(config["seed"]),
         regimen=regimen,
         regimen_hash=digest(regimen),
-        choices={group: choices.get(group, "?") for group in GROUPS},
+        choices=told(choices, config),
         trial=identity.to_json() if identity else None,
         study=dict(study) if study else None,
         provenance={**origin, "started": datetime.now(UTC).isoformat(timespec="seconds")},

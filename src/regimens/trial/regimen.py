@@ -8,13 +8,21 @@ if TYPE_CHECKING:
 
 
 # Top-level keys that are not part of the regimen, so not of its hash: run name, paths, tracking, study settings,
-# diagnostics.
-NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "tune", "test", "advice", "probe", "hydra")
+# diagnostics. Of plugins, what they hold is part of a trial's identity.
+NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "tune", "test", "advice", "probe", "plugins", "hydra")
 # The config groups, in the order of the defaults list of conf/train.yaml.
 GROUPS = (
     *("data", "task", "model", "init", "activation", "norm", "regularization"),
     *("clip", "optimizer", "scheduler", "average", "transfer", "trainer"),
 )
+
+
+def told(choices: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:
+    """The option of each group, for a result; where its target is code of the user's own, that target's name."""
+    named = {group: choices.get(group, "?") for group in GROUPS}
+    plugins = tuple(f"{name}." for name in config.get("plugins") or ())
+    targets = {group: str((config.get(group) or {}).get("_target_")) for group in GROUPS}
+    return {**named, **{group: target for group, target in targets.items() if target.startswith(plugins)}}
 
 
 def plain(cfg: "DictConfig") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from regimens.core.errors import UserError
+from regimens.core.plugins import permit
 from regimens.trial.regimen import GROUPS
 
 ENGINES = ("auto", "eager", "compiled", "fleet")
@@ -19,7 +20,6 @@ CHOICES = {
 NEEDED = {
     "data": ("_target_", "name"),
     "task": ("kind", "b_classes", "b_train"),
-    "model": ("_target_", "hidden"),
     "norm": ("_target_", "layer"),
     "trainer": ("_target_", "accelerator", "devices"),
     "paths": ("root", "data", "runs"),
@@ -63,8 +63,14 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     return Settings(**{field.name: config[field.name] for field in fields(Settings)})
 
 
+def is_foreign(node: Mapping[str, Any]) -> bool:
+    """Whether a node's target is none of this package's."""
+    return not str(node.get("_target_")).startswith("regimens.")
+
+
 def check_groups(config: Mapping[str, Any]) -> None:
     """Raise UserError where a group of options is missing, holds something else than one of them, or lacks a part."""
+    permit(config.get("plugins"))
     for group in (*GROUPS, "tracking", "paths"):
         node = config.get(group)
         if not isinstance(node, Mapping):
@@ -76,7 +82,7 @@ def check_groups(config: Mapping[str, Any]) -> None:
     for key in NEEDED["paths"]:
         if not isinstance(config["paths"][key], str) or not config["paths"][key]:
             raise UserError(f"paths.{key}={config['paths'][key]}: must be a folder")
-    hidden = config["model"]["hidden"]
+    hidden = config["model"].get("hidden", [] if is_foreign(config["model"]) else None)
     if not isinstance(hidden, list) or not all(isinstance(one, int) and one >= 1 for one in hidden):
         raise UserError(f"model.hidden={hidden}: must be a list of whole numbers, the units of each hidden layer")
     if not isinstance(config["norm"]["layer"], Mapping):

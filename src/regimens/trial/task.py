@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import MisnamedError, UserError
 from regimens.core.imports import import_packages
+from regimens.core.plugins import permit
 from regimens.core.provenance import training_code
 from regimens.trial.advice import advise
 from regimens.trial.identity import Identity, content_of
@@ -96,6 +97,7 @@ def begin(task: Task) -> Trial:
     from regimens.training.ddp import read_spread
 
     config = plain(task.cfg)
+    permit(config.get("plugins"))
     settings = read_settings(config)
     spread = read_spread(config["trainer"], settings.batch_size)
     started = datetime.now(UTC).isoformat(timespec="seconds")

@@ -157,7 +157,9 @@ def check_values(overrides: Iterable[str], composed: Composed, composer: Compose
 def _check_added(override: str, cfg: DictConfig) -> None:
     """Refuse a key that was added to a node whose target does not take it, now rather than in each trial."""
     from regimens.core.build import check
+    from regimens.core.plugins import permit
 
+    permit(cfg.get("plugins") and OmegaConf.to_container(cfg.plugins))
     group = key_of(override).split(".")[0]
     node: Any = (
         OmegaConf.to_container(cfg[group], resolve=True) if group in cfg and OmegaConf.is_config(cfg[group]) else None

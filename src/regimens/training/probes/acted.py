@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from regimens.nets.dropout import AlphaDropout, Dropout
-from regimens.nets.mlp import kernels
+from regimens.nets.mlp import blocks_of, kernels
 from regimens.training.regularization import Regularization
 
 Report = dict[str, dict[str, Any]]
 DROPOUTS: dict[str, type[Dropout]] = {"dropout": Dropout, "alpha_dropout": AlphaDropout}
+# What a network of the user's own may have in their place.
+TORCH: dict[type[Dropout], type[nn.Module]] = {Dropout: nn.Dropout, AlphaDropout: nn.AlphaDropout}
 
 
 class Actions:
@@ -171,15 +173,16 @@ def zero_share(net: nn.Module) -> float:
 
 def bound_share(net: nn.Module, bound: float) -> float:
     """Share of hidden units whose incoming weights have the norm `bound`, to one part in a thousand."""
-    norms = [torch.linalg.vector_norm(w.detach(), dim=1) for w in list(kernels(net).values())[:-1]]
+    norms = [torch.linalg.vector_norm(w.detach().flatten(1), dim=1) for w in list(kernels(net).values())[:-1]]
     return float((torch.cat(norms) >= bound * (1 - 1e-3)).double().mean()) if norms else 0.0
 
 
 def dropped_share(net: nn.Module, kind: type[Dropout], samples: int = 10_000) -> float:
     """Share that `net`'s layers of this kind drop in training, measured on `samples` ones each; 0 without any."""
     shares = []
-    for layer in (module for module in net.modules() if type(module) is kind):
-        output = copy.deepcopy(layer).train()(torch.ones_like(layer.rate).expand(samples))
+    ones = torch.ones(samples, device=next(net.parameters()).device)
+    for layer in (module for module in net.modules() if type(module) in (kind, TORCH[kind])):
+        output = copy.deepcopy(layer).train()(ones)
         # What is dropped comes out lower than what is kept, also where it is not zero (alpha dropout).
         shares.append(float((output < output.max()).double().mean()))
     return sum(shares) / len(shares) if shares else 0.0
@@ -198,14 +201,17 @@ def _mode(net: nn.Module, training: bool) -> Iterator[None]:
 
 
 def dead_units(net: nn.Module, x: Tensor) -> Report:
-    """The share of hidden units that output exactly zero for every row of x (N, D): dead for good, most likely."""
+    """The share of hidden units that output exactly zero for every row of x (N, D): dead for good, most likely.
+
+    A filter of a convolution is a unit, dead where it is zero at every place. Of a network without `layers`, nothing.
+    """
     alive: dict[int, Tensor] = {}
 
     def look(index: int, output: Tensor) -> None:
-        active = (output != 0).any(dim=0)
+        active = (output != 0).transpose(0, 1).flatten(1).any(dim=1)
         alive[index] = alive.get(index, torch.zeros_like(active)) | active
 
-    activations = [getattr(block, "activation", None) for block in list(net.layers)[:-1]]  # type: ignore[arg-type]
+    activations = [getattr(block, "activation", None) for block in blocks_of(net)[:-1]]
     hooks = [
         module.register_forward_hook(lambda module, inputs, output, index=index: look(index, output))
         for index, module in enumerate(activations)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regimens.nets.mlp import kernels
+from regimens.nets.mlp import KERNELS, blocks_of, kernels
 
 QUANTITIES = ("activation_mean", "activation_std", "gradient_norm", "saturated_share", "update_ratio")
 
@@ -59,6 +59,7 @@ class GradientFlow(Probe):
         self._sampled: list[list[list[float]]] = []
         self._now: list[list[float]] = []
         self._old: list[Tensor] = []
+        self._names: list[str] = []
 
     def begin_epoch(self, epoch: int) -> None:
         """Forget the last epoch's samples."""
@@ -70,6 +71,7 @@ class GradientFlow(Probe):
         if self._step % self.every:
             return
         weights = list(kernels(net).values())
+        self._names = [f"{'dense' if w.ndim == 2 else 'conv'} {i + 1}" for i, w in enumerate(weights)]
         statistics = self._activations(net, batch)
         norms = [0.0 if k.grad is None else float(k.grad.norm()) for k in weights]
         self._now = [[mean, std, norm, share] for (mean, std, share), norm in zip(statistics, norms, strict=True)]
@@ -91,7 +93,7 @@ class GradientFlow(Probe):
 
     def report(self) -> dict[str, Any]:
         """`layers`, `epochs`, and for each quantity one list an epoch with one number a layer (input side first)."""
-        layers = [f"dense {i + 1}" for i in range(len(self._series[0]))] if self._series else []
+        layers = self._names[: len(self._series[0])] if self._series else []
         table = {name: [[row[i] for row in epoch] for epoch in self._series] for i, name in enumerate(QUANTITIES)}
         return {"layers": layers, "epochs": self._epochs[: len(self._series)], **table}
 
@@ -116,7 +118,7 @@ class GradientFlow(Probe):
         return [*seen, (float(logits.mean()), float(logits.std(correction=0)), 0.0)]
 
     def _saturated(self, activation: nn.Module, inputs: Tensor) -> float:
-        if isinstance(activation, nn.Linear):
+        if isinstance(activation, KERNELS):
             return 0.0
         with torch.enable_grad():
             leaf = inputs.detach().requires_grad_()
@@ -127,5 +129,6 @@ class GradientFlow(Probe):
 
 
 def _activations_of(net: nn.Module) -> list[nn.Module]:
-    # A linear block has no activation module of its own: there, the dense layer's output is the activation.
-    return [getattr(block, "activation", block.linear) for block in list(net.layers)[:-1]]  # type: ignore[arg-type]
+    # A linear block has no activation module of its own: there, its layer's output is the activation.
+    parts = [dict(block.named_children()) for block in blocks_of(net)[:-1]]
+    return [next(part[name] for name in ("activation", "linear", "conv") if name in part) for part in parts]

@@ -1,0 +1,142 @@
+"""A small convolutional network: convolutions given as a list, then dense layers as those of the perceptron."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from regimens.core.errors import UserError
+from regimens.nets.activations import activation_layer
+from regimens.nets.initializers import Initializer, initialize
+from regimens.nets.layout import Layout, picture_of
+from regimens.nets.mlp import Dense, Dropping, checked_sizes, dropouts, hidden_block, kernels
+from regimens.nets.norm import Norm
+
+
+@dataclass(frozen=True)
+class Filters:
+    """One convolution: `channels` filters of `kernel` x `kernel`, moved by `stride`, and a max-pooling of `pool`.
+
+    The picture keeps its size at stride 1, padded with zeros, as tf.keras with padding="same".
+    """
+
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    pool: int = 1
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UserError(f"model.layers: {field.name}={value!r} must be a whole number, 1 or more")
+        if self.kernel % 2 == 0:
+            raise UserError(f"model.layers: kernel={self.kernel} must be odd, so that it has a centre")
+
+    def after(self, size: int) -> int:
+        """Pixels of a side that are left of `size`."""
+        return ((size - 1) // self.stride + 1) // self.pool
+
+
+class Conv(nn.Sequential):
+    """One block: dropout, `conv`, then `norm` and `activation` in the order given, then `pool`; none without effect."""
+
+    conv: nn.Conv2d
+
+    def __init__(self, **parts: nn.Module | None) -> None:
+        super().__init__(OrderedDict((name, part) for name, part in parts.items() if part is not None))
+
+
+class CNN(nn.Module):
+    """Pictures (N, C, H, W), or as rows (N, C * H * W) of the data's layout; logits out (N, n_outputs).
+
+    layers: the blocks, convolutions first, the output layer last, named as the perceptron's: `layers.0.conv.weight`,
+    `layers.2.linear.weight`.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        shape: Sequence[int],
+        layers: Sequence[Mapping[str, int]],
+        hidden: Sequence[int],
+        init: Initializer,
+        activation: Callable[..., nn.Module],
+        norm: Norm,
+        regularization: Dropping,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Build and initialise; weights are drawn from `generator`, biases are zero.
+
+        shape: of one example as the data have it, (H, W), (H, W, C) or (C, H, W). Raises UserError where examples are
+        no pictures or too small for the layers, or a size is no positive integer.
+        """
+        super().__init__()
+        checked_sizes(hidden)
+        picture = picture_of(shape)
+        if picture is None or picture[0] * picture[1] * picture[2] != n_inputs:
+            raise UserError(
+                f"model=cnn takes pictures, and an example of these data has shape {tuple(shape)}: model=mlp"
+            )
+        channels, *sides = picture
+        self.picture = Layout(shape)
+        self.input_norm = norm.planes(channels) if norm.input else None
+        blocks: list[nn.Module] = []
+        for one in map(filters, layers):
+            blocks.append(_convolution(channels, one, activation, norm, regularization))
+            channels, sides = one.channels, [one.after(side) for side in sides]
+            if min(sides) < 1:
+                raise UserError(
+                    f"model.layers: nothing is left of {picture[1]} x {picture[2]} pixels after {len(blocks)} layers: "
+                    "pool less"
+                )
+        width = channels * sides[0] * sides[1]
+        flatten: nn.Module | None = nn.Flatten()
+        for units in hidden:
+            blocks.append(hidden_block(width, units, activation, norm, regularization, flatten))
+            width, flatten = units, None
+        blocks.append(Dense(flatten=flatten, **dropouts(regularization), linear=nn.Linear(width, n_outputs)))
+        self.layers = nn.ModuleList(blocks)
+        for weight in kernels(self).values():
+            initialize(weight, init, generator)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (N, n_outputs)."""
+        x = self.picture(x)
+        if self.input_norm is not None:
+            x = self.input_norm(x)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def filters(node: object) -> Filters:
+    """One entry of the list of layers; raises UserError where it is none."""
+    if not isinstance(node, Mapping):
+        raise UserError(f"model.layers: {node!r} must be a mapping, as in {{channels: 16, kernel: 3, pool: 2}}")
+    known = [field.name for field in fields(Filters)]
+    if unknown := sorted(set(node) - set(known)):
+        raise UserError(f"model.layers: unknown key {unknown[0]!r}; a layer has {', '.join(known)}")
+    if "channels" not in node:
+        raise UserError(f"model.layers: {dict(node)} has no channels")
+    return Filters(**node)
+
+
+def _convolution(
+    channels: int, one: Filters, activation: Callable[..., nn.Module], norm: Norm, regularization: Dropping
+) -> Conv:
+    normalise = norm.planes(one.channels)
+    activate: nn.Module | None = activation_layer(activation, one.channels)
+    if isinstance(activate, nn.Identity):
+        activate = None
+    before = normalise is not None and norm.position == "before"
+    conv = nn.Conv2d(channels, one.channels, one.kernel, one.stride, one.kernel // 2, bias=not before)
+    order = {"norm": normalise, "activation": activate} if before else {"activation": activate, "norm": normalise}
+    pool = nn.MaxPool2d(one.pool) if one.pool > 1 else None
+    return Conv(**dropouts(regularization), conv=conv, **order, pool=pool)
