@@ -117,7 +117,7 @@ def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", spli
     size = engines.Size(len(split.y_train), split.n_inputs, split.n_outputs)
     if engines.choose(config, size, trials=1) == "compiled":
         return Compiled(compiled_code(config))
-    return Eager("a single trial is no fleet" if settings.engine == "fleet" else "")
+    return Eager()
 
 
 def compiled_code(config: Mapping[str, Any]) -> Path:

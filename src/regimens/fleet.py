@@ -1,8 +1,8 @@
-"""The composition root of many trials at once: tasks in; trained together where they are of one shape, results out."""
+"""The composition root of the fleet engine: tasks in; those of one shape are trained together, results out."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ from regimens.fitting import restore_best
 from regimens.result import Result, write, write_together
 from regimens.secrets import brief
 from regimens.training import memory
-from regimens.training.compiled import not_functional, shape
-from regimens.training.fleet import Fleet, Member
-from regimens.training.inductor import Inductor
+from regimens.training.apart import Apart
+from regimens.training.compiled import Job, not_functional, shape
+from regimens.training.fleet import Fleet, Member, Stepping
+from regimens.training.inductor import Inductor, Lower
+from regimens.training.inplace import InPlace
 from regimens.training.module import Data, Regimen
 from regimens.training.seeds import derive
+from regimens.training.stacked import Stacked
 from regimens.training.traces import as_traced
 from regimens.trial import Task, Trial
 
@@ -43,8 +46,9 @@ class Composed:
 def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Outcome]:
     """Each task's result, or what it raised; None for a task without a directory. `journal`: see `trial.run_fleet`.
 
-    Tasks of one shape are trained as one batched network. What fits no fleet is trained on its own, and its result says
-    why (`engine_note`).
+    Tasks of one shape are trained together: side by side on a processor, where one's bits are the same in any company
+    and in none; as one batched network on a GPU. What fits no fleet is trained on its own, and its result says why
+    (`engine_note`).
     """
     memory.keep()
     outcomes: list[Outcome] = [None] * len(tasks)
@@ -67,19 +71,18 @@ def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Out
 
 
 def finish(fleet: Sequence[Composed], journal: Path | None) -> list[Outcome]:
-    """Train trials of one shape together; each alone where there is but one, or where they fail together."""
-    why = "no other trial of its shape"
-    if len(fleet) > 1:
-        try:
-            outcomes = train(fleet)
-            leave(fleet, outcomes, journal)
-            return outcomes
-        except Exception as err:
-            why = f"failed as a fleet: {brief(err)}"
+    """Train trials of one shape together; where they fail, each as a fleet of one, and else on its own."""
+    try:
+        outcomes = train(fleet)
+        leave(fleet, outcomes, journal)
+        return outcomes
+    except Exception as err:
+        why = f"failed as a fleet: {brief(err)}"
     # Not while the error is at hand: its traceback holds the fleet's memory, which may be what there was too little of.
+    tasks = [one.trial.task for one in fleet]
     for one in fleet:
         one.module.release()
-    return [alone(one.trial.task, why) for one in fleet]
+    return [alone(task, why) for task in tasks] if len(fleet) == 1 else [run_together([task])[0] for task in tasks]
 
 
 def leave(fleet: Sequence[Composed], outcomes: Sequence[Outcome], journal: Path | None) -> None:
@@ -136,10 +139,7 @@ def train(fleet: Sequence[Composed]) -> list[Outcome]:
     for one in fleet:
         order = Blocks(len(one.split.y_train), settings.batch_size, derive(one.trial.settings.seed, "order"))
         members.append(Member(one.module, order, one.trial.task.on_epoch))
-    steps = len(fleet) * settings.epochs * math.ceil(len(fleet[0].split.y_train) / settings.batch_size)
-    device = kind_of_device(fleet[0].trial.config)
-    inductor = Inductor(compiled_code(fleet[0].trial.config))
-    together = Fleet(members, settings.epochs, inductor if repays_compiling(device, steps) else as_traced)
+    together = Fleet(members, settings.epochs, stepping(fleet[0]))
     clock = single.Clock()
     with single.sandbox(settings), clock("train"):
         together.train()
@@ -149,6 +149,19 @@ def train(fleet: Sequence[Composed]) -> list[Outcome]:
         one.trial.clock.durations["train"] = clock.durations["train"] / len(fleet)
         outcomes.append(conclude(one, member, {"engine": "fleet", "fleet": len(fleet), "fleet_steps": together.how}))
     return outcomes
+
+
+def stepping(one: Composed) -> Callable[[Sequence[Job]], Stepping]:
+    """What steps the trials of a fleet of such a trial's shape."""
+    config, settings, examples = one.trial.config, one.trial.settings, len(one.split.y_train)
+    if kind_of_device(config) != "cpu":
+        return Stacked
+    inductor = InPlace(Inductor(compiled_code(config)))
+
+    def lower(size: int) -> Lower:
+        return inductor if repays_compiling(settings.epochs, examples, settings.batch_size, size) else as_traced
+
+    return partial(Apart, lower=lower)
 
 
 def conclude(one: Composed, member: Member, engine: Mapping[str, Any]) -> Outcome:

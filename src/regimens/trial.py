@@ -100,17 +100,30 @@ def run(
     """Train one regimen with one seed and write `config.yaml`, weights and `result.json` into `directory`.
 
     `choices` maps each config group to its option. `on_epoch(epoch, numbers)` is called after each epoch and may raise
-    Pruned. `note` says why it is in no fleet, if it was to be in one. A loss that is not finite gives the status
-    "diverged", not an exception. Raises UserError for a value that makes no sense, and whatever else goes wrong.
+    Pruned. `note` says why not even a fleet of one trains it, if `engine=fleet` asks for one. A loss that is not finite
+    gives the status "diverged", not an exception. Raises UserError for a value that makes no sense, and whatever else
+    goes wrong.
     """
     from regimens import ranks
 
-    trial = begin(Task(cfg, Path(directory), choices, study, on_epoch))
+    task = Task(cfg, Path(directory), choices, study, on_epoch)
+    if cfg.engine == "fleet" and not note:
+        return the_one(run_fleet([task]))
+    trial = begin(task)
     if trial.spread.devices > 1:
         if trial.settings.probe == "lr_range":
             raise UserError("probe=lr_range: the range test runs on one device; leave trainer=ddp out")
         return ranks.run(trial.config, Path(directory), choices=choices, study=study, on_epoch=on_epoch)
     return train(trial, note)
+
+
+def the_one(outcomes: Sequence[Result | Exception | None]) -> Result:
+    """The result of a fleet of one. Raises what the trial raised."""
+    (outcome,) = outcomes
+    if isinstance(outcome, Exception):
+        raise outcome
+    assert outcome is not None
+    return outcome
 
 
 def train(trial: Trial, note: str = "") -> Result:
@@ -133,7 +146,7 @@ def train(trial: Trial, note: str = "") -> Result:
 
 
 def run_fleet(tasks: Sequence[Task], journal: Path | None = None) -> list[Result | Exception | None]:
-    """Train many regimens together where they are of one shape; each one's result, or what went wrong with it.
+    """Train regimens together where they are of one shape; each one's result, or what went wrong with it.
 
     With `journal`, a file to be, the results of those that were trained together appear together: a process that dies
     leaves all or none of them, or the journal with which `result.finish_together` completes them.

@@ -1,6 +1,8 @@
 """The engines: one step's arithmetic, run plainly, compiled in blocks, or batched over trials."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ from regimens import trial
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
 from regimens.training import inplace
+from regimens.training.apart import Apart
 from regimens.training.compiled import Compiled
 from regimens.training.ddp import Spread
-from regimens.training.inductor import Inductor, Lower
+from regimens.training.fleet import Stepping
+from regimens.training.inductor import Inductor
+from regimens.training.inplace import InPlace
 from regimens.training.module import Regimen
 from regimens.training.stacked import Stacked
 from regimens.training.traces import as_traced
@@ -187,8 +192,13 @@ def test_a_trial_of_the_same_shape_is_compiled_once_in_a_process() -> None:
 
 
 @pytest.mark.parametrize("technique", QUICK)
-def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
-    assert_fleet_agrees(technique, as_traced)
+def test_a_fleet_on_a_processor_is_each_trial_on_its_own(technique: str) -> None:
+    assert assert_fleet_agrees(technique, Apart) == "traced"
+
+
+@pytest.mark.parametrize("technique", QUICK)
+def test_a_fleet_as_on_a_gpu_is_each_trial_on_its_own(technique: str) -> None:
+    assert assert_fleet_agrees(technique, Stacked) == "traced"
 
 
 # Dropout's whole numbers are where a compiler can go wrong unnoticed: that one is no slow test.
@@ -200,10 +210,12 @@ def test_a_compiled_fleet_is_each_trial_on_its_own(
     technique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    assert_fleet_agrees(technique, Inductor(tmp_path))
+    inductor = InPlace(Inductor(tmp_path))
+    assert assert_fleet_agrees(technique, partial(Apart, lower=lambda size: inductor)) == "compiled"
 
 
-def assert_fleet_agrees(technique: str, lower: Lower) -> None:
+def assert_fleet_agrees(technique: str, put_together: Callable[..., Stepping]) -> str:
+    """How the steps were run: 50 of each of four trials, which agree with the plain loop's."""
     rates = (0.005, 0.01, 0.02, 0.04)
     spread = [[*SHARPER.get(technique, []), f"seed={i}"] for i in range(4)]
     if technique not in SHARPER:
@@ -219,12 +231,12 @@ def assert_fleet_agrees(technique: str, lower: Lower) -> None:
     for module in fleet:
         module.configure_optimizers()
         module.data = fleet[0].data
-    together = Stacked([module.job() for module in fleet], lower)
-    sums = together.run([torch.stack([order[step] for order in orders]) for step in range(50)])
-    assert together.how == ("traced" if lower is as_traced else "compiled")
+    together = put_together([module.job() for module in fleet])
+    sums = together.run(orders, [True] * 4)
     for i, (ours, theirs) in enumerate(zip(fleet, plain, strict=True)):
         together.save(i)
         assert_agree({"sums": sums[i]}, {"sums": theirs._sums}, 1e-6)  # the plain loop adds up in single precision
         assert_agree(ours.net.state_dict(), theirs.net.state_dict(), 1e-9)
         assert ours.actions.clipped_share == pytest.approx(theirs.actions.clipped_share)
         assert ours.actions.last_lr == theirs.actions.last_lr
+    return together.how
