@@ -3,6 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
+from regimens.training.engines import compiler
+from regimens.trial import engine_choice
+
 
 def test_an_engine_is_chosen_without_torch() -> None:
     code = """
@@ -24,3 +29,24 @@ print(choose(config, Size(1000, 64, 10), 8, 8), choose(config, Size(1000, 64, 10
     assert told[0] == "fleet"
     assert told[1] in ("compiled", "eager")  # as this machine has a compiler or none
     assert told[2] == "False"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "examples", "size", "compiled"),
+    [
+        (10, 1437, 32, True),  # 440 steps
+        (10, 1437, 29, False),  # the epoch's last mini-batch: 10 steps
+        (1000, 1437, 29, True),
+        (6, 1437, 32, False),
+        (300, 20, 20, True),  # fewer examples than a mini-batch has
+        (299, 20, 20, False),
+        (1000, 1437, 7, False),  # no such mini-batch
+    ],
+)
+def test_a_trials_own_definition_says_what_is_compiled(
+    epochs: int, examples: int, size: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "find", lambda: "/usr/bin/c++")
+    assert engine_choice.repays_compiling(epochs, examples, 32, size) == compiled
+    monkeypatch.setattr(compiler, "find", lambda: None)
+    assert not engine_choice.repays_compiling(epochs, examples, 32, size)
