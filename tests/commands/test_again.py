@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
-from regimens.commands import again, bits
+from regimens.commands import again, again_fleet, bits
 from regimens.core.result import Result, read
 from tests.conftest import CONF, SMALL, Asked, Train
 
@@ -56,16 +57,33 @@ def test_a_trial_of_a_study_gives_the_same_bits_in_another_project(studied: Path
     assert not (studied / "runs" / "anew").exists()
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_a_fleet_s_trial_gives_the_same_bits_in_its_company(studied: Path, tmp_path: Path, alone: bool) -> None:
-    old = trial(studied, "fleet", "optimizer=adam/final-3")
-    assert read(old).provenance["engine"] == "fleet"
-    if alone:
-        old = Path(shutil.copytree(old, tmp_path / "copied"))
-    done = call(tmp_path, "--again", str(old), "tracking=none")
+def test_a_fleet_s_trial_gives_the_same_bits_by_itself(studied: Path, tmp_path: Path) -> None:
+    old = Path(shutil.copytree(trial(studied, "fleet", "optimizer=adam/final-3"), tmp_path / "copied"))
+    assert read(old).provenance["engine"] == "fleet" and read(old).provenance["fleet"] > 1
+    done = call(tmp_path, "--again", str(old), "tracking=none", "name=anew")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "equal to the bit" in done.stdout
-    assert ("trials of its fleet are not there" in done.stderr) == alone
+    assert read(tmp_path / "runs" / "anew").provenance["fleet"] == 1
+
+
+def test_the_company_of_a_gpu_s_trial_is_its_study_s_or_others_of_its_shape(
+    studied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = trial(studied, "fleet", "optimizer=adam/final-3")
+    cfg = OmegaConf.create(OmegaConf.load(old / "config.yaml"))
+    assert isinstance(cfg, DictConfig)
+    assert again_fleet.runner(old, read(old), cfg) is None
+    size = read(old).provenance["fleet"]
+    place, members = again_fleet.fleet_of(old, cfg, size)
+    others = {read(path).seed for path in old.parent.glob("final-*") if read(path).provenance["fleet"] == size}
+    assert len(members) == size and {one.seed for one in members} <= others
+    assert members[place].seed == cfg.seed
+    assert not capsys.readouterr().err
+    place, members = again_fleet.fleet_of(tmp_path, cfg, 5)
+    assert (place, [one.seed for one in members]) == (0, [cfg.seed + i for i in range(5)])
+    assert "trials of its fleet are not there" in capsys.readouterr().err
+    cfg.trainer.accelerator = "gpu"
+    assert again_fleet.runner(old, read(old), cfg) is not None
 
 
 def test_what_is_named_otherwise_is_another_trial_and_said_so(studied: Path, tmp_path: Path) -> None:

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+from regimens.training.engines import compiler
+from regimens.trial import engine_choice
 from regimens.trial.engine_choice import Size, choose, fleet_obstacle
 from regimens.trial.regimen import plain
 from tests.conftest import Compose
@@ -34,3 +38,24 @@ def test_networks_other_than_the_perceptron_step_eagerly_and_alone(composed: Com
     config = plain(composed("model=cnn", small=("data=digits", "tracking=none", "epochs=100000"))[0])
     assert choose(config, Size(60_000, 64, 10), trials=1000, at_once=100) == "eager"
     assert "CNN is none" in fleet_obstacle(config)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "examples", "size", "compiled"),
+    [
+        (10, 1437, 32, True),  # 440 steps
+        (10, 1437, 29, False),  # the epoch's last mini-batch: 10 steps
+        (1000, 1437, 29, True),
+        (6, 1437, 32, False),
+        (300, 20, 20, True),  # fewer examples than a mini-batch has
+        (299, 20, 20, False),
+        (1000, 1437, 7, False),  # no such mini-batch
+    ],
+)
+def test_a_trials_own_definition_says_what_is_compiled(
+    epochs: int, examples: int, size: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "find", lambda: "/usr/bin/c++")
+    assert engine_choice.repays_compiling(epochs, examples, 32, size) == compiled
+    monkeypatch.setattr(compiler, "find", lambda: None)
+    assert not engine_choice.repays_compiling(epochs, examples, 32, size)

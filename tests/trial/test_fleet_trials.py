@@ -1,6 +1,5 @@
 """Trials trained together: each leaves what it would have left on its own."""
 
-import math
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from regimens import trial
-from regimens.core.errors import Pruned
+from regimens.core.errors import Pruned, UserError
 from regimens.core.result import Result
 from regimens.training.engines.fleet import Fleet
 from regimens.trial import api
@@ -103,11 +102,11 @@ def test_who_stops_or_diverges_leaves_the_fleet_and_the_others_go_on(composed: C
 
 
 def test_what_fits_no_fleet_is_trained_alone_and_says_why(composed: Compose, tmp_path: Path) -> None:
-    odd = (["activation=rrelu"], ["probe=gradients"], ["+trainer.precision=32-true"], ["optimizer=adam"])
+    odd = (["activation=rrelu"], ["probe=gradients"], ["+trainer.precision=32-true"])
     tasks = [Task(*given(composed(*one), tmp_path / str(i))) for i, one in enumerate([*odd, [], ["seed=2"]])]
     results = trial.run_fleet(tasks)
     notes = [one.provenance.get("engine_note", "") for one in results if isinstance(one, Result)]
-    words = ("rrelu", "probe", "trainer.precision", "no other trial of its shape", "", "")
+    words = ("rrelu", "probe", "trainer.precision", "", "")
     assert len(notes) == len(words)
     assert all(word in note if word else not note for word, note in zip(words, notes, strict=True))
 
@@ -116,7 +115,7 @@ def test_trials_of_a_fleet_are_averaged_alike(composed: Compose, tmp_path: Path)
     averages = (["average=epoch"], ["average=ema"], ["average=epoch", "seed=2", "restore=best"])
     tasks = [Task(*given(composed(*one), tmp_path / str(i))) for i, one in enumerate(averages)]
     results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
-    assert [one.provenance.get("fleet") for one in results] == [2, None, 2]
+    assert [one.provenance.get("fleet") for one in results] == [2, 1, 2]
     assert all(one.acted["average"]["acted"] for one in results)
 
 
@@ -132,29 +131,36 @@ def test_one_trials_mistake_is_its_own(composed: Compose, tmp_path: Path) -> Non
     assert [one.provenance["engine"] for one in right if isinstance(one, Result)] == ["fleet", "fleet"]
 
 
-def test_a_fleet_that_fails_is_gone_before_its_trials_are_trained_alone(
+def test_a_fleet_that_fails_is_gone_before_its_trials_are_trained_as_fleets_of_one_and_alone(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[weakref.ref[Fleet]] = []
-    gone: list[bool] = []
+    alive: list[int] = []
+    sizes: list[int] = []
 
     def fail(self: Fleet) -> None:
+        sizes.append(len(self.members))
+        alive.append(sum(one() is not None for one in held))
         held.append(weakref.ref(self))
-        raise RuntimeError("not enough memory")
+        if sizes != [2, 1]:
+            raise RuntimeError("not enough memory")
+        train(self)
 
-    alone = api.alone
+    train, alone = Fleet.train, api.alone
 
     def watched(task: Task, note: str) -> Result | Exception | None:
-        gone.append(held[0]() is None)
+        alive.append(sum(one() is not None for one in held))
         return alone(task, note)
 
     monkeypatch.setattr(Fleet, "train", fail)
     monkeypatch.setattr(api, "alone", watched)
     tasks = [Task(*given(composed(f"seed={i}"), tmp_path / str(i))) for i in range(2)]
     results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
-    assert [one.provenance["engine_note"] for one in results] == ["failed as a fleet: not enough memory"] * 2
     assert [one.status for one in results] == ["completed"] * 2
-    assert gone == [True, True]
+    assert [one.provenance["engine"] for one in results] == ["fleet", "eager"]
+    assert results[1].provenance["engine_note"] == "failed as a fleet: not enough memory"
+    assert sizes == [2, 1, 1]
+    assert alive == [0] * 4
 
 
 def test_a_trial_without_a_directory_writes_nothing_and_the_fleet_does_not_change_when_a_pruned_trial_leaves(
@@ -173,12 +179,31 @@ def test_a_trial_without_a_directory_writes_nothing_and_the_fleet_does_not_chang
     assert [one.status for one in results if isinstance(one, Result)] == ["completed", "pruned"]
 
 
-def test_the_same_fleet_gives_the_same_bits(composed: Compose, tmp_path: Path) -> None:
-    def weights(into: str) -> list[dict[str, torch.Tensor]]:
-        asked = [composed(f"seed={i}", "regularization=dropout", "norm=batch", "optimizer=nadam") for i in range(3)]
-        trial.run_fleet([Task(cfg, tmp_path / into / str(i), choices) for i, (cfg, choices) in enumerate(asked)])
-        return [load_file(tmp_path / into / str(i) / "final.safetensors") for i in range(3)]
+@pytest.mark.parametrize("average", ["none", "epoch", "ema"])
+def test_a_trial_asked_for_by_itself_is_a_fleet_of_one_and_leaves_the_same_bits(
+    average: str, composed: Compose, tmp_path: Path
+) -> None:
+    overrides = ["regularization=dropout", "norm=batch", "optimizer=nadam", "batch_size=17", "engine=fleet"]
+    overrides.append(f"average={average}")
+    asked = [composed(f"seed={i}", *overrides) for i in range(3)]
+    together = trial.run_fleet([Task(cfg, tmp_path / str(i), choices) for i, (cfg, choices) in enumerate(asked)])
+    alone = trial.run(asked[1][0], tmp_path / "alone", choices=asked[1][1])
+    ours = together[1]
+    assert isinstance(ours, Result)
+    assert (alone.provenance["engine"], alone.provenance["fleet"], ours.provenance["fleet"]) == ("fleet", 1, 3)
+    assert timeless(ours) == timeless(alone)
+    for name in ("best", "final"):
+        files = [(tmp_path / place / f"{name}.safetensors").read_bytes() for place in ("1", "alone")]
+        assert files[0] == files[1]
 
-    for one, two in zip(weights("one"), weights("two"), strict=True):
-        assert all(torch.equal(one[key], two[key]) for key in one)
-        assert all(math.isfinite(float(value.sum())) for value in one.values())
+
+def timeless(result: Result) -> list[dict[str, Any]]:
+    """A result's numbers, times aside."""
+    numbers = (result.metrics, result.history, result.acted)
+    return [{name: value for name, value in part.items() if not name.startswith("time")} for part in numbers]
+
+
+def test_what_goes_wrong_with_a_fleet_of_one_is_raised(composed: Compose, tmp_path: Path) -> None:
+    cfg, choices = composed("engine=fleet", "optimizer.lr=-1")
+    with pytest.raises(UserError, match=r"optimizer\.lr"):
+        trial.run(cfg, tmp_path, choices=choices)

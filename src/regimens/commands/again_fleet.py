@@ -1,4 +1,7 @@
-"""A fleet's trial once more: its last bits depend on the others of its fleet, so it is trained with them again."""
+"""A GPU's fleet's trial once more: its last bits depend on the others of its fleet, so it is trained with them again.
+
+On a processor they do not: there a fleet of one gives the same bits.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 from regimens.commands.one_run import Runner
 from regimens.core import terminal
 from regimens.core.result import Result
+from regimens.trial.engine_choice import kind_of_device
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
 def runner(directory: Path, there: Result, cfg: DictConfig) -> Runner | None:
-    """What trains it, if it was a fleet's: its fleet once more. None for any other trial."""
-    if there.provenance.get("engine") != "fleet" or str(cfg.engine) != "fleet":
+    """What trains it, if it was in a fleet on a GPU: its fleet once more. None for any other trial."""
+    in_fleet = there.provenance.get("engine") == "fleet" and str(cfg.engine) == "fleet"
+    if not in_fleet or kind_of_device(cfg) == "cpu":
         return None
     return partial(run_in_fleet, there.provenance["fleet"], directory)
 

@@ -30,11 +30,14 @@ def run(
     """Train one regimen with one seed and write `config.yaml`, weights and `result.json` into `directory`.
 
     `choices` maps each config group to its option. `on_epoch(epoch, numbers)` is called after each epoch and may raise
-    Pruned. `note` says why a trial of engine=fleet is in none. `identity` is the name that the trial must
-    have (MisnamedError otherwise). A loss that is not finite gives the status "diverged", not an exception. Raises
-    UserError for invalid values; other exceptions pass through.
+    Pruned. `note` says why not even a fleet of one trains it, where `engine=fleet` asks for one. `identity` is the name
+    that the trial must have (MisnamedError otherwise). A loss that is not finite gives the status "diverged", not an
+    exception. Raises UserError for invalid values; other exceptions pass through.
     """
-    trial = begin(Task(cfg, Path(directory), choices, study, on_epoch, identity))
+    task = Task(cfg, Path(directory), choices, study, on_epoch, identity)
+    if cfg.engine == "fleet" and not note:
+        return the_one(run_fleet([task]))
+    trial = begin(task)
     if trial.spread.devices > 1:
         if trial.settings.probe == "lr_range":
             raise UserError("probe=lr_range: the range test runs on one device; leave trainer=ddp out")
@@ -44,6 +47,15 @@ def run(
     from regimens.trial.single import train
 
     return train(trial, note)
+
+
+def the_one(outcomes: Sequence[Result | Exception | None]) -> Result:
+    """The result of a fleet of one. Raises what the trial raised."""
+    (outcome,) = outcomes
+    if isinstance(outcome, Exception):
+        raise outcome
+    assert outcome is not None
+    return outcome
 
 
 def metrics(config: Mapping[str, Any]) -> dict[str, str]:
@@ -56,7 +68,7 @@ def metrics(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def run_fleet(tasks: Sequence[Task], journal: Path | None = None) -> list[Result | Exception | None]:
-    """Train many regimens together where they are of one shape; each one's result, or what went wrong with it.
+    """Train regimens together where they are of one shape; each one's result, or what went wrong with it.
 
     What fits no fleet is trained on its own, and its result says why (`engine_note`). With `journal`, a path, the
     results of trials trained together are written as one transaction: a process that dies leaves all or none of them,

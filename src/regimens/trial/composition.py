@@ -135,7 +135,7 @@ def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", spli
         return Engine("" if settings.engine == "eager" else "a trial on several devices steps eagerly")
     if engine_named(config, spread, split) == "compiled":
         return Compiled(cache=compiled_code(config))
-    return Engine("a single trial is no fleet" if settings.engine == "fleet" else "")
+    return Engine()
 
 
 def compiled_code(config: Mapping[str, Any]) -> Path:

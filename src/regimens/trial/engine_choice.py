@@ -28,8 +28,9 @@ SMALL = 2_500_000
 FEWEST = {"cpu": 4, "gpu": 2}
 # Steps that repay tracing and compiling one shape in one process: on a processor 10 s for 0.3 ms saved per step.
 PREPARED = {"cpu": 60_000, "gpu": 10_000}
-# Steps of a fleet's trials, all taken together, from which on its step is compiled: 4 s, and stored on disk.
-COMPILED = 5_000
+# Steps of one trial on mini-batches of one size from which on a fleet's trials have such a step compiled: 4 s, kept on
+# disk. Never by how many trials there are: compiled and traced code differ in rounding.
+COMPILED = 300
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,11 @@ def choose(config: Mapping[str, Any], size: Size, trials: int, at_once: float = 
     return "compiled" if repaid and not obstacle(config) else "eager"
 
 
-def repays_compiling(device: str, steps: int) -> bool:
-    """Whether a fleet whose trials take `steps` steps in all has its step compiled."""
-    return device == "cpu" and steps >= COMPILED and compiler.find() is not None
+def repays_compiling(epochs: int, examples: int, batch_size: int, size: int) -> bool:
+    """Whether a fleet's trial on a processor has its steps on mini-batches of `size` examples compiled."""
+    a_whole, rest = divmod(examples, batch_size)
+    an_epoch = a_whole if size == batch_size else int(size == rest)
+    return epochs * an_epoch >= COMPILED and compiler.find() is not None
 
 
 def obstacle(config: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """The composition root of the fleet engine: tasks in; those of one shape are trained together, results out."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from regimens.core.result import Result, write, write_together
 from regimens.core.secrets import brief
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
-from regimens.training.engine import not_functional, shape
-from regimens.training.engines.fleet import Fleet, Member
-from regimens.training.engines.inductor import Inductor
+from regimens.training.engine import Job, not_functional, shape
+from regimens.training.engines.apart import Apart
+from regimens.training.engines.fleet import Fleet, Member, Stepping
+from regimens.training.engines.inductor import Inductor, Lower
+from regimens.training.engines.inplace import InPlace
+from regimens.training.engines.stacked import Stacked
 from regimens.training.engines.trace_cache import as_traced
 from regimens.training.module import Data, RegimenModule
 from regimens.trial import composition, record
@@ -45,14 +48,17 @@ class Candidate:
 def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Outcome]:
     """Each task's result, or what it raised; None for a task without a directory. `journal`: see `trial.run_fleet`.
 
-    Tasks of one shape are trained as one batched network. What fits no fleet is trained on its own, and its result says
-    why (`engine_note`).
+    Tasks of one shape are trained together: side by side on a processor, where one's bits are the same in any company
+    and in none; as one batched network on a GPU. What fits no fleet is trained on its own, and its result says why
+    (`engine_note`).
     """
     keep_freed_memory()
     outcomes: list[Outcome] = [None] * len(tasks)
     loaded: dict[str, Loaded] = {}
     fleets: dict[tuple[object, ...], list[Candidate]] = {}
     for index, task in enumerate(tasks):
+        if task.directory is None and kind_of_device(task.cfg) == "cpu":
+            continue  # only a GPU's fleet needs its company
         try:
             candidate = prepare(index, task, loaded)
         except Exception as err:
@@ -69,19 +75,18 @@ def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Out
 
 
 def finish(fleet: Sequence[Candidate], journal: Path | None) -> list[Outcome]:
-    """Train trials of one shape together; each alone where there is but one, or where they fail together."""
-    why = "no other trial of its shape"
-    if len(fleet) > 1:
-        try:
-            outcomes = train(fleet)
-            leave(fleet, outcomes, journal)
-            return outcomes
-        except Exception as err:
-            why = f"failed as a fleet: {brief(err)}"
+    """Train trials of one shape together; where they fail, each as a fleet of one; why not, where that fails too."""
+    try:
+        outcomes = train(fleet)
+        leave(fleet, outcomes, journal)
+        return outcomes
+    except Exception as err:
+        why = f"failed as a fleet: {brief(err)}"
     # Only after the except block: the traceback keeps the fleet's memory alive, which may be what ran out.
+    tasks = [one.trial.task for one in fleet]
     for one in fleet:
         one.module.release()
-    return [why] * len(fleet)
+    return [why] if len(fleet) == 1 else [run_together([task])[0] for task in tasks]
 
 
 def leave(fleet: Sequence[Candidate], outcomes: Sequence[Outcome], journal: Path | None) -> None:
@@ -128,10 +133,7 @@ def train(fleet: Sequence[Candidate]) -> list[Outcome]:
     for one in fleet:
         order = Blocks(len(one.split.y_train), settings.batch_size, stream_seed(one.trial.settings.seed, "order"))
         members.append(Member(one.module, order, one.trial.task.on_epoch))
-    steps = len(fleet) * settings.epochs * math.ceil(len(fleet[0].split.y_train) / settings.batch_size)
-    device = kind_of_device(fleet[0].trial.config)
-    inductor = Inductor(composition.compiled_code(fleet[0].trial.config))
-    together = Fleet(members, settings.epochs, inductor if repays_compiling(device, steps) else as_traced)
+    together = Fleet(members, settings.epochs, stepping(fleet[0]))
     clock = Clock()
     with sandbox(settings), clock("train"):
         together.train()
@@ -141,6 +143,19 @@ def train(fleet: Sequence[Candidate]) -> list[Outcome]:
         one.trial.clock.durations["train"] = clock.durations["train"] / len(fleet)
         outcomes.append(conclude(one, member, {"engine": "fleet", "fleet": len(fleet), "fleet_steps": together.how}))
     return outcomes
+
+
+def stepping(one: Candidate) -> Callable[[Sequence[Job]], Stepping]:
+    """What steps the trials of a fleet of such a trial's shape."""
+    config, settings, examples = one.trial.config, one.trial.settings, len(one.split.y_train)
+    if kind_of_device(config) != "cpu":
+        return Stacked
+    inductor = InPlace(Inductor(composition.compiled_code(config)))
+
+    def lower(size: int) -> Lower:
+        return inductor if repays_compiling(settings.epochs, examples, settings.batch_size, size) else as_traced
+
+    return partial(Apart, lower=lower)
 
 
 def conclude(one: Candidate, member: Member, engine: Mapping[str, Any]) -> Outcome:

@@ -48,7 +48,8 @@ class Clock:
 class Task:
     """The arguments of `trial.run`. Without a directory it is trained for the sake of a fleet only, and writes nothing.
 
-    The last bits of a fleet's trials depend on which others are in it, so none is trained again without them.
+    On a GPU the last bits of a fleet's trials depend on which others are in it, so none is trained again without them;
+    on a processor they do not, and a task without a directory is not trained.
     """
 
     cfg: "DictConfig"

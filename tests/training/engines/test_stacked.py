@@ -1,20 +1,28 @@
-"""A fleet's step: many trials as one batched network, each of which learns what it learns on its own."""
+"""A fleet's step, each trial apart or many as one batched network: each learns what it learns on its own."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
 from regimens.data.loader import Blocks
-from regimens.training.engines.inductor import Inductor, Lower
+from regimens.training.engines.apart import Apart
+from regimens.training.engines.fleet import Stepping
+from regimens.training.engines.inductor import Inductor
+from regimens.training.engines.inplace import InPlace
 from regimens.training.engines.stacked import Stacked
-from regimens.training.engines.trace_cache import as_traced
 from tests.training.small_modules import BATCH, QUICK, SHARPER, TECHNIQUES, N, assert_agree, judged, regimen
 
 
 @pytest.mark.parametrize("technique", QUICK)
-def test_a_fleet_of_trials_is_each_trial_on_its_own(technique: str) -> None:
-    assert_fleet_agrees(technique, as_traced)
+def test_a_fleet_on_a_processor_is_each_trial_on_its_own(technique: str) -> None:
+    assert assert_fleet_agrees(technique, Apart) == "traced"
+
+
+@pytest.mark.parametrize("technique", QUICK)
+def test_a_fleet_as_on_a_gpu_is_each_trial_on_its_own(technique: str) -> None:
+    assert assert_fleet_agrees(technique, Stacked) == "traced"
 
 
 # Dropout's whole numbers are where a compiler can go wrong unnoticed: that one is no slow test.
@@ -26,10 +34,12 @@ def test_a_compiled_fleet_is_each_trial_on_its_own(
     technique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    assert_fleet_agrees(technique, Inductor(tmp_path))
+    inductor = InPlace(Inductor(tmp_path))
+    assert assert_fleet_agrees(technique, partial(Apart, lower=lambda size: inductor)) == "compiled"
 
 
-def assert_fleet_agrees(technique: str, lower: Lower) -> None:
+def assert_fleet_agrees(technique: str, put_together: Callable[..., Stepping]) -> str:
+    """How the steps were run: 50 of each of four trials, which agree with the plain loop's."""
     rates = (0.005, 0.01, 0.02, 0.04)
     spread = [[*SHARPER.get(technique, []), f"seed={i}"] for i in range(4)]
     if technique not in SHARPER:
@@ -46,10 +56,10 @@ def assert_fleet_agrees(technique: str, lower: Lower) -> None:
         module.configure_optimizers()
         module.data = fleet[0].data
         module.begin_epoch(0)
-    together = Stacked([module.job() for module in fleet], lower)
-    sums = together.run([torch.stack([order[step] for order in orders]) for step in range(50)])
-    together.judged.ready(fleet[0].data["train"][0])
-    assert together.how == ("traced" if lower is as_traced else "compiled")
+    together = put_together([module.job() for module in fleet])
+    together.begin_epoch()
+    sums = together.run(orders, [True] * 4)
+    together.validate(*fleet[0].data["val"], [True] * 4)
     for i, (ours, theirs) in enumerate(zip(fleet, plain, strict=True)):
         together.save(i)
         assert_agree({"sums": sums[i]}, {"sums": theirs._sums}, 1e-6)  # the plain loop adds up in single precision
@@ -58,3 +68,4 @@ def assert_fleet_agrees(technique: str, lower: Lower) -> None:
         assert_agree(kept, judged(theirs), 1e-9)
         assert ours.actions.clipped_share == pytest.approx(theirs.actions.clipped_share)
         assert ours.actions.last_lr == theirs.actions.last_lr
+    return together.how

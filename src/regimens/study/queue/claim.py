@@ -69,7 +69,8 @@ class Claim:
 class Batch:
     """Trials that are trained together: those that are claimed, among all `members` of their fleet, in order.
 
-    A member that is not claimed has its result already. It is trained along, since the others' last bits depend on it.
+    A member that is not claimed has its result already. On a GPU it is trained along, since the others' last bits
+    depend on it.
     """
 
     claims: list[Claim]

@@ -55,8 +55,8 @@ def run_single(queue: TrialQueue, claim: Claim, runner: TrialRunner, emit: Emit)
 def task_of(queue: TrialQueue, claim: Claim, emit: Emit, *, claimed: bool) -> Task:
     """What is to be trained.
 
-    A fleet member that already has a result is retrained only to keep the batch the same (floating-point results depend
-    on batch composition); it writes no files and reports no events.
+    A fleet member that already has a result is retrained, on a GPU, only to keep the batch the same (floating-point
+    results depend on batch composition there); it writes no files and reports no events.
     """
     composed = claim.composed
     if not claimed:

@@ -1,14 +1,12 @@
 """Trains many trials of one shape together, for whole epochs: what Lightning and its callbacks do for a single one.
 
-A trial that diverges, stops early or is pruned leaves the fleet with the weights that it has then. It is computed along
-as long as most of the others train, and dropped from the batch when half of it is gone.
+A trial that diverges, stops early or is pruned leaves the fleet with the weights that it has then.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Protocol
 
 import torch
@@ -16,9 +14,8 @@ from torch import Tensor
 
 from regimens.core.errors import Pruned
 from regimens.training.callbacks import BestWeights, newest
-from regimens.training.engines.inductor import Lower
-from regimens.training.engines.stacked import Stacked
-from regimens.training.engines.trace_cache import as_traced
+from regimens.training.engine import Job
+from regimens.training.functional import Tensors
 from regimens.training.group import Tell
 from regimens.training.module import RegimenModule
 
@@ -30,6 +27,30 @@ class Order(Protocol):
         """The next pass is epoch `epoch` (from 0)."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]: ...
+
+
+class Stepping(Protocol):
+    """How the trials of a fleet are stepped: each by itself (`Apart`), or as one batched network (`Stacked`)."""
+
+    how: str
+
+    def begin_epoch(self) -> None:
+        """An epoch begins, of which each trial's module has been told."""
+
+    def run(self, blocks: Sequence[Sequence[Tensor]], counted: Sequence[bool]) -> Tensor:
+        """Step through a block of mini-batches of each trial; sums (trials, 3), those of whom `counted` is false moot.
+
+        The sums are of loss * samples, hits and penalty * samples, float64.
+        """
+
+    def validate(self, x: Tensor, y: Tensor, counted: Sequence[bool]) -> Tensor:
+        """Sums of loss * samples and hits over x (N, D), y (N,), in evaluation mode: (trials, 2), float64."""
+
+    def state(self, i: int) -> Tensors:
+        """A copy of what trial `i` is judged by as a state dict."""
+
+    def save(self, i: int) -> None:
+        """See to it that trial `i`'s own network and optimiser hold what was learned."""
 
 
 @dataclass
@@ -69,17 +90,19 @@ class Fleet:
     """Trains `members` for `epochs` epochs, phases and all; afterwards each one's module and status are as if alone.
 
     Their times are shares: the fleet's, divided by the number of its members. Raises UserError where they are not of
-    one shape. lower: see `traces.trace`. how: how the steps of the whole fleet were run, traced or compiled.
+    one shape. put_together: what steps those who train. how: how it did so first, traced or compiled.
     """
 
     how = ""
 
-    def __init__(self, members: Sequence[Member], epochs: int, lower: Lower = as_traced) -> None:
+    def __init__(
+        self, members: Sequence[Member], epochs: int, put_together: Callable[[Sequence[Job]], Stepping]
+    ) -> None:
         self.members = list(members)
         self.epochs = epochs
-        self.lower = lower
+        self.put_together = put_together
         self._aboard = self.members
-        self._stacked: Stacked
+        self._stepping: Stepping
 
     def train(self) -> None:
         """Train until the last epoch, or until nobody is left."""
@@ -89,20 +112,24 @@ class Fleet:
                 break
             self._begin(epoch)
             sums = self._train_epoch(epoch)
-            self.how = self.how or self._stacked.how
+            self.how = self.how or self._stepping.how
             x, y = self.members[0].module.data["val"]
-            valid = (self._stacked.validate(x, y) / len(y)).tolist()
+            valid = (self._stepping.validate(x, y, self._training) / len(y)).tolist()
             seconds = (time.perf_counter() - started) / len(self.members)
             for i, member in enumerate(self._aboard):
                 if member.status == "training":
                     loss, accuracy = valid[i]
-                    member.close_epoch(epoch, sums[i], (loss, accuracy), seconds, lambda i=i: self._stacked.state(i))
+                    member.close_epoch(epoch, sums[i], (loss, accuracy), seconds, lambda i=i: self._stepping.state(i))
                     if member.status != "training":
-                        self._stacked.save(i)
+                        self._stepping.save(i)
         for i, member in enumerate(self._aboard):
             if member.status == "training":
                 member.status = "completed"
-                self._stacked.save(i)
+                self._stepping.save(i)
+
+    @property
+    def _training(self) -> list[bool]:
+        return [member.status == "training" for member in self._aboard]
 
     @property
     def _active(self) -> list[Member]:
@@ -115,15 +142,13 @@ class Fleet:
         anew = starts or len(left) <= len(self._aboard) / 2
         if anew and epoch > 0:
             for i in left:
-                self._stacked.save(i)
+                self._stepping.save(i)
         for i in left:
             self._aboard[i].module.begin_epoch(epoch)
         if anew:
             self._aboard = self._active
-            jobs = [member.module.job() for member in self._aboard]
-            # What is left of a fleet is of another shape, and would be compiled once more.
-            self._stacked = Stacked(jobs, self.lower if len(jobs) == len(self.members) else as_traced)
-        self._stacked.judged.begin_epoch()
+            self._stepping = self.put_together([member.module.job() for member in self._aboard])
+        self._stepping.begin_epoch()
 
     def _train_epoch(self, epoch: int) -> list[list[float]]:
         """One epoch; the sums of each member aboard. Whose loss is no longer finite leaves at the end of its block."""
@@ -131,20 +156,13 @@ class Fleet:
             member.order.set_epoch(epoch)
         sums = torch.zeros(len(self._aboard), 3, dtype=torch.float64)
         for blocks in zip(*(member.order for member in self._aboard), strict=True):
-            counted = [member.status == "training" for member in self._aboard]
-            total = self._run(blocks, counted).cpu()
+            counted = self._training
+            total = self._stepping.run(blocks, counted).cpu()
             sums += total
             for i, member in enumerate(self._aboard):
                 if counted[i] and not math.isfinite(float(total[i, 0])):
                     member.status = "diverged"
-                    self._stacked.save(i)
+                    self._stepping.save(i)
             if not self._active:
                 break
         return sums.tolist()
-
-    def _run(self, blocks: Sequence[Sequence[Tensor]], counted: Sequence[bool]) -> Tensor:
-        """Step through one block of mini-batches of every member; the last mini-batch of an epoch may be smaller."""
-        device = self._stacked.jobs[0].x.device
-        batches = [torch.stack(step).to(device) for step in zip(*blocks, strict=True)]
-        runs = [list(run) for _, run in groupby(batches, key=lambda batch: batch.shape[1])]
-        return torch.stack([self._stacked.run(run, counted) for run in runs]).sum(0)

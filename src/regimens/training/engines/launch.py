@@ -1,4 +1,4 @@
-"""Runs a fleet's step: traced, and compiled where asked, on a processor; several steps as one CUDA graph on a GPU.
+"""Runs a batched fleet's step: traced, and several steps as one CUDA graph on a GPU.
 
 Mapping a function over trials anew at every step costs more than a small net's arithmetic; a trace of it does not.
 `torch.utils._pytree` is private and pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
@@ -12,9 +12,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
-from regimens.core.secrets import brief
-from regimens.training.engines.inductor import Lower
-from regimens.training.engines.trace_cache import as_traced, trace
+from regimens.training.engines.trace_cache import trace
 from regimens.training.functional import Tensors
 
 # Steps of one launch on a GPU.
@@ -39,17 +37,11 @@ class Mapped:
 class Launcher:
     """Calls `step(parts, numbers, x, y, c)` of each trial once a step, where `parts` are changed in place.
 
-    parts: {"trained", "fixed", "buffers", "slots"}. kind, lower: see `trace`. how: what ran, and why, where it is not
-    what was asked for.
+    parts: {"trained", "fixed", "buffers", "slots"}. kind: see `trace`.
     """
 
-    how = "traced"
-
-    def __init__(
-        self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors, kind: Hashable, lower: Lower
-    ) -> None:
+    def __init__(self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors, kind: Hashable) -> None:
         self._step, self._parts, self._numbers, self._kind = vmap(step, randomness="error"), dict(parts), numbers, kind
-        self._lower = lower
         self._runs: dict[tuple[int, ...], Callable[..., Tensor]] = {}
         self._cuda = next(iter(self._parts["trained"].values())).is_cuda
 
@@ -77,22 +69,10 @@ class Launcher:
             tallies = [self._step(parts, numbers, x[i], y[i], c[i]) for i in range(len(x))]
             return torch.stack(tallies).double().sum(0)
 
-        run = self._traced(steps, [*state, *inputs])
+        run = trace(self._kind, steps, [*state, *inputs])
         if self._cuda and len(inputs[0]) > 1:
             return Captured(run, state, inputs)
         return lambda *inputs: run(*state, *inputs)
-
-    def _traced(self, steps: Callable[..., Tensor], inputs: list[Tensor]) -> Callable[..., Tensor]:
-        # The full mini-batch comes first; an epoch's last one, which is smaller, is too rare to be compiled.
-        if self._runs or self._lower is as_traced:
-            return trace(self._kind, steps, inputs)
-        try:
-            run = trace(self._kind, steps, inputs, self._lower)
-            self.how = "compiled"
-            return run
-        except Exception as err:
-            self.how = f"traced; cannot be compiled: {brief(err)}"
-            return trace(self._kind, steps, inputs)
 
 
 class Captured:

@@ -6,6 +6,7 @@ weights; they share the network's shape, the kind of optimiser and the batch siz
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +16,8 @@ from regimens.core.errors import UserError
 from regimens.nets.mlp import kernels
 from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
-from regimens.training.engines.inductor import Lower
 from regimens.training.engines.launch import Launcher, Mapped
 from regimens.training.engines.stacked_average import stacked_average
-from regimens.training.engines.trace_cache import as_traced
 from regimens.training.functional import Numbers, Step, Tensors, Weights, numbers_of, penalty_of
 from regimens.training.optimizers import RuleOptimizer
 
@@ -29,16 +28,16 @@ CHUNK = 250
 class Stacked:
     """Steps `jobs`, one a trial, together; `save` writes what was learned back into a trial's own network.
 
-    lower: see `traces.trace`. Raises UserError where the trials are not of one shape.
+    For a GPU, which a single small trial leaves idle. The last bits of a trial's numbers may depend on its company.
+    Raises UserError where the trials are not of one shape.
     """
 
-    def __init__(self, jobs: Sequence[Job], lower: Lower = as_traced) -> None:
+    how = "traced"
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = list(jobs)
         first = self.jobs[0]
-        self._optimizers = [job.optimizer for job in self.jobs if isinstance(job.optimizer, RuleOptimizer)]
-        kinds = {(shape(job), id(job.x)) for job in self.jobs}
-        if len(kinds) != 1 or len(self._optimizers) != len(self.jobs):
-            raise UserError("engine=fleet: the trials of a fleet share one shape, one optimiser and its techniques")
+        self._optimizers = rule_optimizers(self.jobs)
         self._own = [weights_of(job.net, optimizer) for job, optimizer in zip(self.jobs, self._optimizers, strict=True)]
         self._weights = stack(self._own)
         constants = [numbers_of(job.regularization, job.clip) for job in self.jobs]
@@ -48,24 +47,25 @@ class Stacked:
         def one(parts: dict[str, Tensors], numbers: Numbers, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
             return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
 
-        kind, _ = kinds.pop()
-        self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind), lower)
+        kind = shape(first)
+        self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind))
         self.judged = stacked_average(self.jobs, self._weights, kind)
         self._evaluate = Mapped(evaluation(first), (0, 0, None, None), ("evaluate", kind))
 
-    @property
-    def how(self) -> str:
-        """How the steps were run: traced or compiled."""
-        return self._launcher.how
+    def run(self, blocks: Sequence[Sequence[Tensor]], counted: Sequence[bool]) -> Tensor:
+        """Step through a block of mini-batches (indices) of every trial; the steps' sums (trials, 3), float64.
 
-    def run(self, batches: Sequence[Tensor], counted: Sequence[bool] | None = None) -> Tensor:
-        """One step for each batch of indices (trials, samples), all of one size; the steps' sums (trials, 3), float64.
-
-        The sums are of loss * samples, hits and penalty * samples. counted: whose actions count (None: everybody's).
+        The sums are of loss * samples, hits and penalty * samples. counted: whose actions count. The last mini-batch
+        of an epoch may be smaller.
         """
+        batches = [torch.stack(step).to(self.jobs[0].x.device) for step in zip(*blocks, strict=True)]
+        runs = [list(run) for _, run in groupby(batches, key=lambda batch: batch.shape[1])]
+        return torch.stack([self._run(run, counted) for run in runs]).sum(0)
+
+    def _run(self, batches: Sequence[Tensor], counted: Sequence[bool]) -> Tensor:
+        """One step for each batch of indices (trials, samples), all of one size."""
         x, y = self.jobs[0].x, self.jobs[0].y
         trials, samples = batches[0].shape
-        counted = [True] * trials if counted is None else counted
         rows = advance(self.jobs, self._optimizers, counted, len(batches)).to(x)
         sums = x.new_zeros(trials, 5, dtype=torch.float64)
         for start, n in self._launches(len(batches)):
@@ -90,7 +90,11 @@ class Stacked:
             yield from ((first + start, n) for start, n in self._launcher.launches(part))
             first += part
 
-    def validate(self, x: Tensor, y: Tensor) -> Tensor:
+    def begin_epoch(self) -> None:
+        """An epoch begins: averages count its steps from its first."""
+        self.judged.begin_epoch()
+
+    def validate(self, x: Tensor, y: Tensor, counted: Sequence[bool]) -> Tensor:
         """Sums of loss * samples and hits over x (N, D), y (N,), in evaluation mode: (trials, 2), float64."""
         tensors = self.judged.ready(self.jobs[0].x)
         total = x.new_zeros(len(self.jobs), 2, dtype=torch.float64)
@@ -115,6 +119,14 @@ class Stacked:
         for name, slots in own.slots.items():
             for slot, all_slots in zip(slots, together.slots[name], strict=True):
                 slot.copy_(all_slots[i])
+
+
+def rule_optimizers(jobs: Sequence[Job]) -> list[RuleOptimizer]:
+    """The optimisers of a fleet's trials. Raises UserError where the trials are not of one shape."""
+    found = [job.optimizer for job in jobs if isinstance(job.optimizer, RuleOptimizer)]
+    if len({(shape(job), id(job.x)) for job in jobs}) != 1 or len(found) != len(jobs):
+        raise UserError("engine=fleet: the trials of a fleet share one shape, one optimiser and its techniques")
+    return found
 
 
 def stack(own: Sequence[Weights]) -> Weights:

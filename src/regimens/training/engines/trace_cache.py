@@ -28,7 +28,8 @@ def trace(
     """
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    key = (kind, lower, tuple((value.shape, value.dtype, value.device) for value in inputs))
+    # Compiled code is made for a number of threads, and sums hang on how many share them.
+    key = (kind, lower, torch.get_num_threads(), tuple((value.shape, value.dtype, value.device) for value in inputs))
     if key not in _traces:
         while len(_traces) >= CACHED:
             del _traces[next(iter(_traces))]
