@@ -84,6 +84,7 @@ def test_a_path_that_hydra_cannot_read_is_quoted_in_advice_that_works(tmp_path: 
     assert f"{name}: {found}" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_said_of_data_is_said_each_time_and_once_in_a_study(tmp_path: Path) -> None:
     (tmp_path / "my.csv").write_text("id,x,y\n" + "".join(f"{n},{n * 7 % 11},{n % 2}\n" for n in range(60)))
     own = [*(word for word in SMALL if not word.startswith(("data", "name="))), "data=csv", "data.target=y"]

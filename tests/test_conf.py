@@ -159,7 +159,7 @@ def test_studies_and_scales_compose(group: str, composed: Compose) -> None:
         assert choices[group] == path.stem
 
 
-@pytest.mark.parametrize(("study", "images", "epochs"), [("optimizers", 8_000, 4), ("transfer_ab", None, 20)])
+@pytest.mark.parametrize(("study", "images", "epochs"), [("optimizers", 5_000, 4), ("transfer_ab", None, 20)])
 def test_a_scale_is_its_own_for_a_data_set_and_a_study(
     study: str, images: int | None, epochs: int, composed: Compose
 ) -> None:

@@ -71,6 +71,7 @@ def test_what_cannot_be_applied_is_refused_in_a_line(place: Path) -> None:
     assert "to permit code of yours: plugins=[mylab]" in denied.stderr
 
 
+@pytest.mark.slow
 def test_a_study_trains_anew_after_a_change_of_the_code_and_only_then(place: Path) -> None:
     again = (COMMANDS[1], *SMALL, "study.seeds=1", "batch_size=50")
     assert "2 trials, 0 done" in run(place, *again).stdout
@@ -79,6 +80,7 @@ def test_a_study_trains_anew_after_a_change_of_the_code_and_only_then(place: Pat
     assert "2 trials, 0 done" in run(place, *again).stdout
 
 
+@pytest.mark.slow
 def test_the_served_model_brings_the_code_with_it(place: Path, tmp_path: Path) -> None:
     assert run(place, COMMANDS[0], *SMALL, "name=served").returncode == 0
     package = "from pathlib import Path; from mlflow.models import Model; from regimens.inference import mlflow_model; "

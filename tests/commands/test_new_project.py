@@ -41,6 +41,7 @@ def mine(mylab: Path) -> Path:
     return mylab
 
 
+@pytest.mark.slow
 def test_its_study_and_data_are_found_in_workers_too_and_reported(mine: Path) -> None:
     assert "Does batch normalisation help?" in run(mine, "src/train.py", "--info")
     assert "mine  " in run(mine, "src/train.py", "--help")

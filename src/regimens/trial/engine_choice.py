@@ -134,6 +134,8 @@ def shape_of(regimen: Mapping[str, Any]) -> dict[str, Any]:
     for part in ("optimizer", "clip"):
         shape[part] = regimen[part]["_target_"]
     held = regimen["regularization"]
-    shape["regularization"] = {name: float(held[name]) > 0 for name in ("l1", "l2", "dropout", "alpha_dropout")}
+    shape["regularization"] = {
+        name: float(held.get(name) or 0) > 0 for name in ("l1", "l2", "dropout", "alpha_dropout")
+    }
     shape["regularization"]["max_norm"] = float(held["max_norm"]) < math.inf
     return shape
