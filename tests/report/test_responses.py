@@ -79,3 +79,16 @@ def test_two_values_are_no_curve_and_what_is_not_tuned_has_no_figure(tmp_path: P
     told = study(tmp_path, [trial("sgd", "tuning", {"optimizer.lr": x}, 0.8) for x in (0.1, 1.0)])
     assert along(told) == {}
     assert responses(told, Palette([told])) is None
+
+
+def test_a_cell_each_of_whose_trials_diverged_has_no_curve_and_stops_no_report(tmp_path: Path) -> None:
+    lost = [trial("nadam", "tuning", {"optimizer.lr": rate}, None) for rate in RATES]
+    told = study(tmp_path, [*tuned("sgd", -1.8), *lost])
+    assert [one.cell.label for one in along(told)["optimizer.lr"]] == ["sgd"]
+    assert responses(told, Palette([told])) is not None
+
+
+def test_a_value_tried_twice_of_which_one_diverged_is_drawn(tmp_path: Path) -> None:
+    again = trial("sgd", "tuning", {"optimizer.lr": RATES[1]}, None, seed=2)
+    (found,) = along(study(tmp_path, [*tuned("sgd", -1.8), again]))["optimizer.lr"]
+    assert [y is None for x, y in found.tried if x == RATES[1]].count(True) == 1

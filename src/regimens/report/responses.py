@@ -52,13 +52,16 @@ def _response(study: Study, cell: Cell, path: str) -> Response | None:
     if max(spread.values(), default=0) < 3:
         return None
     rest = max(spread, key=lambda one: spread[one])
-    points = sorted(
+    tried = [
         (float(_params(t)[path]), t.metric(name) if t.status == "completed" else None)
         for t in own
         if _others(t, path) == rest
-    )
+    ]
+    points = sorted(tried, key=lambda point: point[0])
     finals = [(number(_params(t).get(path)), t.metric(name)) for t in cell.finals]
     told = tuple((x, y) for x, y in finals if x is not None and y is not None)
+    if not told and all(y is None for _, y in points):  # each of its trials diverged
+        return None
     xs = [x for x, _ in points]
     sign = 1 if study.maximize else -1
     curve = fit([coordinate(x, is_log(xs)) for x in xs], [None if y is None else sign * y for _, y in points])

@@ -44,8 +44,12 @@ def fit(xs: Sequence[float], ys: Sequence[float | None]) -> Curve | None:
     for those beyond a cliff (a rate at which training breaks down). The summit lies between the best point's
     neighbours; at an end of the grid, and beside one that failed, it is the best point. None where all failed.
     """
-    points = sorted(zip(xs, ys, strict=True))
-    values = [-math.inf if y is None or not math.isfinite(y) else y for _, y in points]
+    responses: dict[float, list[float]] = {}
+    for at, y in zip(xs, ys, strict=True):
+        responses.setdefault(at, []).append(-math.inf if y is None or not math.isfinite(y) else y)
+    # What was tried several times counts once, with its mean: as failed where one of them failed.
+    points = sorted((at, sum(tried) / len(tried)) for at, tried in responses.items())
+    values = [y for _, y in points]
     best = int(np.argmax(values))
     if values[best] == -math.inf:
         return None
