@@ -209,7 +209,6 @@ TESTED_IN = {
         "catalogue",
         "core/invocation",
     ),
-    "study/queue/test_rounds.py": ("stats/response_curve",),
     "study/queue/test_settling.py": ("study/queue/judging",),
     "study/definition/test_search_space.py": (
         "study/definition/identity",
