@@ -244,6 +244,7 @@ TESTS_OF = {
     "study/test_real_command.py": "src/train.py -m with real trials",
     "study/test_recovery.py": "what the same command mends",
     "study/test_reliability.py": "what a study survives",
+    "study/test_disturbances.py": "what a study survives of what people do meanwhile",
     "study/test_asked.py": "what is asked, checked before anything is trained",
     "test_benchmarks.py": "benchmarks/",
     "test_command_lines.py": "any command line at all",

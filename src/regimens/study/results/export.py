@@ -28,6 +28,7 @@ from regimens.stats.rows import (
 from regimens.stats.sample import Sample
 from regimens.study.definition.study import Cell, Study
 from regimens.study.queue.judging import judge, looks_of
+from regimens.study.queue.other_code import is_other, of_other_code, revision_of
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
 from regimens.study.results.earlier import set_aside
@@ -59,6 +60,7 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
             **judgement_row(judged, samples),
             "winner": winner_row(judged, finals, study.metric, metric),
             "interaction": interaction_row({c.label: c.values for c in study.cells}, samples) if judged else None,
+            "other_code": of_other_code(study, everything) or None,
         },
         "cells": [
             {
@@ -128,6 +130,7 @@ def cell_row(
         "best_of_n": statistics.expected_best([one for one in tuned if one is not None], maximize=study.maximize),
         "never_acted": never_acted([r for r in phases["final"] if r.status == "completed"]),
         "contains": cell.contains or None,
+        "n_other_code": sum(of_other_code(study, everything).values()) or None,
     }
 
 
@@ -177,6 +180,7 @@ def trial_row(study: Study, result: Result) -> dict[str, Any]:
         "number": place.get("number"),
         "seed": result.seed,
         "status": result.status,
+        **({"other_code": revision_of(result)} if is_other(study, result) else {}),
         **result.metrics,
         **{f"regimen.{key}": value for key, value in as_cells(result.regimen).items()},
     }
