@@ -97,7 +97,7 @@ def check_free(directory: Path, run: Run) -> None:
     name = (there.trial or {}).get("content")
     if name and run.names and name not in run.names:
         raise UserError(
-            f"{directory} holds this regimen with this seed{told}, but its data, its starting weights, code of your own, "
+            f"{directory} holds this regimen with this seed{told}, but its data, starting weights, code of your own "
             f"or what it measures (test, probe) were others: {free}"
         )
 
