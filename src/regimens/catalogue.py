@@ -96,6 +96,10 @@ def check_options(arguments: Sequence[str], conf: Path) -> None:
         return
     for argument in arguments:
         _check_key(argument, conf)
+        quoted = re.fullmatch(r"\+{0,2}([\w/]+)=(['\"])([\w, ./-]*,[\w, ./-]*)\2", argument)
+        if quoted and (conf / quoted[1]).is_dir():
+            plain = f"{quoted[1]}={quoted[3].replace(' ', '')}"
+            raise UserError(f"{argument}: in quotes it is the name of one option; to compare several, write -m {plain}")
         match = re.fullmatch(r"\+{0,2}([\w/]+)=([\w,./-]+)", argument)
         if match is None or match[1].startswith("hydra/") or not (conf / match[1]).is_dir():
             continue
@@ -106,6 +110,8 @@ def check_options(arguments: Sequence[str], conf: Path) -> None:
 
 
 def _check_key(argument: str, conf: Path) -> None:
+    if re.match(r"[+~]*=", argument):
+        raise UserError(f"{argument}: no key before the =")
     match = re.match(r"(\w+)=", argument)
     if match is None:
         return

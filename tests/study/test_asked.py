@@ -293,6 +293,22 @@ def test_what_has_no_effect_is_said(ask: Ask, arguments: list[str], words: str) 
     assert asked.study is not None and words in asked.notes
 
 
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("optimizer='adam, sgd'", "to compare several, write -m optimizer=adam,sgd"),
+        ('optimizer="adam,sgd"', "to compare several, write -m optimizer=adam,sgd"),
+        ("=3", "=3: no key before the ="),
+        ("+=3", "no key before the ="),
+        ("epochs", "missing EQUAL"),
+        ("epochs=", "must be a whole number"),
+    ],
+)
+def test_quotes_and_signs_in_the_wrong_place_are_named(ask: Ask, argument: str, words: str) -> None:
+    assert words in ask(argument).error
+    assert words in ask("-m", argument).error
+
+
 @pytest.mark.parametrize("argument", ["study=optimizers", "study.trials=3", "tune=lr", "+study.name=x"])
 def test_a_study_s_settings_without_m_are_refused(ask: Ask, argument: str) -> None:
     assert "a study is asked for with -m" in ask(argument).error
