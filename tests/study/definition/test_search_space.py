@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import pytest
 from omegaconf import OmegaConf
 
 from regimens.core.errors import UserError
 from regimens.study.definition.cell_ranges import ranges_for
 from regimens.study.definition.composer import merge, override_text
-from regimens.study.definition.identity import differences
+from regimens.study.definition.identity import changes, differences, without_places
 from regimens.study.definition.points import draw
 from regimens.study.definition.search_space import Range
 
@@ -133,3 +135,19 @@ def test_values_as_overrides(value, text):
 
 def test_differences_name_the_path():
     assert differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2}) == ["a.b: 1 -> 3"]
+
+
+def test_data_that_changed_where_they_lie_are_told_from_other_settings():
+    old = {"data": ["a" * 64], "regimens": {"x": {"data": {"train_size": 1}}}}
+    assert changes(old, {**old, "data": ["b" * 64]}) == [
+        f"data: their content is not what it was (SHA-256 {'a' * 12} -> {'b' * 12})"
+    ]
+    fewer = {"data": ["b" * 64], "regimens": {"x": {"data": {"train_size": 2}}}}
+    assert changes(old, fewer) == ["regimens.x.data.train_size: 1 -> 2"]
+
+
+def test_where_data_lie_is_no_part_of_a_study_once_their_content_is_known():
+    regimen = {"data": {"path": "a.npz", "n_valid": 9}, "transfer": {"checkpoint": None}}
+    composed = SimpleNamespace(regimen=regimen, cfg=OmegaConf.create(regimen))
+    assert without_places(composed, "content")["data"] == {"n_valid": 9}
+    assert without_places(composed, None) == regimen

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig
 
 from regimens.core.result import finite, flatten
-from regimens.study.definition.composer import Composer
+from regimens.study.definition.composer import Composed, Composer
 from regimens.study.definition.settings import Settings
 from regimens.study.definition.study import Cell
 from regimens.trial.identity import weights_hash
@@ -45,12 +46,31 @@ def identify(
         "mode": settings.mode,
         "sampler": settings.sampler,
         "pruner": settings.pruner,
-        "regimens": {label: one.regimen for label, one in composed.items()},
+        "regimens": {cell.label: without_places(composed[cell.label], cell.data) for cell in cells},
         "data": sorted({cell.data for cell in cells if cell.data is not None}),
         "weights": sorted({found for one in composed.values() if (found := weights_hash(plain(one.cfg))) is not None}),
         "code": code_hash if settings.code == "same" else "any",
     }
     return json.loads(json.dumps(finite(identity), default=str))
+
+
+def without_places(composed: Composed, data: str | None) -> dict[str, Any]:
+    """A regimen without the paths of what is known by its content: its data (by the hash `data`), starting weights."""
+    regimen = dict(composed.regimen)
+    if data is not None:
+        regimen["data"] = {key: value for key, value in regimen["data"].items() if key != "path"}
+    weights = weights_hash(plain(composed.cfg))
+    return {**regimen, "transfer": {**regimen["transfer"], "checkpoint": weights}} if weights else regimen
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """`differences` for people: data whose settings are the same have changed where they lie."""
+    lines = differences(old, new)
+    if any(re.match(r"regimens\..*\.(data|task)\.", line) for line in lines):
+        return [line for line in lines if not line.startswith("data:")]
+    was, now = (", ".join(str(one)[:12] for one in identity.get("data") or ()) for identity in (old, new))
+    content = f"data: their content is not what it was (SHA-256 {was} -> {now})"
+    return [content if line.startswith("data:") else line for line in lines]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from regimens.core.errors import UserError
 from regimens.core.files import write_text
 from regimens.core.locks import held, is_held
-from regimens.study.definition.identity import differences
+from regimens.study.definition.identity import changes
 from regimens.study.definition.settings import SEARCH
 from regimens.study.definition.study import Study
 from regimens.study.queue.other_code import changed_code
@@ -48,7 +48,7 @@ def refuse_another(study: Study, directory: Path) -> None:
     """Raises UserError where a study of this explicit name has another definition."""
     for old in earlier(study, directory):
         if old.explicit_name:
-            lines = differences(old.identity, study.identity)
+            lines = changes(old.identity, study.identity)
             if old.code != study.code:
                 lines = [line for line in lines if not line.startswith("code:")]
                 changed = f"trained by {changed_code(old, study)}"
@@ -80,7 +80,7 @@ def compared_with_earlier(study: Study, directory: Path) -> str:
     if not others:
         return ""
     old = others[0]
-    said = [line for line in differences(old.identity, study.identity) if not line.startswith("code:")]
+    said = [line for line in changes(old.identity, study.identity) if not line.startswith("code:")]
     lines = [line for line in said if not line.startswith(("regimens.", "engines.", "ranges."))] or said
     if not lines:
         return ""
