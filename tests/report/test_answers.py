@@ -55,7 +55,7 @@ def test_equal_and_undecided_are_two_things(tmp_path: Path) -> None:
 
 
 def test_of_equal_means_the_one_is_the_best_that_the_others_were_held_against(tmp_path: Path) -> None:
-    """A regulariser that is tuned to nothing trains what no regulariser trains, and is not the best one for its name."""
+    """A regulariser that is tuned to nothing trains what none trains, and is not the best one for its name."""
     told = study(tmp_path, {"mean": 0.9, **against("equal", 0.0)}, {"mean": 0.9, "best": True})
     assert "o1 has the best mean" in answer(told) and "o0 equal to it" in answer(told)
 
