@@ -19,6 +19,7 @@ from regimens.nets.dropout import Dropout
 from regimens.nets.initializers import Initializer, initialize, keeps
 from regimens.nets.layout import Layout, picture_of
 from regimens.nets.mlp import KERNELS, blocks_of, kernels
+from regimens.nets.resnet import stages
 
 OURS = "regimens."
 # What a constructor of the user's own may ask for by name.
@@ -62,9 +63,18 @@ def network(
 
 def _sized(config: Mapping[str, Any]) -> dict[str, Any]:
     """The model's node, with the hidden layers that transfer leaves it: convolutions first, then dense layers."""
-    node = dict(config["model"])
+    node, transfer = dict(config["model"]), make(config["transfer"])
+    if "blocks" in node:  # stages of equal blocks, none of which can be left out
+        fixed = 1 + len(stages(node["widths"], node["blocks"]))
+        kept = transfer.hidden([*[0] * fixed, *node["hidden"]])
+        if len(kept) < fixed:
+            raise UserError(
+                f"transfer.top=drop leaves out dense layers alone, and there are {fixed} blocks before them: "
+                f"reuse {fixed} or more, or transfer.top=replace"
+            )
+        return {**node, "hidden": kept[fixed:]}
     first = node.get("layers", [])
-    kept = make(config["transfer"]).hidden([*first, *node["hidden"]])
+    kept = transfer.hidden([*first, *node["hidden"]])
     return {**node, **({"layers": kept[: len(first)]} if first else {}), "hidden": kept[len(first) :]}
 
 

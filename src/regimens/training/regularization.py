@@ -15,9 +15,9 @@ from regimens.training.penalties import penalty
 class Regularization:
     """The strengths of all regularisers; every default means off.
 
-    l1, l2: penalties on all dense kernels, added to the loss that is reported.
-    dropout, alpha_dropout: share dropped before every dense layer, inputs included.
-    max_norm: bound on each hidden unit's incoming weights; infinity means none.
+    l1, l2: penalties on all kernels, dense or of convolutions, added to the loss that is reported.
+    dropout, alpha_dropout: share dropped before every layer with a kernel, inputs included.
+    max_norm: bound on each hidden unit's (or filter's) incoming weights; infinity means none.
     patience: epochs without a better validation loss before training stops; 0 means no early stopping.
     mc_samples: passes of Monte Carlo dropout at evaluation; 0 means none.
     """
@@ -50,7 +50,7 @@ class Regularization:
         return self.max_norm < math.inf
 
     def penalty(self, net: nn.Module) -> Tensor:
-        """Return the penalty on `net`'s dense kernels, a 0-dim tensor."""
+        """Return the penalty on `net`'s kernels, a 0-dim tensor."""
         return penalty(list(kernels(net).values()), self.l1, self.l2)
 
     def constrain(self, net: nn.Module) -> Tensor:

@@ -34,7 +34,7 @@ class NoTransfer:
 
 @dataclass(frozen=True)
 class FromA:
-    """Copy the first `reuse` dense blocks of a trained network, freeze them for `freeze_epochs`, then train all.
+    """Copy the first `reuse` blocks of a trained network, freeze them for `freeze_epochs`, then train all.
 
     `checkpoint`: a run directory or a safetensors file. `lr`: the learning rate after unfreezing (None: the
     optimiser's own). `top`: the hidden layers above the reused ones are fresh (`replace`) or left out (`drop`).
@@ -115,8 +115,8 @@ class Autoencoder:
         encoder = nn.Sequential(*first, *blocks_of(net)[:-1])
         generator = torch.Generator().manual_seed(seed)
         width = list(kernels(net).values())[-1].shape[1]
-        if any(isinstance(module, nn.Flatten) for module in blocks_of(net)[-1].children()):
-            encoder.append(nn.Flatten())
+        if (flatten := getattr(blocks_of(net)[-1], "flatten", None)) is not None:
+            encoder.append(flatten)
         decoder = nn.Linear(width, unlabelled.shape[1], dtype=unlabelled.dtype)
         nn.init.xavier_uniform_(decoder.weight, generator=generator)
         nn.init.zeros_(decoder.bias)

@@ -211,11 +211,11 @@ def dead_units(net: nn.Module, x: Tensor) -> Report:
         active = (output != 0).transpose(0, 1).flatten(1).any(dim=1)
         alive[index] = alive.get(index, torch.zeros_like(active)) | active
 
-    activations = [getattr(block, "activation", None) for block in blocks_of(net)[:-1]]
+    hidden = [part for block in blocks_of(net)[:-1] for part in block.named_modules()]
+    activations = [module for name, module in hidden if name.rpartition(".")[2] == "activation"]
     hooks = [
         module.register_forward_hook(lambda module, inputs, output, index=index: look(index, output))
         for index, module in enumerate(activations)
-        if module is not None
     ]
     try:
         with torch.no_grad(), _mode(net, training=False):
