@@ -38,9 +38,9 @@ TECHNIQUES = {
     "norm": "none batch layer",
     "regularization": "none l1 l2 l1_l2 dropout alpha_dropout max_norm early_stopping",
     "clip": "none value norm global_norm",
-    "optimizer": "sgd momentum nesterov adagrad rmsprop adam adamax nadam adamw",
+    "optimizer": "sgd momentum nesterov adagrad rmsprop adam adamax nadam adamw muon",
     "scheduler": "constant power exp piecewise plateau exp_step onecycle cosine",
-    "model": "mlp",
+    "model": "mlp cnn resnet",
 }
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 

@@ -86,7 +86,7 @@ def shape(job: Job) -> tuple[object, ...]:
 def not_functional(job: Job) -> str:
     """Why this phase's step cannot be a function of tensors alone (functional.py), in a few words; else empty."""
     if not isinstance(job.optimizer, RuleOptimizer):
-        return f"{type(job.optimizer).__name__} is not one of the catalogue's own optimisers"
+        return f"{type(job.optimizer).__name__} is not one of the catalogue's single rules"
     if len(job.optimizer.param_groups) != 1:
         return "the optimiser has several parameter groups"
     if not isinstance(job.clip, Clip):
