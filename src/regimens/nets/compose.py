@@ -102,7 +102,7 @@ def _own(config: Mapping[str, Any], given: dict[str, Any], row: tuple[int, ...])
     except UserError:
         raise
     except Exception as err:
-        raise UserError(f"{label(node)}: its constructor fails: {_said(err)}") from err
+        raise UserError(f"{label(node)}: its constructor fails: {said(err)}") from err
     if not isinstance(net, nn.Module):
         raise UserError(f"{label(node)}: gives {type(net).__name__}, which is no torch.nn.Module")
     found = kernels(net)
@@ -201,7 +201,7 @@ def _try(net: nn.Module, node: Mapping[str, Any], n_inputs: int, n_outputs: int)
         with torch.no_grad():
             found = net(torch.zeros(2, n_inputs))
     except Exception as err:
-        raise UserError(f"{label(node)}: fails on two examples: {_said(err)}") from err
+        raise UserError(f"{label(node)}: fails on two examples: {said(err)}") from err
     finally:
         net.train(training)
     shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
@@ -211,7 +211,7 @@ def _try(net: nn.Module, node: Mapping[str, Any], n_inputs: int, n_outputs: int)
         )
 
 
-def _said(err: Exception) -> str:
+def said(err: Exception) -> str:
     """An exception in one line, with the place in the user's file."""
     at = traceback.extract_tb(err.__traceback__)[-1]
     first = (str(err).splitlines() or [""])[0]

@@ -19,6 +19,7 @@ from regimens.training.averaging import Average, NoAverage
 from regimens.training.engine import Engine, Job
 from regimens.training.group import Group
 from regimens.training.losses import Objective
+from regimens.training.own_optimizer import to_train
 from regimens.training.phases import Phase, freeze, rest
 from regimens.training.probes.acted import Actions
 from regimens.training.probes.gradient_flow import Probe
@@ -124,6 +125,7 @@ class RegimenModule(pl.LightningModule):
         begun = epoch in self.phase_starts
         if begun:
             self._begin(self.phase_starts[epoch])
+        to_train(self._optimizer, True)
         rest(self._layers, self._frozen)
         self.averaged.begin_epoch(self.net)
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
@@ -205,6 +207,7 @@ class RegimenModule(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Reset the validation sums, and make ready what is judged."""
+        to_train(self._optimizer, False)
         self.averaged.ready(self.net, self.data["train"][0])
         self._valid = torch.zeros(3, dtype=torch.float64, device=self.device)
 

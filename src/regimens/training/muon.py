@@ -16,10 +16,10 @@ from regimens.training.updates import AdamW
 
 
 class Muon(torch.optim.Optimizer):
-    """`torch.optim.Muon` for kernels (out, in, ...), a convolution's as (out, in x places); the last one is the output's.
+    """`torch.optim.Muon` for kernels (out, in, ...), a convolution's as (out, in x places), but the last, the output's.
 
-    That one, biases and norms go to the catalogue's AdamW. Both parts have one `lr`: an orthogonal step is scaled to the
-    size of AdamW's, 0.2 √max(out, in).
+    That one, biases and norms go to the catalogue's AdamW. Both parts have one `lr`: an orthogonal step is scaled to
+    the size of AdamW's, 0.2 √max(out, in).
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from regimens.core.errors import UserError
 from regimens.nets.mlp import blocks_of, kernels
+from regimens.training.own_optimizer import to_train
 from regimens.training.phases import Phase
 
 MakeOptimizer = Callable[[list[Tensor], float | None], torch.optim.Optimizer]
@@ -123,12 +124,14 @@ class Autoencoder:
         parameters: list[Tensor] = [*encoder.parameters(), *decoder.parameters()]
         optimizer = make_optimizer(parameters, self.lr)
         net.train()
+        to_train(optimizer, True)
         for _ in range(self.epochs):
             for indices in torch.randperm(len(unlabelled), generator=generator).split(self.batch_size):
                 batch = unlabelled.index_select(0, indices)
                 optimizer.zero_grad()
                 nn.functional.mse_loss(decoder(encoder(batch)), batch).backward()
                 optimizer.step()
+        to_train(optimizer, False)
 
     def phases(self, epochs: int) -> list[Phase]:
         """As for a transferred network: frozen epochs, then all."""
