@@ -38,7 +38,7 @@ TECHNIQUES = {
     "norm": "none batch layer",
     "regularization": "none l1 l2 l1_l2 dropout alpha_dropout max_norm early_stopping",
     "clip": "none value norm global_norm",
-    "optimizer": "sgd momentum nesterov adagrad rmsprop adam adamax nadam adamw muon",
+    "optimizer": "sgd momentum nesterov adagrad rmsprop adam adamax nadam adamw muon schedule_free",
     "scheduler": "constant power exp piecewise plateau exp_step onecycle cosine",
     "model": "mlp cnn resnet",
 }

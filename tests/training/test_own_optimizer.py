@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from regimens.core import plugins
 from regimens.core.errors import UserError
-from regimens.training.own_optimizer import maker
-from tests.conftest import Train
+from regimens.training.own_optimizer import maker, to_train
+from tests.conftest import CONF, Train
 
 HERE = "tests.training.own_optimizers"
 
@@ -77,6 +78,38 @@ def test_two_groups_follow_a_schedule(train: Train) -> None:
     assert result.acted["scheduler"]["acted"]
     assert result.provenance["engine"] == "eager"
     assert "Split is not one of" in result.provenance["engine_note"]
+
+
+def test_schedule_free_weights_are_the_mean_of_where_its_steps_lead() -> None:
+    """By the paper's formulas (without warm-up the weight of step t in the mean is 1 / t), in double precision."""
+    module = nn.Linear(3, 2).double()
+    start = module.weight.detach().clone()
+    optimizer = maker(yaml.safe_load((CONF / "optimizer" / "schedule_free.yaml").read_text()), module)(
+        list(module.parameters()), 0.01
+    )
+    x, z, v = start.clone(), start.clone(), torch.zeros_like(start)
+    generator = torch.Generator().manual_seed(1)
+    for t in range(1, 8):
+        to_train(optimizer, True)
+        torch.testing.assert_close(module.weight.detach(), 0.9 * x + 0.1 * z)
+        g = torch.randn(2, 3, generator=generator, dtype=torch.float64)
+        module.weight.grad = g.clone()
+        optimizer.step()
+        v = 0.999 * v + 0.001 * g**2
+        z = z - 0.01 * g / ((v / (1 - 0.999**t)).sqrt() + 1e-8)
+        x = (1 - 1 / t) * x + z / t
+        to_train(optimizer, False)
+        torch.testing.assert_close(module.weight.detach(), x)
+
+
+def test_schedule_free_training_does_not_go_with_batch_norm(train: Train) -> None:
+    result = train("optimizer=schedule_free", "optimizer.lr=0.01", "epochs=4")
+    assert result.status == "completed"
+    assert (result.metrics["val/loss"] or 9) < 2.1
+    with pytest.raises(UserError, match="AdamWScheduleFree: evaluates with other weights"):
+        train("optimizer=schedule_free", "norm=batch", into="b")
+    with pytest.raises(UserError, match="averages the weights itself: average=none"):
+        train("optimizer=schedule_free", "average=ema", into="c")
 
 
 def test_weights_for_evaluation_are_those_that_are_judged_and_kept(train: Train) -> None:

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from regimens.core.errors import UserError
 from regimens.nets.mlp import blocks_of
-from regimens.training.averaging import Average, NoAverage
+from regimens.training.averaging import Average, Last, NoAverage
 from regimens.training.engine import Engine, Job
 from regimens.training.group import Group
 from regimens.training.losses import Objective
-from regimens.training.own_optimizer import to_train
+from regimens.training.own_optimizer import modes, to_train
 from regimens.training.phases import Phase, freeze, rest
 from regimens.training.probes.acted import Actions
 from regimens.training.probes.gradient_flow import Probe
@@ -138,6 +139,8 @@ class RegimenModule(pl.LightningModule):
         self._frozen = phase.frozen
         self._trainable: list[Tensor] = [p for p in self.net.parameters() if p.requires_grad]
         self._optimizer = self._make_optimizer(self._trainable, phase.lr)
+        if modes(self._optimizer) and not isinstance(self.averaged, Last):
+            raise UserError(f"{type(self._optimizer).__name__} averages the weights itself: average=none")
         # torch wraps `step` for its profiler, which costs as much as the update of a small network.
         self._move = getattr(self._optimizer, "move", self._optimizer.step)
         self._schedule = self._make_schedule(self._optimizer, phase.epochs)

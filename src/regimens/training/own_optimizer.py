@@ -15,8 +15,8 @@ from regimens.core.build import build, explained, locate
 from regimens.core.errors import UserError
 from regimens.nets.compose import said
 
-# Where the optimisers of the catalogue and of torch are.
-KNOWN = ("regimens.", "torch.")
+# Where the optimisers of the catalogue are.
+KNOWN = ("regimens.", "torch.", "schedulefree.")
 # conf/optimizer/sgd.yaml, which is where `optimizer._target_=` on the command line starts from.
 LEFT_OVER = {"name": "SGD", "lr": 0.01}
 
