@@ -272,6 +272,7 @@ TESTS_OF = {
     "test_shared_machine.py": "passwords, file modes and pickles, in every command",
     "cluster/test_slurm.py": "studies on SLURM",
     "data/test_prepare.py": "src/prepare.py",
+    "training/test_convolutions.py": "every technique on convolutional networks",
 }
 
 
