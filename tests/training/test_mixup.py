@@ -9,7 +9,7 @@ from regimens.core.errors import UserError
 from regimens.training.mixup import Shares
 from regimens.training.regularization import Regularization
 from tests.conftest import Train
-from tests.training.small_modules import BATCH, N, Blocks, regimen
+from tests.training.small_modules import BATCH, Blocks, N, regimen
 
 
 def test_a_step_is_one_on_mixed_examples_and_labels() -> None:
