@@ -18,7 +18,7 @@ from tests.conftest import CONF
 
 GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler", "average")
 # Stepped by the plain loop alone.
-NOT_FUNCTIONAL = ("rrelu", "muon", "schedule_free")
+NOT_FUNCTIONAL = ("rrelu", "muon", "schedule_free", "mixup")
 TECHNIQUES = sorted(
     f"{group}={path.stem}"
     for group in GROUPS

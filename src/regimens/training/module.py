@@ -20,6 +20,7 @@ from regimens.training.averaging import Average, Last, NoAverage
 from regimens.training.engine import Engine, Job
 from regimens.training.group import Group
 from regimens.training.losses import Objective
+from regimens.training.mixup import Shares
 from regimens.training.own_optimizer import modes, to_train
 from regimens.training.phases import Phase, freeze, rest
 from regimens.training.probes.acted import Actions
@@ -69,6 +70,7 @@ class RegimenModule(pl.LightningModule):
         self.probe = probe or Probe()
         self.engine = engine or Engine()
         self.group = group or Group()
+        self.shares = Shares(regularization.mixup)
         self.actions = Actions()
         self.averaged = (average or NoAverage()).judged(net)
         self.history: dict[str, list[float]] = {}
@@ -164,10 +166,17 @@ class RegimenModule(pl.LightningModule):
         targets = [labels.index_select(0, indices) for indices in parts]
         for whole, indices, target in zip(block, parts, targets, strict=True):
             batch = data.index_select(0, indices)
+            share, others = 1.0, indices
+            if regularization.mixes:
+                share, others = self.shares.draw(), self.group.part(whole.roll(1))
+                batch = torch.lerp(batch, data.index_select(0, others), 1 - share)
             for parameter in self._trainable:
                 parameter.grad = None
             logits = net(batch)
             loss = self._loss(logits, target)
+            if regularization.mixes:
+                loss = share * loss + (1 - share) * self._loss(logits, labels.index_select(0, others))
+                actions.mixed(1 - share)
             if regularization.penalises:
                 penalty = regularization.penalty(net)
                 loss = loss + penalty

@@ -111,6 +111,8 @@ def obstacle(config: Mapping[str, Any]) -> str:
             return f"{config[part]['_target_']} is not one of the catalogue's own"
     if str(config["optimizer"]["_target_"]) == MUON:
         return "Muon moves some parameters by one rule and some by another"
+    if config["regularization"].get("mixup"):
+        return "mixup draws anew how much it mixes in each step"
     if "RReLU" in str(config["activation"].get("_target_")):
         return "rrelu draws its slopes inside the activation"
     return ""
