@@ -247,6 +247,7 @@ TESTS_OF = {
     "study/test_recovery.py": "what the same command mends",
     "study/test_over.py": "several data sets as one question",
     "study/test_reliability.py": "what a study survives",
+    "study/test_disturbances.py": "what a study survives of what people do meanwhile",
     "study/test_asked.py": "what is asked, checked before anything is trained",
     "test_benchmarks.py": "benchmarks/",
     "test_command_lines.py": "any command line at all",

@@ -31,6 +31,7 @@ from regimens.stats.sample import Sample
 from regimens.study.definition.settings import SEARCH
 from regimens.study.definition.study import Cell, Study
 from regimens.study.queue.judging import judge, looks_of
+from regimens.study.queue.other_code import is_other, of_other_code, revision_of
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
 from regimens.study.results.earlier import set_aside
@@ -65,6 +66,7 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
             "importance": importance(files, by_cell),
             "ranks": ranks_of(study, by_cell, metric),
             "interaction": interaction_row({c.label: c.values for c in study.cells}, samples) if judged else None,
+            "other_code": of_other_code(study, everything) or None,
         },
         "cells": [
             {
@@ -157,6 +159,7 @@ def cell_row(
         "best_of_n": statistics.expected_best([one for one in tuned if one is not None], maximize=study.maximize),
         "never_acted": never_acted([r for r in phases["final"] if r.status == "completed"]),
         "contains": cell.contains or None,
+        "n_other_code": sum(of_other_code(study, everything).values()) or None,
     }
 
 
@@ -206,6 +209,7 @@ def trial_row(study: Study, result: Result) -> dict[str, Any]:
         "number": place.get("number"),
         "seed": result.seed,
         "status": result.status,
+        **({"other_code": revision_of(result)} if is_other(study, result) else {}),
         **result.metrics,
         **{f"regimen.{key}": value for key, value in as_cells(result.regimen).items()},
     }
