@@ -151,7 +151,9 @@ def worker(directory: Path, most: int, others: int, done: int) -> None:
         if claim is None:
             break
         wall, used = time.perf_counter() - before, time.process_time() - cpu
-        result = Result("completed", "none", claim.seed, {}, "0" * 64, {}, study=claim.about, trial=claim.identity.to_json())
+        result = Result(
+            "completed", "none", claim.seed, {}, "0" * 64, {}, study=claim.about, trial=claim.identity.to_json()
+        )
         result.metrics["val/accuracy"] = 0.5
         write(result, claim.directory)
         before, cpu = time.perf_counter(), time.process_time()
