@@ -22,7 +22,7 @@ from regimens.core.terminal import counted, note, proposals
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
-from regimens.study.definition.settings import Settings, read_settings
+from regimens.study.definition.settings import ABLATE, Settings, read_settings
 from regimens.study.definition.study import Study
 from regimens.study.queue import rounds
 from regimens.study.queue.finished import best_final
@@ -96,6 +96,10 @@ def conduct(
         if not isinstance(place := OmegaConf.select(config, key), str) or not place:
             raise UserError(f"{key}={place}: must be a folder")
         check_writable(Path(place))
+    if settings.mode == ABLATE:
+        from regimens.study.results.ablation import ablate
+
+        settings = ablate(settings, Path(config.paths.runs).absolute())
     study = ask(hydra_context, config, settings, arguments, run_trial)
     runs = Path(config.paths.runs).absolute()
     known = KnownTrials.below(runs)

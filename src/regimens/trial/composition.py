@@ -63,6 +63,7 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
     from regimens.training import horizons, losses
     from regimens.training.averaging import NoAverage
     from regimens.training.module import RegimenModule
+    from regimens.training.own_optimizer import maker
     from regimens.training.phases import Phase
     from regimens.training.probes import lr_range
     from regimens.training.probes.gradient_flow import GradientFlow, Probe
@@ -82,17 +83,13 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
         generator=generator,
     )
     probe = {"none": Probe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
-    optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
+    make_optimizer, scheduler = maker(config["optimizer"], net), build(config["scheduler"])
     driving = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
     steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)
     average = make(config["average"]).over(steps)
     if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs, freezing and averages
         average = NoAverage()
         scheduler, driving, phases = lr_range.growing, {"interval": "step"}, [Phase(lr_range.epochs_needed(steps))]
-
-    def make_optimizer(parameters: list[torch.Tensor], lr: float | None) -> torch.optim.Optimizer:
-        with explained(config["optimizer"]):
-            return optimizer(parameters) if lr is None else optimizer(parameters, lr=lr)
 
     def make_schedule(optimizer: torch.optim.Optimizer, epochs: int) -> Schedule:
         with explained(config["scheduler"]):

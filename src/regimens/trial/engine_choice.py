@@ -16,6 +16,8 @@ from regimens.training.engines import compiler
 
 # The networks that a fleet stacks: mapped over trials, a convolution takes longer than the trials one by one.
 STACKED = "regimens.nets.mlp.MLP"
+# The optimiser of the catalogue that is no single rule.
+MUON = "regimens.training.muon.Muon"
 # Settings of Lightning's trainer that a fleet supports; with any other setting a trial trains on its own.
 TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
 # Largest fleet, in trials; on a processor more gain little.
@@ -107,6 +109,10 @@ def obstacle(config: Mapping[str, Any]) -> str:
     for part in ("optimizer", "clip"):
         if not str(config[part]["_target_"]).startswith("regimens."):
             return f"{config[part]['_target_']} is not one of the catalogue's own"
+    if str(config["optimizer"]["_target_"]) == MUON:
+        return "Muon moves some parameters by one rule and some by another"
+    if config["regularization"].get("mixup"):
+        return "mixup draws anew how much it mixes in each step"
     if "RReLU" in str(config["activation"].get("_target_")):
         return "rrelu draws its slopes inside the activation"
     return ""
