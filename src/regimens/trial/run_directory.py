@@ -81,8 +81,10 @@ def check_free(directory: Path, run: Run) -> None:
     differing = differences(there, run)
     shown = [f"{key}={was}" for key, was, _ in differing[:SHOWN]]
     now = [f"{key}={new}" for key, _, new in differing[:SHOWN]]
-    accuracy = there.metrics.get("test/accuracy") or there.metrics.get("val/accuracy")
-    told = f", accuracy {accuracy:.4f}" if accuracy is not None else ""
+    named = ("test/accuracy", "val/accuracy", "test/rmse", "val/rmse")
+    told = next(
+        (f", {name[name.index('/') + 1 :]} {value:.4f}" for name in named if (value := there.metrics.get(name))), ""
+    )
     raise UserError(
         f"{directory} holds another run ({', '.join(shown)}{told}) than this one ({', '.join(now)}): "
         "take another name=, or delete that directory first"
