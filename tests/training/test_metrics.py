@@ -10,7 +10,7 @@ import torchmetrics.classification
 import torchmetrics.regression
 from sklearn import metrics as sk
 
-from regimens.core.metrics import CLASSES, KNOWN, QUANTITIES, direction, extra, in_unit
+from regimens.core.metrics import CLASSES, KNOWN, QUANTITIES, direction, extra, figures, in_unit
 from regimens.training.metrics import Measures
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -78,6 +78,11 @@ def test_every_metric_is_torchmetrics_and_says_which_way_is_better(name: str) ->
     measures = Measures((name,), 3) if name in CLASSES else MEASURES
     assert math.isfinite(measures.of(*outputs, (name,))[name])
     assert math.isnan(measures.of(outputs[0] * math.nan, outputs[1], (name,))[name])
+
+
+def test_numbers_in_a_unit_have_no_exponent() -> None:
+    assert [figures(x) for x in (57.9768, 1234.5, 12721.14, -0.00123456)] == ["57.98", "1234", "12721", "-0.001235"]
+    assert (figures(12.34, 3, "+"), figures(-98765.4, 3, "+")) == ("+12.3", "-98765")
 
 
 def test_names_are_read_with_their_part() -> None:

@@ -9,6 +9,7 @@ MAXIMIZE, MINIMIZE = "maximize", "minimize"
 ALWAYS = {"classes": ("accuracy",), "quantities": ("rmse",)}
 #: measured of every network for quantities, at the end
 AT_THE_END = ("rmse", "mae", "r2")
+LONGEST = 1e12  # from here on numbers have an exponent
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,8 @@ def extra(names: Iterable[str]) -> list[str]:
     """Of names such as val/auroc, those that are not measured in every epoch unless they are asked for: auroc."""
     told = dict.fromkeys(name.partition("/")[2].partition("/")[0] for name in names)
     return sorted(name for name in told if name in KNOWN and name not in ALWAYS["quantities"])
+
+
+def figures(x: float, digits: int = 4, sign: str = "") -> str:
+    """A number of any size to so many significant digits, whole numbers written out: 12721, 57.98, 0.001234."""
+    return f"{x:{sign}.0f}" if 10**digits <= abs(x) < LONGEST else f"{x:{sign}.{digits}g}"

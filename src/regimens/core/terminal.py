@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from regimens.core.metrics import in_unit, metric_of
+from regimens.core.metrics import figures, in_unit, metric_of
 from regimens.core.result import Result
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -47,7 +47,7 @@ def live_line(numbers: dict[str, float]) -> str:
 def measured(numbers: dict[str, float], accuracy: str) -> str:
     """What an epoch's predictions are worth: the accuracy in per cent, under this name, or the rmse in its unit."""
     if "val/rmse" in numbers:
-        return f"val rmse {numbers['val/rmse']:.4g}"
+        return f"val rmse {figures(numbers['val/rmse'])}"
     return f"val {accuracy} {numbers['val/accuracy']:.2%}"
 
 
@@ -87,12 +87,8 @@ def summary(result: Result, directory: Path, link: str = "") -> None:
         print(f"diverged after {epochs} epochs: the loss is no longer finite; try a lower optimizer.lr")
     shown = predictions(result.metrics)
     if shown:
-        print(
-            "  ".join(
-                f"{name} {value:.{6 if in_unit(name) else 4}{'g' if in_unit(name) else 'f'}}"
-                for name, value in shown.items()
-            )
-        )
+        told = {name: figures(value, 6) if in_unit(name) else f"{value:.4f}" for name, value in shown.items()}
+        print("  ".join(f"{name} {value}" for name, value in told.items()))
     for entry in result.acted.values():
         note = "" if entry["acted"] else "  <- never acted"
         print(f"{entry['technique']}: {entry['what']}{note}")

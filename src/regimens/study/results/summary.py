@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from regimens.core.metrics import in_unit
+from regimens.core.metrics import figures, in_unit
 from regimens.stats.verdicts import EQUAL
 from regimens.study.definition.study import Study
 
@@ -78,14 +78,14 @@ def cells(
     row: Mapping[str, Any], margin: float | None = None, in_its_unit: bool = False
 ) -> tuple[str, str, str, str, str]:
     """Mean, interval, n, values and verdict of one row, as text."""
-    form = "#.4g" if in_its_unit else ".4f"
-    mean = "-" if row["mean"] is None else f"{row['mean']:{form}}"
-    interval = "-" if row["ci_low"] is None else f"{row['ci_low']:{form}} .. {row['ci_high']:{form}}"
+    form = figures if in_its_unit else "{:.4f}".format
+    mean = "-" if row["mean"] is None else form(row["mean"])
+    interval = "-" if row["ci_low"] is None else f"{form(row['ci_low'])} .. {form(row['ci_high'])}"
     flags = "".join(f" ({path} at its {edge} edge)" for path, edge in row["edge_flags"].items())
     return mean, interval, str(row["n"]), _told(row["best_params"]) + flags, verdict(row, margin, form)
 
 
-def verdict(row: Mapping[str, Any], margin: float | None, form: str) -> str:
+def verdict(row: Mapping[str, Any], margin: float | None, form: Callable[[float], str]) -> str:
     """What a cell's comparison with the best says, with the difference's interval: `worse (-0.035 ± 0.012)`."""
     against = row["vs_best"]
     if against is None:
@@ -93,4 +93,5 @@ def verdict(row: Mapping[str, Any], margin: float | None, form: str) -> str:
     if against["ci_high"] is None:
         return f"{against['verdict']} (n = {min(against['n'])})"
     word = f"equal within {margin:g}" if against["verdict"] == EQUAL and margin else against["verdict"]
-    return f"{word} ({against['diff']:+{form}} ± {against['ci_high'] - against['diff']:{form}})"
+    sign = "" if against["diff"] < 0 else "+"
+    return f"{word} ({sign}{form(against['diff'])} ± {form(against['ci_high'] - against['diff'])})"
