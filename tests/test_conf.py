@@ -38,12 +38,12 @@ TECHNIQUES = {
     "activation": "linear sigmoid hard_sigmoid tanh softsign softplus exponential relu leaky_relu rrelu prelu"
     " thresholded_relu elu selu swish gelu mish",
     "norm": "none batch layer",
-    "regularization": "none l1 l2 l1_l2 dropout alpha_dropout max_norm early_stopping",
+    "regularization": "none l1 l2 l1_l2 dropout alpha_dropout max_norm early_stopping mixup",
     "clip": "none value norm global_norm",
-    "optimizer": "sgd momentum nesterov adagrad rmsprop adam adamax nadam adamw",
+    "optimizer": "sgd momentum nesterov adagrad rmsprop adam adamax nadam adamw muon schedule_free",
     "scheduler": "constant power exp piecewise plateau exp_step onecycle cosine",
     "loss": "cross_entropy label_smoothing weighted mse mae huber",
-    "model": "mlp",
+    "model": "mlp cnn resnet",
 }
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 

@@ -16,6 +16,7 @@ from tests.conftest import CONF
 ROOT = CONF.parent
 PAGE = (ROOT / "docs" / "how-to" / "own-network.md").read_text()
 NET = re.findall(r"`mylab/nets.py`:\n\n```python\n(.*?)```", PAGE, re.DOTALL)[0]
+OPTIMISER = re.findall(r"`mylab/optim.py`[^`]*```python\n(.*?)```", PAGE, re.DOTALL)[0]
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 SMALL = ("data.train_size=100", "epochs=1", "tracking=none")
 
@@ -28,6 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
     (folder / "mylab").mkdir()
     (folder / "mylab" / "nets.py").write_text(NET)
+    (folder / "mylab" / "optim.py").write_text(OPTIMISER)
     (folder / "src").symlink_to(ROOT / "src")
     np.savez(folder / "digits.npz", X=load_digits().images[:7])
     return folder
@@ -47,7 +49,7 @@ def test_the_network_has_no_more_than_fifteen_lines() -> None:
 
 
 def test_the_page_trains_studies_and_predicts(place: Path) -> None:
-    train, study, predict = COMMANDS
+    train, study, predict, *_ = COMMANDS
     single = run(place, train, *SMALL)
     assert single.returncode == 0, single.stderr
     result = read(place / "runs" / "own")
@@ -60,6 +62,20 @@ def test_the_page_trains_studies_and_predicts(place: Path) -> None:
     answered = run(place, predict)
     assert answered.returncode == 0, answered.stderr
     assert len((place / "predictions.csv").read_text().splitlines()) == 1 + 7
+
+
+def test_the_page_trains_with_an_optimiser_of_ones_own_and_compares_it(place: Path) -> None:
+    single = run(place, COMMANDS[3], *SMALL, "epochs=2", "model.hidden=[8]")
+    assert single.returncode == 0, single.stderr
+    result = read(place / "runs" / "split")
+    assert (result.status, result.choices["optimizer"]) == ("completed", "mylab.optim.Split")
+    assert (result.regimen["optimizer"]["factor"], result.acted["scheduler"]["acted"]) == (0.5, True)
+    many = run(place, COMMANDS[4], *SMALL, "model.hidden=[8]", "study.trials=2", "study.refine=0", "study.seeds=1")
+    assert many.returncode == 0, many.stderr
+    assert "6 completed" in many.stdout
+    refused = run(place, COMMANDS[3], *SMALL, "optimizer._target_=torch.optim.LBFGS", "~optimizer.factor", "name=lbfgs")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].startswith("error: torch.optim.LBFGS: its step() needs closure")
 
 
 def test_what_cannot_be_applied_is_refused_in_a_line(place: Path) -> None:

@@ -180,6 +180,8 @@ TESTED_IN = {
         ),
     ),
     "report/test_overview.py": ("report/headlines",),
+    "study/results/test_ablation.py": ("study/results/importance", "report/ablation"),
+    "study/test_over.py": ("report/ranks",),
     "report/test_build.py": ("report", "commands/write_report", "report/curves", "report/parity", "report/study_end"),
     "report/test_figures.py": (
         *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
@@ -244,7 +246,9 @@ TESTS_OF = {
     "study/test_fleet_studies.py": "whole studies of fleets",
     "study/test_real_command.py": "src/train.py -m with real trials",
     "study/test_recovery.py": "what the same command mends",
+    "study/test_over.py": "several data sets as one question",
     "study/test_reliability.py": "what a study survives",
+    "study/test_disturbances.py": "what a study survives of what people do meanwhile",
     "study/test_asked.py": "what is asked, checked before anything is trained",
     "test_benchmarks.py": "benchmarks/",
     "test_command_lines.py": "any command line at all",
@@ -270,6 +274,7 @@ TESTS_OF = {
     "test_shared_machine.py": "passwords, file modes and pickles, in every command",
     "cluster/test_slurm.py": "studies on SLURM",
     "data/test_prepare.py": "src/prepare.py",
+    "training/test_convolutions.py": "every technique on convolutional networks",
 }
 
 

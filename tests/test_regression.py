@@ -73,6 +73,13 @@ def test_engines_agree(loss: str, train: Train, tmp_path: Path) -> None:
             assert other[name].numpy() == pytest.approx(value.numpy(), rel=1e-3, abs=1e-5), name
 
 
+def test_a_loss_of_torchs_own_trains(train: Train) -> None:
+    function = train(*DIABETES, "loss._target_=torch.nn.functional.smooth_l1_loss", "+loss.beta=0.5")
+    object_ = train(*DIABETES, "loss._target_=torch.nn.SmoothL1Loss", "+loss.beta=0.5", into="object")
+    assert function.metrics["val/rmse"] == object_.metrics["val/rmse"]
+    assert function.metrics["val/loss"] != train(*DIABETES, into="mse").metrics["val/loss"]
+
+
 def test_what_no_fleet_steps_says_why(train: Train) -> None:
     result = train("data=digits", "loss=weighted", "engine=fleet")
     assert (result.provenance["engine"], result.provenance["engine_note"]) == (

@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
+from regimens.core import provenance
 from regimens.core.errors import UserError
 from regimens.core.hashing import digest
 from regimens.core.result import Result, read, write
@@ -50,6 +53,31 @@ def test_a_name_used_again_with_another_regimen_is_refused_with_what_it_holds(as
     same = ask("name=mine", "optimizer=adam", small=tuple(small))
     assert same.status == "reached" and "is replaced by the same trained anew" in same.notes
     assert read(tmp_path / "runs" / "mine").choices["optimizer"] == "adam"
+
+
+def test_a_name_used_again_on_other_data_or_by_other_code_keeps_the_first_result(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = load_digits(return_X_y=True)
+
+    def bring(shift: float) -> None:
+        np.savez(tmp_path / "my.npz", X_train=arrays[0][:200].astype("float32") + shift, y_train=arrays[1][:200])
+
+    small = [one for one in SMALL if not one.startswith(("name=", "data", "task"))]
+    small += ["data=arrays", f"data.path={tmp_path}/my.npz", "name=mine"]
+    bring(0)
+    assert call(tmp_path, *small).returncode == 0
+    first = (tmp_path / "runs" / "mine" / "result.json").read_text()
+    assert ask(small=tuple(small)).status == "reached"
+    assert "what it measures (test, probe) were others" in ask("test=true", small=tuple(small)).error
+    bring(np.linspace(0, 9, 64, dtype="float32"))
+    assert "but its data, " in ask(small=tuple(small)).error
+    bring(0)
+    monkeypatch.setattr(provenance, "training_code", lambda: "other")
+    again = ask(small=tuple(small))
+    assert again.status == "reached" and "by other code (revision" in again.notes
+    assert (tmp_path / "runs" / "mine.replaced-1" / "result.json").read_text() == first
+    assert (tmp_path / "runs" / "mine.replaced-1" / "final.safetensors").exists()
 
 
 @pytest.mark.parametrize("status", ["failed", "killed"])

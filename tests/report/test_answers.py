@@ -54,6 +54,12 @@ def test_equal_and_undecided_are_two_things(tmp_path: Path) -> None:
     )
 
 
+def test_of_equal_means_the_one_is_the_best_that_the_others_were_held_against(tmp_path: Path) -> None:
+    """A regulariser that is tuned to nothing trains what none trains, and is not the best one for its name."""
+    told = study(tmp_path, {"mean": 0.9, **against("equal", 0.0)}, {"mean": 0.9, "best": True})
+    assert "o1 has the best mean" in answer(told) and "o0 equal to it" in answer(told)
+
+
 def test_a_cell_below_what_it_contains_is_under_tuned_and_not_worse(tmp_path: Path) -> None:
     blamed = {"mean": 0.8, **against("under-tuned", -0.1), **against("worse", -0.1, name="vs_contained")}
     told = study(tmp_path, {"mean": 0.9}, blamed)

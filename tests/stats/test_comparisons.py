@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from regimens.stats.comparisons import Rule, against_best, against_contained, against_reference, best_of
+from regimens.stats.comparisons import Rule, against_best, against_pairs, against_reference, best_of
 from regimens.stats.sample import Sample
 from tests.stats.simulated import cells, on_images
 
@@ -93,6 +93,20 @@ def test_the_best_is_the_first_of_equals() -> None:
 
 def test_what_a_cell_contains_is_compared_where_it_is_there() -> None:
     made = cells(np.random.default_rng(7), 5, [0.1] * 3, [0.0, -1.0, 0.0])
-    found = against_contained(made, {"1": "0", "2": "gone"}, Rule())
+    found = against_pairs(made, {"1": "0", "2": "gone"}, Rule())
     assert list(found) == ["1"]
     assert (found["1"].against, found["1"].verdict) == ("0", "worse")
+
+
+def test_two_cells_that_agree_on_every_image_leave_a_third_one_its_interval() -> None:
+    """Their difference is 0 but for rounding, which is no evidence of anything, and none against the third either."""
+    rng = np.random.default_rng(0)
+    right = (rng.random(36) < 0.97).astype(float)
+    rows = {"a": [right, right], "b": [right, right], "c": [right * (rng.random(36) < s) for s in (0.6, 0.8)]}
+    made = {
+        label: Sample(np.array([one.mean() for one in told]), np.array(told), "same") for label, told in rows.items()
+    }
+    found = against_best(made, Rule(margin=0.005))
+    assert found["c"].verdict == "undecided"
+    low, high = found["c"].low, found["c"].high
+    assert low is not None and high is not None and low < found["c"].diff < high

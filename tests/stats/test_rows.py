@@ -70,7 +70,7 @@ def test_only_completed_finals_count_and_the_test_set_only_where_all_have_it() -
 def test_cells_of_other_examples_are_not_compared() -> None:
     of = {"a": finals(VALUES), "b": finals([0.5, 0.51, 0.52, 0.53]), "c": finals([0.9, 0.91], data="other")}
     samples = {label: one for label, made in of.items() if (one := sample_of(made, "test/accuracy")) is not None}
-    judged = judge(samples, Rule(margin=0.005), "a", {})
+    judged = judge(samples, Rule(margin=0.005), ["a"], {})
     assert sorted(judged.best) == ["a", "c"]
     rows = {label: comparison_rows(label, judged, samples) for label in samples}
     assert rows["b"]["vs_best"]["verdict"] == rows["b"]["vs_default"]["verdict"] == "worse"
@@ -80,7 +80,7 @@ def test_cells_of_other_examples_are_not_compared() -> None:
 
 def test_a_cell_below_what_it_contains_is_blamed_in_every_comparison() -> None:
     samples = {"none": Sample.of([0.90, 0.91, 0.92, 0.90]), "l2": Sample.of([0.80, 0.81, 0.80, 0.82])}
-    judged = judge(samples, Rule(), "none", {"l2": "none"})
+    judged = judge(samples, Rule(), ["none"], {"l2": "none"})
     row = comparison_rows("l2", judged, samples)
     assert {name: row[name]["verdict"] for name in ("vs_best", "vs_default", "vs_contained")} == {
         "vs_best": "under-tuned", "vs_default": "under-tuned", "vs_contained": "worse",
@@ -90,7 +90,7 @@ def test_a_cell_below_what_it_contains_is_blamed_in_every_comparison() -> None:
 def test_the_study_says_what_it_could_have_seen_and_what_its_winner_is_worth() -> None:
     of = {"a": finals(VALUES), "b": finals([value - 0.1 for value in VALUES])}
     samples = {label: one for label, made in of.items() if (one := sample_of(made, "test/accuracy")) is not None}
-    judged = judge(samples, Rule(margin=0.005), None, {})
+    judged = judge(samples, Rule(margin=0.005), [], {})
     told = judgement_row(judged, samples)
     assert told["pooled_sd"] == pytest.approx(np.std(VALUES, ddof=1))
     # two means of 4, 6 degrees of freedom: (t(0.975) + t(0.8)) · se, to within a tenth

@@ -20,22 +20,28 @@ class Room:
     """A working directory with a study in it."""
 
     path: Path
+    app: Path = FAKE  # the folder of the script and its configuration
 
     def start(self, *arguments, prepare=lambda: None, **variables):
         def before():
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
             prepare()
 
-        environment = {**os.environ, "PYTHONPATH": f"{FAKE}:{SRC}", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{self.app}:{SRC}",
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+        }
         environment |= variables
         return subprocess.Popen(
-            [sys.executable, str(FAKE / "app.py"), "-m", *arguments],
+            [sys.executable, str(self.app / "app.py"), "-m", *arguments],
             cwd=self.path, env=environment, preexec_fn=before,
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def run(self, *arguments, status=0):
-        process = self.start(*arguments)
+    def run(self, *arguments, status=0, **variables):
+        process = self.start(*arguments, **variables)
         output, _ = process.communicate(timeout=120)
         assert process.returncode == status, output
         return output

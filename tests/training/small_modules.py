@@ -1,5 +1,6 @@
 """Small networks of the catalogue, ready for their first step, on which engines are compared."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,13 @@ from regimens.trial.settings import read_settings
 from tests.conftest import CONF
 
 GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler", "average")
+# Stepped by the plain loop alone.
+NOT_FUNCTIONAL = ("rrelu", "muon", "schedule_free", "mixup")
 TECHNIQUES = sorted(
-    f"{group}={path.stem}" for group in GROUPS for path in (CONF / group).glob("*.yaml") if path.stem != "rrelu"
+    f"{group}={path.stem}"
+    for group in GROUPS
+    for path in (CONF / group).glob("*.yaml")
+    if path.stem not in NOT_FUNCTIONAL
 )
 # A full comparison takes minutes: these few stand for it, the rest is slow.
 STANDARD = {"optimizer=sgd", "optimizer=nadam", "norm=batch", "regularization=dropout", "clip=global_norm"}
@@ -36,13 +42,15 @@ SHARPER = {
 N, BATCH = 8 * 50 + 5, 8
 
 
-def regimen(*overrides: str, engine: Any = None) -> RegimenModule:
-    """A small net of the catalogue in float64 on data of its own, ready for `train`."""
+def regimen(*overrides: str, engine: Any = None, shape: tuple[int, ...] = (20,)) -> RegimenModule:
+    """A small net of the catalogue in float64 on data of its own, of examples of `shape`, ready for `train`."""
     defaults = ["name=test", "data=digits", f"batch_size={BATCH}", "epochs=1", "model.hidden=[12,9]"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = plain(compose("train", overrides=[*defaults, *overrides]))
     parts = examples() * 3
-    split = Split(*parts, n_inputs=20, n_outputs=3, binary=False, n_classes=3, class_names=("a", "b", "c"), manifest={})
+    sizes: dict[str, Any] = {"n_inputs": 20, "n_outputs": 3, "binary": False, "n_classes": 3}
+    inputs: Any = SimpleNamespace(shape=shape)
+    split = Split(*parts, **sizes, class_names=("a", "b", "c"), manifest={}, inputs=inputs)
     torch.manual_seed(5)
     module = composition.build_module(config, read_settings(config), Spread(BATCH), split).double().train()
     if engine is not None:

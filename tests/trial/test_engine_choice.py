@@ -40,6 +40,12 @@ def test_networks_other_than_the_perceptron_step_eagerly_and_alone(composed: Com
     assert "CNN is none" in fleet_obstacle(config)
 
 
+def test_what_is_no_single_rule_is_neither_compiled_nor_in_a_fleet(composed: Compose) -> None:
+    config = plain(composed("optimizer=muon", small=("data=digits", "tracking=none", "epochs=100000"))[0])
+    assert choose(config, Size(60_000, 64, 10), trials=1000, at_once=100) == "eager"
+    assert "Muon" in fleet_obstacle(config)
+
+
 @pytest.mark.parametrize(
     ("epochs", "examples", "size", "compiled"),
     [

@@ -76,16 +76,19 @@ def train(
     from omegaconf import OmegaConf, open_dict
 
     from regimens import trial
+    from regimens.core.provenance import training_code
+    from regimens.trial.identity import content_of
     from regimens.trial.regimen import regimen_of, told
     from regimens.trial.run_directory import Run, claimed
-    from regimens.trial.settings import read_settings
+    from regimens.trial.settings import ENGINES, read_settings
     from regimens.trial.task import given_advice
 
     for sentence in given_advice(read_settings(config), choices, config):
         terminal.advise(sentence)
-    trial.look_at_data(config)  # prepares them, and prints warnings about them
+    data, _ = trial.look_at_data(config)  # prepares them, and prints warnings about them
     regimen = regimen_of(config)
-    asked = Run(int(config["seed"]), finite(regimen), digest(regimen), told(choices, config))
+    names = frozenset(content_of(config, data, engine) for engine in ENGINES)
+    asked = Run(int(config["seed"]), finite(regimen), digest(regimen), told(choices, config), names, training_code())
     with claimed(directory, asked, Path(config["paths"]["runs"]), named=named) as place:
         if (place / FILE_NAME).exists():
             terminal.note(f"{place} holds this regimen with this seed, and is replaced by the same trained anew")

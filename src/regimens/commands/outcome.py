@@ -175,9 +175,9 @@ def answer_of(table: Path) -> str:
 
 def sentence(study: Study) -> str:
     """What a study found, in a sentence; empty where it only measures, or has no results."""
-    from regimens.report.answers import answer
+    from regimens.report.sections import said
 
-    return answer(study) if study.judged and not study.problem else ""
+    return said(study) if study.judged and not study.problem else ""
 
 
 def _row(row: Mapping[str, Any], metric: str) -> dict[str, Any]:

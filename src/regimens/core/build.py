@@ -12,7 +12,7 @@ from regimens.core.errors import UserError
 from regimens.core.plugins import permitted
 
 # `_target_` runs code, so a configuration may name these packages alone, and its `plugins`.
-ALLOWED = ("torch.", "pytorch_lightning.", "regimens.")
+ALLOWED = ("torch.", "pytorch_lightning.", "regimens.", "schedulefree.")
 # Keys of a node that its target does not take: display name, tuning range, the option that it becomes in the limit, and
 # how a schedule is stepped.
 METADATA = frozenset({"name", "tune", "contains", "interval", "warmup"})

@@ -95,7 +95,7 @@ def summary(result: Result, directory: Path, link: str = "") -> None:
     plain, fused = result.metrics.get("time/predict"), result.metrics.get("time/predict_fused")
     if plain and fused:
         saved = f"{1000 * fused:.2g} ms instead of {1000 * plain:.2g} ms ({1 - fused / plain:.0%} saved)"
-        print(f"batch norm: folded into the dense layers, predicting up to 1000 examples takes {saved}")
+        print(f"batch norm: folded into the layers beside it, predicting up to 1000 examples takes {saved}")
     if why := result.provenance.get("engine_note"):
         print(f"engine={result.provenance['engine']}: {why}")
     print(f"run: {directory}  ({result.durations['train']:.1f} s of training)")

@@ -49,12 +49,40 @@ class Conv(nn.Sequential):
         super().__init__(OrderedDict((name, part) for name, part in parts.items() if part is not None))
 
 
-class CNN(nn.Module):
+class Convolutional(nn.Module):
     """Pictures (N, C, H, W), or as rows (N, C * H * W) of the data's layout; logits out (N, n_outputs).
 
     layers: the blocks, convolutions first, the output layer last, named as the perceptron's: `layers.0.conv.weight`,
     `layers.2.linear.weight`.
     """
+
+    def __init__(self, shape: Sequence[int], input_norm: nn.Module | None, layers: Sequence[nn.Module]) -> None:
+        """shape: of one example as the data have it, (H, W), (H, W, C) or (C, H, W)."""
+        super().__init__()
+        self.picture = Layout(shape)
+        self.input_norm = input_norm
+        self.layers = nn.ModuleList(layers)
+
+    def initialize(self, init: Initializer, generator: torch.Generator | None) -> None:
+        """Draw all weights from `generator`; biases are zero."""
+        for weight in kernels(self).values():
+            initialize(weight, init, generator)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (N, n_outputs)."""
+        x = self.picture(x)
+        if self.input_norm is not None:
+            x = self.input_norm(x)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class CNN(Convolutional):
+    """Convolutions, each with its pooling, then dense layers: LeNet's kind."""
 
     def __init__(
         self,
@@ -74,19 +102,13 @@ class CNN(nn.Module):
         shape: of one example as the data have it, (H, W), (H, W, C) or (C, H, W). Raises UserError where examples are
         no pictures or too small for the layers, or a size is no positive integer.
         """
-        super().__init__()
         checked_sizes(hidden)
-        picture = picture_of(shape)
-        if picture is None or picture[0] * picture[1] * picture[2] != n_inputs:
-            raise UserError(
-                f"model=cnn takes pictures, and an example of these data has shape {tuple(shape)}: model=mlp"
-            )
+        picture = checked_picture("cnn", shape, n_inputs)
         channels, *sides = picture
-        self.picture = Layout(shape)
-        self.input_norm = norm.planes(channels) if norm.input else None
         blocks: list[nn.Module] = []
         for one in map(filters, layers):
-            blocks.append(_convolution(channels, one, activation, norm, regularization))
+            pool = nn.MaxPool2d(one.pool) if one.pool > 1 else None
+            blocks.append(convolution(channels, one, activation, norm, regularization, pool))
             channels, sides = one.channels, [one.after(side) for side in sides]
             if min(sides) < 1:
                 raise UserError(
@@ -94,26 +116,19 @@ class CNN(nn.Module):
                     "pool less"
                 )
         width = channels * sides[0] * sides[1]
-        flatten: nn.Module | None = nn.Flatten()
-        for units in hidden:
-            blocks.append(hidden_block(width, units, activation, norm, regularization, flatten))
-            width, flatten = units, None
-        blocks.append(Dense(flatten=flatten, **dropouts(regularization), linear=nn.Linear(width, n_outputs)))
-        self.layers = nn.ModuleList(blocks)
-        for weight in kernels(self).values():
-            initialize(weight, init, generator)
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
-                nn.init.zeros_(module.bias)
+        blocks += dense_blocks(width, n_outputs, hidden, activation, norm, regularization, nn.Flatten())
+        super().__init__(shape, norm.planes(picture[0]) if norm.input else None, blocks)
+        self.initialize(init, generator)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (N, n_outputs)."""
-        x = self.picture(x)
-        if self.input_norm is not None:
-            x = self.input_norm(x)
-        for layer in self.layers:
-            x = layer(x)
-        return x
+
+def checked_picture(model: str, shape: Sequence[int], n_inputs: int) -> tuple[int, int, int]:
+    """(channels, height, width) of examples of this shape; raises UserError where they are no pictures."""
+    picture = picture_of(shape)
+    if picture is None or picture[0] * picture[1] * picture[2] != n_inputs:
+        raise UserError(
+            f"model={model} takes pictures, and an example of these data has shape {tuple(shape)}: model=mlp"
+        )
+    return picture
 
 
 def filters(node: object) -> Filters:
@@ -128,9 +143,15 @@ def filters(node: object) -> Filters:
     return Filters(**node)
 
 
-def _convolution(
-    channels: int, one: Filters, activation: Callable[..., nn.Module], norm: Norm, regularization: Dropping
+def convolution(
+    channels: int,
+    one: Filters,
+    activation: Callable[..., nn.Module],
+    norm: Norm,
+    regularization: Dropping,
+    pool: nn.Module | None = None,
 ) -> Conv:
+    """A convolution of `channels` input channels with its dropout, norm and activation; `pool` comes last."""
     normalise = norm.planes(one.channels)
     activate: nn.Module | None = activation_layer(activation, one.channels)
     if isinstance(activate, nn.Identity):
@@ -138,5 +159,22 @@ def _convolution(
     before = normalise is not None and norm.position == "before"
     conv = nn.Conv2d(channels, one.channels, one.kernel, one.stride, one.kernel // 2, bias=not before)
     order = {"norm": normalise, "activation": activate} if before else {"activation": activate, "norm": normalise}
-    pool = nn.MaxPool2d(one.pool) if one.pool > 1 else None
     return Conv(**dropouts(regularization), conv=conv, **order, pool=pool)
+
+
+def dense_blocks(
+    width: int,
+    n_outputs: int,
+    hidden: Sequence[int],
+    activation: Callable[..., nn.Module],
+    norm: Norm,
+    regularization: Dropping,
+    flatten: nn.Module,
+) -> list[nn.Module]:
+    """Hidden dense layers and the output layer; `flatten` makes rows (N, width) of maps before the first of them."""
+    blocks: list[nn.Module] = []
+    first: nn.Module | None = flatten
+    for units in hidden:
+        blocks.append(hidden_block(width, units, activation, norm, regularization, first))
+        width, first = units, None
+    return [*blocks, Dense(flatten=first, **dropouts(regularization), linear=nn.Linear(width, n_outputs))]

@@ -19,6 +19,7 @@ from regimens.nets.dropout import Dropout
 from regimens.nets.initializers import Initializer, initialize, keeps
 from regimens.nets.layout import Layout, picture_of
 from regimens.nets.mlp import KERNELS, blocks_of, kernels
+from regimens.nets.resnet import stages
 
 OURS = "regimens."
 # What a constructor of the user's own may ask for by name.
@@ -62,9 +63,18 @@ def network(
 
 def _sized(config: Mapping[str, Any]) -> dict[str, Any]:
     """The model's node, with the hidden layers that transfer leaves it: convolutions first, then dense layers."""
-    node = dict(config["model"])
+    node, transfer = dict(config["model"]), make(config["transfer"])
+    if "blocks" in node:  # stages of equal blocks, none of which can be left out
+        fixed = 1 + len(stages(node["widths"], node["blocks"]))
+        kept = transfer.hidden([*[0] * fixed, *node["hidden"]])
+        if len(kept) < fixed:
+            raise UserError(
+                f"transfer.top=drop leaves out dense layers alone, and there are {fixed} blocks before them: "
+                f"reuse {fixed} or more, or transfer.top=replace"
+            )
+        return {**node, "hidden": kept[fixed:]}
     first = node.get("layers", [])
-    kept = make(config["transfer"]).hidden([*first, *node["hidden"]])
+    kept = transfer.hidden([*first, *node["hidden"]])
     return {**node, **({"layers": kept[: len(first)]} if first else {}), "hidden": kept[len(first) :]}
 
 
@@ -92,7 +102,7 @@ def _own(config: Mapping[str, Any], given: dict[str, Any], row: tuple[int, ...])
     except UserError:
         raise
     except Exception as err:
-        raise UserError(f"{label(node)}: its constructor fails: {_said(err)}") from err
+        raise UserError(f"{label(node)}: its constructor fails: {said(err)}") from err
     if not isinstance(net, nn.Module):
         raise UserError(f"{label(node)}: gives {type(net).__name__}, which is no torch.nn.Module")
     found = kernels(net)
@@ -191,7 +201,7 @@ def _try(net: nn.Module, node: Mapping[str, Any], n_inputs: int, n_outputs: int)
         with torch.no_grad():
             found = net(torch.zeros(2, n_inputs))
     except Exception as err:
-        raise UserError(f"{label(node)}: fails on two examples: {_said(err)}") from err
+        raise UserError(f"{label(node)}: fails on two examples: {said(err)}") from err
     finally:
         net.train(training)
     shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
@@ -201,7 +211,7 @@ def _try(net: nn.Module, node: Mapping[str, Any], n_inputs: int, n_outputs: int)
         )
 
 
-def _said(err: Exception) -> str:
+def said(err: Exception) -> str:
     """An exception in one line, with the place in the user's file."""
     at = traceback.extract_tb(err.__traceback__)[-1]
     first = (str(err).splitlines() or [""])[0]

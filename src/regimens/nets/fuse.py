@@ -12,8 +12,9 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from regimens.nets.cnn import CNN, Conv
+from regimens.nets.cnn import Conv, Convolutional
 from regimens.nets.mlp import MLP, Dense
+from regimens.nets.resnet import Residual
 
 
 def fuse(net: nn.Module) -> nn.Module:
@@ -22,7 +23,7 @@ def fuse(net: nn.Module) -> nn.Module:
     A network of the user's own is copied as it is.
     """
     fused = copy.deepcopy(net).eval()
-    if not isinstance(fused, MLP | CNN):
+    if not isinstance(fused, MLP | Convolutional):
         return fused
     carried = _affine(fused.input_norm) if isinstance(fused, MLP) else None
     if carried is not None:
@@ -30,6 +31,9 @@ def fuse(net: nn.Module) -> nn.Module:
     for i, block in enumerate(fused.layers):
         if isinstance(block, Conv):
             fused.layers[i] = _fused(block)
+            continue
+        if isinstance(block, Residual):
+            block.first, block.second = _fused(block.first), _fused(block.second)
             continue
         assert isinstance(block, Dense)
         parts = dict(block.named_children())

@@ -1,4 +1,4 @@
-"""Normalisation: which layer, and its position in a dense block.
+"""Normalisation: which layer, and its position in a block.
 
 Batch normalisation follows tf.keras: docs/reference/parity.md, section 3.
 """
@@ -18,7 +18,7 @@ class Norm:
     """A normalisation layer and its place.
 
     layer: called with the number of units, returns a module; `torch.nn.Identity` means none.
-    position: before or after the activation; before it, the dense layer has no bias.
+    position: before or after the activation; before it, the layer with the kernel has no bias.
     input: whether the network's inputs are normalised by a first layer too.
     """
 

@@ -24,6 +24,7 @@ def evidence(study: Study, quoted: str = "") -> str:
         parts.append(f"{plural(int(seeds), 'seed')} per cell")
     if trained := training(study):
         parts.append(trained)
+    parts += other_code(study)
     if quoted:
         return "; ".join([*parts, f"quoted: {quoted}"]) + "."
     if about.get("reference") and study.judged:
@@ -31,6 +32,13 @@ def evidence(study: Study, quoted: str = "") -> str:
     selected = f"selected by {about.get('metric', 'val/accuracy')}, " if study.judged else ""
     parts.append(f"{selected}quoted: {study.metric} of the finals")
     return "; ".join(parts) + f". {intervals(study)}{comparisons(study)}"
+
+
+def other_code(study: Study) -> list[str]:
+    """How many trials were taken over from other code than the study's own, by revision; none where all are its own."""
+    told = study.about.get("other_code")
+    counts = told.items() if isinstance(told, Mapping) else ()
+    return [f"{plural(int(n), 'trial')} by other code (revision {name}), taken over as asked" for name, n in counts]
 
 
 def intervals(study: Study) -> str:

@@ -105,7 +105,7 @@ def gradient_flow(study: Study, palette: Palette) -> Figure | None:
             for epoch in dict.fromkeys((1, len(table))):
                 rows += [(cell.label, trial.seed, epoch, i, v) for i, v in enumerate(table[epoch - 1], start=1)]
         axes.set_yscale("log")
-        finish(axes, "gradient norm of the kernel", "dense layer (1 = next to the inputs)")
+        finish(axes, "gradient norm of the kernel", "layer (1 = next to the inputs)")
         figure.legend(loc="outside lower center", ncols=2)
         drawn = svg(figure, slug)
     caption = (

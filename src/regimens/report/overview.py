@@ -193,7 +193,7 @@ def _row(axes: Any, row: Row, y: float, url: str) -> None:
         axes.plot((row.low, row.high), (y, y), color=colour, linewidth=2.2, solid_capstyle="butt", url=url)
     axes.plot(row.diff, y, marker=marker, color=colour, ms=6, url=url)
     place = axes.get_yaxis_transform()
-    for x, told, side in ((-0.02, shorten(row.label, 21), "right"), (1.02, row.text, "left")):
+    for x, told, side in ((-0.02, shorten(row.label, 19), "right"), (1.02, row.text, "left")):
         axes.text(x, y, told, transform=place, ha=side, va="center", fontsize=SIZE).set_url(url)
 
 

@@ -31,7 +31,7 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
     rule = Rule(maximize=not direction.startswith("min"), margin=about.get("margin"))
     judged = None
     if samples and direction != "none":
-        judged = judge(samples, rule, about.get("reference"), {})
+        judged = judge(samples, rule, [str(about.get("reference"))], {})
     cells = {label_of(row): row.get("cell") or {} for row in rows}
     about |= {
         "metric": selecting,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from regimens.report import (
+    ablation,
     answers,
     curves,
     differences,
@@ -16,6 +17,7 @@ from regimens.report import (
     heatmap,
     lr_range,
     parity,
+    ranks,
     responses,
     stars,
     targets,
@@ -97,9 +99,13 @@ def _headline(study: Study) -> str:
     return shortened(special) if special else headline(study)
 
 
+def said(study: Study) -> str:
+    """What a study found: the sentences of its kind, or who leads and how surely."""
+    return _special(study) or answers.answer(study)
+
+
 def _answer(study: Study) -> str:
-    special = _special(study)
-    if special:
+    if special := _special(study):
         return special
     more = techniques.gap_sentence(study) if not study.problem else None
     return f"{answers.answer(study)} {more}" if more else answers.answer(study)
@@ -111,7 +117,9 @@ def _special(study: Study) -> str | None:
         return parity.parity_answer(study)
     if proposed := lr_range.range_answer(study):
         return proposed
-    special = None
+    special = ablation.path_answer(study) or ranks.ranks_answer(study)
+    if special:
+        return special + answers.caveats(study)
     if transfer.is_transfer(study):
         special = transfer.transfer_answer(study) or heatmap.pair_answer(study)
     else:
@@ -131,6 +139,9 @@ def _figures(study: Study, palette: Palette) -> list[Figure | None]:
         first = [transfer.transfer_figure(study, palette)]
     return [
         *first,
+        ablation.path_figure(study),
+        ranks.critical_difference(study),
+        ablation.importance(study),
         gradients.gradient_flow(study, palette),
         techniques.lr_curves(study, palette),
         differences.differences(study),
@@ -162,4 +173,4 @@ def _tables(study: Study) -> list[Table]:
     if study.name == "parity":
         return [parity.parity_table(study), parity.every_number_table(study)]
     timed = stars.stars_table(study) or targets.target_table(study)
-    return [table for table in (cell_table(study), did_table(study), timed) if table]
+    return [table for table in (ranks.ranks_table(study), cell_table(study), did_table(study), timed) if table]

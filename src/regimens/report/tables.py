@@ -117,9 +117,14 @@ class Study:
 
     @property
     def ranked(self) -> list[Cell]:
-        """The cells that have a mean, best first (ties by label); in their own order where none is better."""
+        """The cells that have a mean, best first; in their own order where none is better.
+
+        Of cells with equal means the one comes first that the others were held against.
+        """
         known, sign = [c for c in self.cells if c.mean is not None], -1 if self.maximize else 1
-        return sorted(known, key=lambda c: (sign * (c.mean or 0.0), c.label)) if self.judged else known
+        if not self.judged:
+            return known
+        return sorted(known, key=lambda c: (sign * (c.mean or 0.0), not c.row.get("best"), c.label))
 
     @property
     def metric(self) -> str:

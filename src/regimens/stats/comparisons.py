@@ -21,6 +21,7 @@ from regimens.stats.verdicts import UNTESTED, verdict
 
 LEVEL = 0.05
 DRAWS = 20_000
+ROUNDING = 1e-12  # variances below this share of the largest one are none
 PRIOR = 1.0  # degrees of freedom that the cells' median variance counts for in each cell's own
 MODERATED = 4  # cells at least, for their median to say something
 Pairs = Sequence[tuple[int, int]]
@@ -76,10 +77,10 @@ def against_reference(samples: Mapping[str, Sample], reference: str, rule: Rule)
     return _judge(samples, [(i, at) for i in range(len(labels)) if i != at], rule)
 
 
-def against_contained(samples: Mapping[str, Sample], contains: Mapping[str, str], rule: Rule) -> dict[str, Difference]:
-    """The difference of each cell from the one that it contains as a limit, of those that are there."""
+def against_pairs(samples: Mapping[str, Sample], pairs: Mapping[str, str], rule: Rule) -> dict[str, Difference]:
+    """The difference of each cell from the one that it is paired with (label -> label), of those that are there."""
     labels = list(samples)
-    known = [(one, other) for one, other in contains.items() if one in samples and other in samples]
+    known = [(one, other) for one, other in pairs.items() if one in samples and other in samples]
     return _judge(samples, [(labels.index(one), labels.index(other)) for one, other in known], rule)
 
 
@@ -99,7 +100,7 @@ def _judge(samples: Mapping[str, Sample], pairs: Pairs, rule: Rule, picked: bool
             continue
         variance, df = _pair(found, found.seeds[None] * found.n, np.array([i]), np.array([j]))
         se, free, level = float(variance[0, 0]) ** 0.5, float(df[0, 0]), each * _allowance(min(n))
-        half = -float(stdtrit(free, level / 2)) * se
+        half = -float(stdtrit(free, level / 2)) * se if level > 0 else np.inf  # scipy has +inf for a quantile of 0
         own = float(2 * stdtr(free, -abs(diff) / se)) if se > 0 else _unspread(diff, n)
         own = min(1.0, own / _allowance(min(n)))
         p = own if null is None else _adjusted(null, own)
@@ -182,8 +183,9 @@ def smallest_p(found: Means, pairs: Pairs, picked: float | None = None, draws: i
     row = np.arange(draws)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stdtr(free, -np.abs(drawn[row, one] - drawn[row, other]) / np.sqrt(total))
-    # The best against itself, and cells without any spread, have nothing to test.
-    p = np.where((one == other) | ~np.isfinite(p), 1.0, p)
+    # The best against itself, and cells without any spread but for rounding, have nothing to test.
+    scale = max(np.nanmax(found.seeds), 0.0 if found.images is None else np.diag(found.images).max())
+    p = np.where((one == other) | (total <= ROUNDING * scale) | ~np.isfinite(p), 1.0, p)
     return np.sort(p.min(axis=1))
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
-from regimens.stats.comparisons import Difference, Rule, against_best, against_contained, against_reference, best_of
+from regimens.stats.comparisons import Difference, Rule, against_best, against_pairs, against_reference, best_of
 from regimens.stats.sample import Sample
 from regimens.stats.verdicts import blamed
 
 
 @dataclass
 class Judgement:
-    """label -> difference from the best cell of its group, from the reference, and from the cell that it contains.
+    """label -> difference from the best of its group, the reference, the cell that it contains, and the step before.
 
     A group are the cells that were tested on the same examples: no others can be compared. `best`: one label a group.
     """
@@ -23,13 +24,20 @@ class Judgement:
     vs_best: dict[str, Difference] = field(default_factory=dict)
     vs_default: dict[str, Difference] = field(default_factory=dict)
     vs_contained: dict[str, Difference] = field(default_factory=dict)
+    vs_previous: dict[str, Difference] = field(default_factory=dict)
 
 
-def judge(samples: Mapping[str, Sample], rule: Rule, reference: str | None, contains: Mapping[str, str]) -> Judgement:
+def judge(
+    samples: Mapping[str, Sample],
+    rule: Rule,
+    references: Sequence[str],
+    contains: Mapping[str, str],
+    previous: Mapping[str, str] = MappingProxyType({}),
+) -> Judgement:
     """Compare the cells that have finals; each kind of comparison errs with `rule.level` in the whole study.
 
-    reference: the label of the cell that the others are compared with. contains: label -> label of the cell that it
-    contains as a limit.
+    references: the labels of the cells that the others of their group are compared with. contains: label -> label of
+    the cell that it contains as a limit. previous: label -> label of the step before, where the cells are a path.
     """
     groups: dict[str, list[str]] = {}
     for label, sample in samples.items():
@@ -39,10 +47,11 @@ def judge(samples: Mapping[str, Sample], rule: Rule, reference: str | None, cont
     for group in judged.groups:
         own = {label: samples[label] for label in group}
         judged.best.append(best_of(own, maximize=rule.maximize))
-        judged.vs_contained |= against_contained(own, contains, each)
+        judged.vs_contained |= against_pairs(own, contains, each)
+        judged.vs_previous |= against_pairs(own, previous, each)
         judged.vs_best |= against_best(own, each)
-        if reference in own:
-            judged.vs_default |= against_reference(own, str(reference), rule)
+        if reference := next((one for one in references if one in own), None):
+            judged.vs_default |= against_reference(own, reference, each if len(references) > 1 else rule)
     contained = {label: one.verdict for label, one in judged.vs_contained.items()}
     for family in (judged.vs_best, judged.vs_default):
         words = blamed({label: one.verdict for label, one in family.items()}, contained)

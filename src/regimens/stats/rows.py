@@ -14,6 +14,7 @@ from regimens.stats.interaction import interaction
 from regimens.stats.judging import Judgement
 from regimens.stats.power import detectable
 from regimens.stats.random_effects import Estimate
+from regimens.stats.ranks import Ranks
 from regimens.stats.sample import Sample, means, satterthwaite
 from regimens.stats.winner import quoted
 
@@ -68,7 +69,8 @@ def comparison_rows(label: str, judged: Judgement | None, samples: Mapping[str, 
     """A cell's comparisons: with the best of its group, the reference, and the cell that it contains."""
     if judged is None:
         return {"best": False, "vs_best": None, "vs_default": None, "vs_contained": None}
-    families = {"vs_best": judged.vs_best, "vs_default": judged.vs_default, "vs_contained": judged.vs_contained}
+    families = {"vs_previous": judged.vs_previous} if judged.vs_previous else {}
+    families |= {"vs_best": judged.vs_best, "vs_default": judged.vs_default, "vs_contained": judged.vs_contained}
     told = {}
     for name, family in families.items():
         one = family.get(label)
@@ -149,3 +151,21 @@ def interaction_row(cells: Mapping[str, Mapping[str, Any]], samples: Mapping[str
     grid = {(str(cells[label].get(one)), str(cells[label].get(other))): samples[label] for label in cells}
     found = interaction(grid) if len(grid) == len(cells) else None
     return None if found is None else {"axes": varied, "p": found.p, "size": found.size, "df": found.df}
+
+
+def ranks_row(axis: str, found: Ranks | None) -> dict[str, Any] | None:
+    """What the values of one compared axis say together as a sample of problems, as plain values."""
+    if found is None:
+        return None
+    gains = {
+        label: {"diff": one.mean, "ci_low": one.low, "ci_high": one.high, "n": len(found.problems)}
+        for label, one in found.gain.items()
+    }
+    return {
+        "axis": axis,
+        "problems": list(found.problems),
+        "mean": dict(found.mean),
+        "p": found.p,
+        "nemenyi": {label: dict(one) for label, one in found.nemenyi.items()},
+        "vs_default": gains,
+    }

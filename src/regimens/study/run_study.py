@@ -22,11 +22,12 @@ from regimens.core.terminal import counted, note, proposals
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
-from regimens.study.definition.settings import Settings, read_settings
+from regimens.study.definition.settings import ABLATE, Settings, read_settings
 from regimens.study.definition.study import Study
 from regimens.study.queue import rounds
 from regimens.study.queue.finished import best_final
 from regimens.study.queue.open import compared_with_earlier, open_queue, recover, settle_definition, use_storage
+from regimens.study.queue.other_code import of_other_code, trained_by_other_code
 from regimens.study.queue.sessions import open_session
 from regimens.study.queue.takeover import KnownTrials, keep_engines
 from regimens.study.queue.trial_files import TrialFiles
@@ -95,6 +96,10 @@ def conduct(
         if not isinstance(place := OmegaConf.select(config, key), str) or not place:
             raise UserError(f"{key}={place}: must be a folder")
         check_writable(Path(place))
+    if settings.mode == ABLATE:
+        from regimens.study.results.ablation import ablate
+
+        settings = ablate(settings, Path(config.paths.runs).absolute())
     study = ask(hydra_context, config, settings, arguments, run_trial)
     runs = Path(config.paths.runs).absolute()
     known = KnownTrials.below(runs)
@@ -102,8 +107,8 @@ def conduct(
     keep_engines(TrialFiles(study, runs / "unnamed", data_hash_of(locate(run_trial))), known)
     study.id = digest(study.identity)[:8]
     directory = runs / study.key
-    for line in compared_with_earlier(study, directory):
-        print(line)
+    if differs := compared_with_earlier(study, directory):
+        print(f"note: {differs}")
     settle_definition(study, directory)
     use_storage(settings.storage)
     if settings.recover:
@@ -116,6 +121,8 @@ def conduct(
         taken = queue.catch_up(known, broken=settings.retry_failed)
         for origin, count in taken.items():
             print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
+        for line in trained_by_other_code(queue.files, known):
+            print(f"note: {line}")
         train(queue, settings, config, hydra_context, run_trial, shown)
         shown.open_once()
         results, table, paths = export(queue.files, Path(config.paths.results))
@@ -177,4 +184,5 @@ def _report(
     ended = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
     taken = Counter(str(one).partition("/")[0] for r in results if (one := (r.study or {}).get("taken_from")))
     ended += "".join(f", {count} of them taken over from {origin}" for origin, count in taken.items())
+    ended += "".join(f", {n} by other code (revision {name})" for name, n in of_other_code(study, results).items())
     print(f"{study.name} ({study.id}): {counted(len(results), 'trial')}: {ended}; see {places[0]}")

@@ -86,9 +86,11 @@ def shape(job: Job) -> tuple[object, ...]:
 def not_functional(job: Job) -> str:
     """Why this phase's step cannot be a function of tensors alone (functional.py), in a few words; else empty."""
     if not isinstance(job.optimizer, RuleOptimizer):
-        return f"{type(job.optimizer).__name__} is not one of the catalogue's own optimisers"
+        return f"{type(job.optimizer).__name__} is not one of the catalogue's single rules"
     if len(job.optimizer.param_groups) != 1:
         return "the optimiser has several parameter groups"
+    if job.regularization.mixes:
+        return "mixup draws anew how much it mixes in each step"
     if not isinstance(job.clip, Clip):
         return "the clip is not one of the catalogue's own"
     if type(job.probe) is not Probe:

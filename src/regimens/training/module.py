@@ -15,12 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from regimens.core.errors import UserError
 from regimens.nets.mlp import blocks_of
-from regimens.training.averaging import Average, NoAverage
+from regimens.training.averaging import Average, Last, NoAverage
 from regimens.training.engine import Engine, Job
 from regimens.training.group import Group
 from regimens.training.losses import Objective
 from regimens.training.metrics import Measures
+from regimens.training.mixup import Shares
+from regimens.training.own_optimizer import modes, to_train
 from regimens.training.phases import Phase, freeze, rest
 from regimens.training.probes.acted import Actions
 from regimens.training.probes.gradient_flow import Probe
@@ -71,6 +74,7 @@ class RegimenModule(pl.LightningModule):
         self.engine = engine or Engine()
         self.group = group or Group()
         self.measures = measures or Measures()
+        self.shares = Shares(regularization.mixup)
         self.actions = Actions()
         self.averaged = (average or NoAverage()).judged(net)
         self.history: dict[str, list[float]] = {}
@@ -128,6 +132,7 @@ class RegimenModule(pl.LightningModule):
         begun = epoch in self.phase_starts
         if begun:
             self._begin(self.phase_starts[epoch])
+        to_train(self._optimizer, True)
         rest(self._layers, self._frozen)
         self.averaged.begin_epoch(self.net)
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
@@ -140,6 +145,8 @@ class RegimenModule(pl.LightningModule):
         self._frozen = phase.frozen
         self._trainable: list[Tensor] = [p for p in self.net.parameters() if p.requires_grad]
         self._optimizer = self._make_optimizer(self._trainable, phase.lr)
+        if modes(self._optimizer) and not isinstance(self.averaged, Last):
+            raise UserError(f"{type(self._optimizer).__name__} averages the weights itself: average=none")
         # torch wraps `step` for its profiler, which costs as much as the update of a small network.
         self._move = getattr(self._optimizer, "move", self._optimizer.step)
         self._schedule = self._make_schedule(self._optimizer, phase.epochs)
@@ -163,10 +170,17 @@ class RegimenModule(pl.LightningModule):
         targets = [labels.index_select(0, indices) for indices in parts]
         for whole, indices, target in zip(block, parts, targets, strict=True):
             batch = data.index_select(0, indices)
+            share, others = 1.0, indices
+            if regularization.mixes:
+                share, others = self.shares.draw(), self.group.part(whole.roll(1))
+                batch = torch.lerp(batch, data.index_select(0, others), 1 - share)
             for parameter in self._trainable:
                 parameter.grad = None
             logits = net(batch)
             loss = self._loss(logits, target)
+            if regularization.mixes:
+                loss = share * loss + (1 - share) * self._loss(logits, labels.index_select(0, others))
+                actions.mixed(1 - share)
             if regularization.penalises:
                 penalty = regularization.penalty(net)
                 loss = loss + penalty
@@ -209,6 +223,7 @@ class RegimenModule(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Reset the validation sums, and make ready what is judged."""
+        to_train(self._optimizer, False)
         self.averaged.ready(self.net, self.data["train"][0])
         self._valid = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._outputs: Tensor | None = None

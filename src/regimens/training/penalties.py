@@ -1,4 +1,4 @@
-"""Weight penalties l1 Σ|w| + l2 Σw² on dense kernels, not on biases (docs/reference/parity.md, section 7)."""
+"""Weight penalties l1 Σ|w| + l2 Σw² on kernels, not on biases (docs/reference/parity.md, section 7)."""
 
 from collections.abc import Sequence
 

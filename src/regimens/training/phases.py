@@ -11,7 +11,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Phase:
-    """`epochs` epochs in which the first `frozen` dense blocks are frozen; `lr` None keeps the optimiser's own."""
+    """`epochs` epochs in which the first `frozen` blocks are frozen; `lr` None keeps the optimiser's own."""
 
     epochs: int
     frozen: int = 0

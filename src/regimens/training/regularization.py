@@ -15,9 +15,10 @@ from regimens.training.penalties import penalty
 class Regularization:
     """The strengths of all regularisers; every default means off.
 
-    l1, l2: penalties on all dense kernels, added to the loss that is reported.
-    dropout, alpha_dropout: share dropped before every dense layer, inputs included.
-    max_norm: bound on each hidden unit's incoming weights; infinity means none.
+    l1, l2: penalties on all kernels, dense or of convolutions, added to the loss that is reported.
+    dropout, alpha_dropout: share dropped before every layer with a kernel, inputs included.
+    max_norm: bound on each hidden unit's (or filter's) incoming weights; infinity means none.
+    mixup: both parameters of the beta distribution of how much of its neighbour each example gets; 0 means none.
     patience: epochs without a better validation loss before training stops; 0 means no early stopping.
     mc_samples: passes of Monte Carlo dropout at evaluation; 0 means none.
     """
@@ -27,11 +28,12 @@ class Regularization:
     dropout: float = 0.0
     alpha_dropout: float = 0.0
     max_norm: float = math.inf
+    mixup: float = 0.0
     patience: int = 0
     mc_samples: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("l1", "l2"):
+        for name in ("l1", "l2", "mixup"):
             checks.not_negative(f"regularization.{name}", getattr(self, name))
         for name in ("dropout", "alpha_dropout"):
             checks.share(f"regularization.{name}", getattr(self, name))
@@ -49,8 +51,13 @@ class Regularization:
         """Whether hidden units' weights are bounded."""
         return self.max_norm < math.inf
 
+    @property
+    def mixes(self) -> bool:
+        """Whether training examples are mixed."""
+        return self.mixup > 0
+
     def penalty(self, net: nn.Module) -> Tensor:
-        """Return the penalty on `net`'s dense kernels, a 0-dim tensor."""
+        """Return the penalty on `net`'s kernels, a 0-dim tensor."""
         return penalty(list(kernels(net).values()), self.l1, self.l2)
 
     def constrain(self, net: nn.Module) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from regimens.core.errors import UserError
 from regimens.nets.mlp import blocks_of, kernels
+from regimens.training.own_optimizer import to_train
 from regimens.training.phases import Phase
 
 MakeOptimizer = Callable[[list[Tensor], float | None], torch.optim.Optimizer]
@@ -34,7 +35,7 @@ class NoTransfer:
 
 @dataclass(frozen=True)
 class FromA:
-    """Copy the first `reuse` dense blocks of a trained network, freeze them for `freeze_epochs`, then train all.
+    """Copy the first `reuse` blocks of a trained network, freeze them for `freeze_epochs`, then train all.
 
     `checkpoint`: a run directory or a safetensors file. `lr`: the learning rate after unfreezing (None: the
     optimiser's own). `top`: the hidden layers above the reused ones are fresh (`replace`) or left out (`drop`).
@@ -115,20 +116,22 @@ class Autoencoder:
         encoder = nn.Sequential(*first, *blocks_of(net)[:-1])
         generator = torch.Generator().manual_seed(seed)
         width = list(kernels(net).values())[-1].shape[1]
-        if any(isinstance(module, nn.Flatten) for module in blocks_of(net)[-1].children()):
-            encoder.append(nn.Flatten())
+        if (flatten := getattr(blocks_of(net)[-1], "flatten", None)) is not None:
+            encoder.append(flatten)
         decoder = nn.Linear(width, unlabelled.shape[1], dtype=unlabelled.dtype)
         nn.init.xavier_uniform_(decoder.weight, generator=generator)
         nn.init.zeros_(decoder.bias)
         parameters: list[Tensor] = [*encoder.parameters(), *decoder.parameters()]
         optimizer = make_optimizer(parameters, self.lr)
         net.train()
+        to_train(optimizer, True)
         for _ in range(self.epochs):
             for indices in torch.randperm(len(unlabelled), generator=generator).split(self.batch_size):
                 batch = unlabelled.index_select(0, indices)
                 optimizer.zero_grad()
                 nn.functional.mse_loss(decoder(encoder(batch)), batch).backward()
                 optimizer.step()
+        to_train(optimizer, False)
 
     def phases(self, epochs: int) -> list[Phase]:
         """As for a transferred network: frozen epochs, then all."""

@@ -79,8 +79,9 @@ def _decay(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
 
 def _adagrad(choices: Mapping[str, str], regimen: Regimen) -> Iterator[str]:
     model = regimen["model"]
-    hidden = [one for key in ("layers", "hidden") if isinstance(one := model.get(key), list | tuple)]
-    if choices.get("optimizer") == "adagrad" and sum(map(len, hidden)) >= DEEP:
+    held = {key: len(one) for key in ("layers", "hidden", "widths") if isinstance(one := model.get(key), list | tuple)}
+    residual = 2 * held.pop("widths", 0) * int(_number(regimen, "model", "blocks"))
+    if choices.get("optimizer") == "adagrad" and residual + sum(held.values()) >= DEEP:
         yield "optimizer=adagrad often stops too early on deep nets: its learning rate only ever shrinks"
 
 

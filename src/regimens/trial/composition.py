@@ -66,6 +66,7 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
     from regimens.training import horizons, losses
     from regimens.training.averaging import NoAverage
     from regimens.training.module import RegimenModule
+    from regimens.training.own_optimizer import maker
     from regimens.training.phases import Phase
     from regimens.training.probes import lr_range
     from regimens.training.probes.gradient_flow import GradientFlow, Probe
@@ -85,17 +86,13 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
         generator=generator,
     )
     probe = {"none": Probe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
-    optimizer, scheduler = build(config["optimizer"]), build(config["scheduler"])
+    make_optimizer, scheduler = maker(config["optimizer"], net), build(config["scheduler"])
     driving = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
     steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)
     average = make(config["average"]).over(steps)
     if settings.probe == "lr_range":  # in place of the regimen's own schedule, epochs, freezing and averages
         average = NoAverage()
         scheduler, driving, phases = lr_range.growing, {"interval": "step"}, [Phase(lr_range.epochs_needed(steps))]
-
-    def make_optimizer(parameters: list[torch.Tensor], lr: float | None) -> torch.optim.Optimizer:
-        with explained(config["optimizer"]):
-            return optimizer(parameters) if lr is None else optimizer(parameters, lr=lr)
 
     def make_schedule(optimizer: torch.optim.Optimizer, epochs: int) -> Schedule:
         with explained(config["scheduler"]):
@@ -108,7 +105,7 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
         net,
         train=(split.x_train, split.y_train),
         valid=(split.x_valid, split.y_valid),
-        objective=losses.objective_of(make(config["loss"]), goal_of(split)),
+        objective=losses.objective_of(loss_of(config), goal_of(split)),
         measures=measures_of(config, split),
         make_optimizer=spread.scaled(make_optimizer),
         make_schedule=make_schedule,
@@ -120,6 +117,13 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
         group=spread.group,
         average=average,
     )
+
+
+def loss_of(config: Mapping[str, Any]) -> Any:
+    """The configured loss: an object of its class, or a function of outputs and labels with its other arguments set."""
+    with explained(config["loss"]):
+        factory = build({**config["loss"], "_partial_": True})
+        return factory() if isinstance(factory.func, type) else factory
 
 
 def goal_of(split: "Split") -> "Goal":

@@ -20,6 +20,8 @@ STACKED = "regimens.nets.mlp.MLP"
 LOSSES = tuple(
     f"regimens.training.losses.{name}" for name in ("CrossEntropy", "SquaredError", "AbsoluteError", "Huber")
 )
+# The optimiser of the catalogue that is no single rule.
+MUON = "regimens.training.muon.Muon"
 # Settings of Lightning's trainer that a fleet supports; with any other setting a trial trains on its own.
 TRAINER = ("_target_", "accelerator", "devices", "logger", "num_sanity_val_steps")
 # Largest fleet, in trials; on a processor more gain little.
@@ -115,6 +117,10 @@ def obstacle(config: Mapping[str, Any]) -> str:
             return f"{config[part]['_target_']} is not one of the catalogue's own"
     if config["loss"]["_target_"] not in LOSSES:
         return f"loss: {str(config['loss']['_target_']).rpartition('.')[2]} steps eagerly alone"
+    if str(config["optimizer"]["_target_"]) == MUON:
+        return "Muon moves some parameters by one rule and some by another"
+    if config["regularization"].get("mixup"):
+        return "mixup draws anew how much it mixes in each step"
     if "RReLU" in str(config["activation"].get("_target_")):
         return "rrelu draws its slopes inside the activation"
     return ""

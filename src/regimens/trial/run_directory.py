@@ -12,8 +12,9 @@ from typing import Any
 from regimens.core.errors import UserError
 from regimens.core.files import check_writable
 from regimens.core.locks import Lock
-from regimens.core.result import BROKEN, FILE_NAME, Result, flatten, read
+from regimens.core.result import BROKEN, FILE_NAME, SET_ASIDE, Result, flatten, read
 from regimens.core.secrets import redact
+from regimens.core.terminal import note
 
 LOCK = ".lock"
 STUDY = "study.json"  # every study's directory has it
@@ -28,6 +29,10 @@ class Run:
     regimen: Mapping[str, Any]
     regimen_hash: str
     choices: Mapping[str, str]
+    #: what this trial may be called, by the engine that is chosen later (`trial.identity`); empty: anything
+    names: frozenset[str] = frozenset()
+    #: the code that is to train it; empty: any
+    code: str = ""
 
 
 @contextmanager
@@ -54,6 +59,7 @@ def claimed(wanted: Path, run: Run, runs: Path, *, named: bool) -> Iterator[Path
         number += 1
     try:
         check_free(directory, run)
+        set_aside(directory, run)
         yield directory
     finally:
         _leave(directory, lock)
@@ -76,19 +82,44 @@ def check_free(directory: Path, run: Run) -> None:
     if not (directory / FILE_NAME).exists():
         return
     there = read(directory)
-    if there.status in BROKEN or (there.seed, there.regimen_hash) == (run.seed, run.regimen_hash):
+    if there.status in BROKEN:
         return
-    differing = differences(there, run)
-    shown = [f"{key}={was}" for key, was, _ in differing[:SHOWN]]
-    now = [f"{key}={new}" for key, _, new in differing[:SHOWN]]
     named = ("test/accuracy", "val/accuracy", "test/rmse", "val/rmse")
-    told = next(
-        (f", {name[name.index('/') + 1 :]} {value:.4f}" for name in named if (value := there.metrics.get(name))), ""
-    )
-    raise UserError(
-        f"{directory} holds another run ({', '.join(shown)}{told}) than this one ({', '.join(now)}): "
-        "take another name=, or delete that directory first"
-    )
+    known = next(((name.partition("/")[2], value) for name in named if (value := there.metrics.get(name))), None)
+    told = f", {known[0]} {known[1]:.4f}" if known else ""
+    free = "take another name=, or delete that directory first"
+    if (there.seed, there.regimen_hash) != (run.seed, run.regimen_hash):
+        differing = differences(there, run)
+        shown = [f"{key}={was}" for key, was, _ in differing[:SHOWN]]
+        now = [f"{key}={new}" for key, _, new in differing[:SHOWN]]
+        raise UserError(
+            f"{directory} holds another run ({', '.join(shown)}{told}) than this one ({', '.join(now)}): {free}"
+        )
+    name = (there.trial or {}).get("content")
+    if name and run.names and name not in run.names:
+        raise UserError(
+            f"{directory} holds this regimen with this seed{told}, but its data, starting weights, code of your own "
+            f"or what it measures (test, probe) were others: {free}"
+        )
+
+
+def set_aside(directory: Path, run: Run) -> None:
+    """Move a finished run of this name by other code into a directory beside it, and say so."""
+    if not (directory / FILE_NAME).exists():
+        return
+    there = read(directory)
+    code = (there.trial or {}).get("code")
+    if there.status in BROKEN or not run.code or not code or code == run.code:
+        return
+    number = 1
+    while (target := directory.with_name(f"{directory.name}{SET_ASIDE}{number}")).exists():
+        number += 1
+    target.mkdir()
+    for path in [one for one in directory.iterdir() if one.name not in (LOCK, FILE_NAME)]:
+        path.rename(target / path.name)
+    (directory / FILE_NAME).rename(target / FILE_NAME)  # the last: until then the directory counts as that run's
+    revision = str((there.provenance.get("code") or {}).get("revision") or "unknown")[:9]
+    note(f"{directory} held this run by other code (revision {revision}): that is now {target}")
 
 
 def differences(there: Result, run: Run) -> list[tuple[str, Any, Any]]:

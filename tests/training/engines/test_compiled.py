@@ -48,7 +48,12 @@ def test_compiled_code_is_kept_where_it_was_asked_to(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("override", "why"),
-    [("activation=rrelu", "rrelu"), ("probe=gradients", "probe")],
+    [
+        ("activation=rrelu", "rrelu"),
+        ("probe=gradients", "probe"),
+        ("optimizer=muon", "Muon"),
+        ("regularization=mixup", "mixup"),
+    ],
 )
 def test_what_cannot_be_compiled_runs_eagerly_and_says_so(override: str, why: str) -> None:
     engine = Compiled(lower=as_traced)

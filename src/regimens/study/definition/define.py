@@ -75,6 +75,11 @@ def define(
     base_seed = seed_of(base.cfg)
     cells = _search(axes, shared, tuned, composer) if search else _grid(axes, shared, tuned, composer)
     if not search:
+        if settings.over is not None and (settings.over not in axes or len(axes) < 2):
+            raise UserError(
+                f"study.over={settings.over}: it is one of several compared axes, such as data in "
+                "-m data=digits,wine optimizer=sgd,adam study.over=data"
+            )
         check_axes(axes, cells, [*line.compared, *(line.declared.get("study.compared") or ())])
         check_tuned(tuned, cells, line, composer.source, note)
     settings = settle_metrics(settings, cells, composer, metrics_of, note)
@@ -109,6 +114,7 @@ def define(
         settle=settings.settle,
         margin=margin,
         target=settings.target,
+        over=settings.over,
         trials=settings.trials,
         extend=settings.extend,
         refine=settings.refine,

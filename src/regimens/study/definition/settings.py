@@ -14,7 +14,8 @@ from regimens.core.metrics import direction
 from regimens.study.definition.composer import override_text
 
 SEARCH = "search"
-MODES = ("compare", SEARCH)
+ABLATE = "ablate"
+MODES = ("compare", SEARCH, ABLATE)
 MEASURE = "none"
 AUTO = "auto"
 DEFAULT_METRIC, OF_QUANTITIES = "val/accuracy", "val/rmse"
@@ -59,6 +60,10 @@ class Settings:
     direction: str | None = None
     metrics: tuple[str, ...] | None = None
     mode: str = "compare"
+    #: mode=ablate: the search whose best regimen is taken apart, by its directory or its name
+    of: str | None = None
+    #: the compared axis over whose values the others are asked, such as data: a sample of problems
+    over: str | None = None
     sampler: str = "grid"
     pruner: str = "none"
     workers: Any = 1
@@ -99,12 +104,14 @@ def _check_words(settings: Settings) -> None:
     for key in ("metric", "sampler", "pruner"):
         if not isinstance(getattr(settings, key), str) and not (key == "metric" and settings.metric is None):
             raise UserError(f"study.{key}={getattr(settings, key)}: it is a name")
-    for key in ("question", "storage", "name", "reference"):
+    for key in ("question", "storage", "name", "reference", "of", "over"):
         if not isinstance(getattr(settings, key), str | int | float | None):
             raise UserError(f"study.{key}: it is a text, or null")
     for key in ("recover", "retry_failed"):
         if not isinstance(getattr(settings, key), bool):
             raise UserError(f"study.{key}={getattr(settings, key)}: it is true or false")
+    if settings.of is not None and settings.mode != ABLATE:
+        raise UserError(f"study.of={settings.of}: it is for study.mode=ablate")
     if settings.name is not None and not re.fullmatch(r"[\w][\w .,+=-]*", settings.name):
         raise UserError(f"study.name={settings.name}: letters, digits, spaces and .,+=_- (it names files)")
     if settings.metrics is not None and not all(isinstance(one, str) for one in settings.metrics):

@@ -136,6 +136,8 @@ class Study:
     margin: float | None = 0.005
     #: the value of the selecting metric whose time to reach it is told; None: of none
     target: float | None = None
+    #: the compared axis whose values are a sample of problems, over which the other axes are asked; None: there is none
+    over: str | None = None
     #: how many rounds of trials have been asked for, and whether no other one follows
     round: int = 0
     complete: bool = False
@@ -164,6 +166,25 @@ class Study:
     def judged(self) -> bool:
         """Whether a cell can be better than another; otherwise its metric is measured, and nothing more."""
         return self.objectives[0][1] != MEASURE
+
+    @property
+    def problems(self) -> dict[str, dict[str, Cell]]:
+        """Value of the axis `over` -> label of a cell's other values -> cell; empty where there is no such axis."""
+        found: dict[str, dict[str, Cell]] = {}
+        for cell in self.cells if self.over else ():
+            rest = {axis: value for axis, value in cell.values.items() if axis != self.over}
+            label = ",".join(f"{axis}={value}" for axis, value in rest.items())
+            found.setdefault(str(cell.values[str(self.over)]), {})[label] = cell
+        return found
+
+    @property
+    def references(self) -> list[str]:
+        """The labels of the cells that others are compared with: the reference, and its like on every other problem."""
+        if self.reference is None:
+            return []
+        told = {label for one in self.problems.values() for label, cell in one.items() if cell.label == self.reference}
+        alike = [one[label].label for one in self.problems.values() for label in told]
+        return alike or [self.reference]
 
     @property
     def maximize(self) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 from regimens.stats import judging
 from regimens.stats.comparisons import Rule
 from regimens.stats.judging import Judgement
 from regimens.stats.sample import Sample
 from regimens.stats.sequential import level_at
+from regimens.study.definition.settings import ABLATE
 from regimens.study.definition.study import Study
 
 
@@ -31,4 +33,6 @@ def judge(study: Study, samples: Mapping[str, Sample]) -> Judgement:
     """Compare the cells that have finals; each kind of comparison errs at most 5% of the time in the whole study."""
     rule = Rule(maximize=study.maximize, margin=margin_of(study), level=level_at(*looks_of(study)))
     contains = {cell.label: cell.contains for cell in study.cells if cell.contains}
-    return judging.judge(samples, rule, study.reference, contains)
+    labels = [cell.label for cell in study.cells]
+    previous = dict(pairwise(reversed(labels))) if study.mode == ABLATE else {}
+    return judging.judge(samples, rule, study.references, contains, previous)

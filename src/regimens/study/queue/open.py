@@ -14,6 +14,7 @@ from regimens.core.locks import held, is_held
 from regimens.study.definition.identity import differences
 from regimens.study.definition.settings import SEARCH
 from regimens.study.definition.study import Study
+from regimens.study.queue.other_code import changed_code
 from regimens.study.queue.sessions import busy
 from regimens.study.queue.trial_files import SOURCES, TrialFiles
 
@@ -48,6 +49,10 @@ def refuse_another(study: Study, directory: Path) -> None:
     for old in earlier(study, directory):
         if old.explicit_name:
             lines = differences(old.identity, study.identity)
+            if old.code != study.code:
+                lines = [line for line in lines if not line.startswith("code:")]
+                changed = f"trained by {changed_code(old, study)}"
+                lines.insert(0, f"code: {changed}; under another name study.code=any takes its trials over")
             shown = "\n  ".join(lines[:20] + ([f"and {len(lines) - 20} more"] if len(lines) > 20 else []))
             raise UserError(
                 f"study.name={study.name}: {directory.parent / old.key} holds a study of this name with another "
@@ -69,32 +74,18 @@ def earlier(study: Study, directory: Path) -> list[Study]:
     return found
 
 
-def compared_with_earlier(study: Study, directory: Path) -> list[str]:
-    """What sets a new study apart from the latest of its name, in a line or two; empty where there is none."""
+def compared_with_earlier(study: Study, directory: Path) -> str:
+    """What sets a new study apart from the latest of its name, the code aside; empty where there is none."""
     others = [] if (directory / "study.json").exists() else earlier(study, directory)
     if not others:
-        return []
+        return ""
     old = others[0]
-    said = differences(old.identity, study.identity)
-    lines = [line for line in said if not line.startswith(("regimens.", "code:", "engines.", "ranges."))] or said
-    told = []
-    if lines:
-        more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
-        told.append(f"note: {old.key} differs in {'; '.join(lines[:3])}{more}")
-    if old.code != study.code and not study.any_code:
-        changed = changed_code(old, study)
-        told.append(f"note: {old.key} was trained by other code ({changed}); study.code=any takes its trials over")
-    return told
-
-
-def changed_code(old: Study, new: Study) -> str:
-    """Which revision trained an earlier study, and which files that move numbers have changed since."""
-    names = sorted(
-        name for name in old.sources.keys() | new.sources.keys() if old.sources.get(name) != new.sources.get(name)
-    )
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    revision = f"revision {old.revision[:9]}" if old.revision else "unknown revision"
-    return f"{revision}; changed: {', '.join(names[:4])}{more}" if names else f"{revision}; another version of torch"
+    said = [line for line in differences(old.identity, study.identity) if not line.startswith("code:")]
+    lines = [line for line in said if not line.startswith(("regimens.", "engines.", "ranges."))] or said
+    if not lines:
+        return ""
+    more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+    return f"{old.key} differs in {'; '.join(lines[:3])}{more}"
 
 
 def recover(study: Study, directory: Path) -> None:

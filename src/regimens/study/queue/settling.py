@@ -29,7 +29,7 @@ def open_cells(study: Study, finals: Mapping[str, Sequence[Result | None]]) -> l
     newest = max(len(cell.finals) for cell in study.cells)
     running = {cell.label for cell in study.cells if len(cell.finals) == newest}
     again: set[str] = set()
-    for family in (judged.vs_best, judged.vs_default):
+    for family in (judged.vs_best, judged.vs_default, judged.vs_previous):
         for label, one in family.items():
             if label in running and not is_settled(one.verdict):
                 again |= {label, one.against}

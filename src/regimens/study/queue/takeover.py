@@ -69,6 +69,11 @@ class KnownTrials:
         others = [place for code, place in self.found.get(identity.content, []) if code != identity.code]
         yield from (self.runs / place for place in [*same, *(others if any_code else [])])
 
+    def of_other_code(self, identity: Identity) -> tuple[str, str] | None:
+        """(code, directory relative to `runs`) of this trial where only other code has trained it."""
+        found = self.found.get(identity.content, [])
+        return found[0] if found and all(code != identity.code for code, _ in found) else None
+
 
 def take_over(files: TrialFiles, known: KnownTrials) -> Counter[str]:
     """Give every trial of a study that has no result the one that it has elsewhere; from which directory how many."""
@@ -82,10 +87,15 @@ def take_over(files: TrialFiles, known: KnownTrials) -> Counter[str]:
         about = files.about(cell, phase, number, values)
         for source in known.find(identity, any_code=files.study.any_code):
             if source != place and _copy(source, place, files, identity, about):
-                origin = source.relative_to(known.runs)
-                taken[origin.parts[0] if len(origin.parts) > 1 else "single runs"] += 1
+                taken[origin_of(source.relative_to(known.runs))] += 1
                 break
     return taken
+
+
+def origin_of(place: Path | str) -> str:
+    """How people are told of where a trial lies, by its directory relative to `runs`: its study, or single runs."""
+    parts = Path(place).parts
+    return parts[0] if len(parts) > 1 else "single runs"
 
 
 def _copy(source: Path, place: Path, files: TrialFiles, identity: Identity, about: dict[str, Any]) -> bool:
@@ -140,9 +150,10 @@ def _results(runs: Path) -> Iterator[tuple[str, int]]:
 
 
 def _name(directory: Path) -> tuple[str, str]:
-    """What a result is: (content, code), empty where it does not say."""
+    """What a result is: (content, code), empty where it does not say or nobody would take it over."""
     try:
-        named = read(directory).trial or {}
+        result = read(directory)
+        named = (result.trial or {}) if result.status in TAKEN else {}
     except (UserError, OSError):
         named = {}
     return named.get("content", ""), named.get("code", "")

@@ -17,20 +17,25 @@ from regimens.core.files import write_json, write_text
 from regimens.core.result import BROKEN, Result, finite, flatten
 from regimens.core.secrets import redact
 from regimens.stats.finals import final_metric, sample_of
+from regimens.stats.ranks import ranks
 from regimens.stats.rows import (
     SCHEMA,
     comparison_rows,
     interaction_row,
     judgement_row,
     mean_row,
+    ranks_row,
     winner_row,
 )
 from regimens.stats.sample import Sample
+from regimens.study.definition.settings import SEARCH
 from regimens.study.definition.study import Cell, Study
 from regimens.study.queue.judging import judge, looks_of
+from regimens.study.queue.other_code import is_other, of_other_code, revision_of
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
 from regimens.study.results.earlier import set_aside
+from regimens.study.results.importance import importances
 
 
 def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, Any], list[Path]]:
@@ -58,7 +63,10 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
             **dict(zip(("look", "looks"), looks_of(study), strict=True)),
             **judgement_row(judged, samples),
             "winner": winner_row(judged, finals, study.metric, metric),
+            "importance": importance(files, by_cell),
+            "ranks": ranks_of(study, by_cell, metric),
             "interaction": interaction_row({c.label: c.values for c in study.cells}, samples) if judged else None,
+            "other_code": of_other_code(study, everything) or None,
         },
         "cells": [
             {
@@ -96,6 +104,7 @@ def about(study: Study, metric: str) -> dict[str, Any]:
         "direction": study.objectives[0][1],
         "reference": study.reference,
         "target": study.target,
+        "over": study.over,
         "asked": [redact(one) for one in study.asked],
         "setting": study.setting,
         "mode": study.mode,
@@ -104,6 +113,28 @@ def about(study: Study, metric: str) -> dict[str, Any]:
         "statistics": SCHEMA,
         "definition": {key: value for key, value in study.identity.items() if key != "regimens"},
     }
+
+
+def importance(files: TrialFiles, by_cell: Mapping[str, Mapping[str, list[Result]]]) -> dict[str, float] | None:
+    """How much each searched value matters; None of a study that is no joint search."""
+    if files.study.mode != SEARCH:
+        return None
+    cell = next(one for one in files.study.cells if one.tuned)
+    return importances(files.study, cell, by_cell[cell.label]["tuning"], files.composer.compose)
+
+
+def ranks_of(study: Study, by_cell: Mapping[str, Mapping[str, list[Result]]], metric: str) -> dict[str, Any] | None:
+    """What the problems of a study say together; None of a study that is asked of one problem."""
+    if study.over is None or not study.judged:
+        return None
+    found = {label: sample_of(phases["final"], metric) for label, phases in by_cell.items()}
+    means = {label: float(one.values.mean()) for label, one in found.items() if one is not None}
+    table = {
+        problem: {label: means.get(cell.label) for label, cell in cells.items()}
+        for problem, cells in study.problems.items()
+    }
+    first = [label for one in study.problems.values() for label, cell in one.items() if cell.label == study.reference]
+    return ranks_row(study.over, ranks(table, first[0] if first else None, maximize=study.maximize))
 
 
 def cell_row(
@@ -128,6 +159,7 @@ def cell_row(
         "best_of_n": statistics.expected_best([one for one in tuned if one is not None], maximize=study.maximize),
         "never_acted": never_acted([r for r in phases["final"] if r.status == "completed"]),
         "contains": cell.contains or None,
+        "n_other_code": sum(of_other_code(study, everything).values()) or None,
     }
 
 
@@ -177,6 +209,7 @@ def trial_row(study: Study, result: Result) -> dict[str, Any]:
         "number": place.get("number"),
         "seed": result.seed,
         "status": result.status,
+        **({"other_code": revision_of(result)} if is_other(study, result) else {}),
         **result.metrics,
         **{f"regimen.{key}": value for key, value in as_cells(result.regimen).items()},
     }

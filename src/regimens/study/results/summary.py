@@ -23,7 +23,7 @@ def print_summary(study: Study, table: Mapping[str, Any]) -> None:
     rows = list(table["cells"])
     columns = [axis(rows) or "cell", table["study"]["final_metric"], "95% interval", "n"]
     if study.judged:
-        rows.sort(key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0), row["label"]))
+        rows.sort(key=lambda row: (row["mean"] is None, sign * (row["mean"] or 0), not row["best"], row["label"]))
         columns += ["best values", "against the best"]
     shown = Table(
         title=study.question, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True

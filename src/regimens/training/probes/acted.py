@@ -30,6 +30,7 @@ class Actions:
         self.kept, self.averaged = 0, 0.0
         self._clipped: Tensor | float = 0.0
         self._constrained: Tensor | float = 0.0
+        self._mixed = 0.0
         self._penalty_share = 0.0
 
     def lr(self, lr: float, steps: int = 1) -> None:
@@ -51,6 +52,10 @@ class Actions:
         """`share` of the units were over the bound at this step (0-dim)."""
         self._constrained = self._constrained + share
 
+    def mixed(self, share: float) -> None:
+        """Each example of this step was mixed with `share` of another one."""
+        self._mixed += share
+
     def penalised(self, penalty: float, loss: float) -> None:
         """An epoch's mean penalty and the mean loss that contains it."""
         self._penalty_share = penalty / loss if loss > 0 else 0.0
@@ -64,6 +69,11 @@ class Actions:
     def constrained_share(self) -> float:
         """Mean share of units that a step found over the max-norm bound."""
         return float(self._constrained) / max(self.steps, 1)
+
+    @property
+    def mixed_share(self) -> float:
+        """Mean share of another example in each one."""
+        return self._mixed / max(self.steps, 1)
 
     @property
     def penalty_share(self) -> float:
@@ -116,6 +126,9 @@ def report(
             share = dropped_share(net, kind)
             what = f"{share:.1%} of inputs and units dropped at each step (asked for: {rate:.0%})"
             entries[name] = _entry(name, share > 0, what, rate=rate, share=share)
+    if regularization.mixes:
+        share = actions.mixed_share
+        entries["mixup"] = _entry("mixup", share > 0, f"{share:.1%} of each example is another one's", share=share)
     if regularization.constrains:
         share, at_bound = actions.constrained_share, bound_share(net, regularization.max_norm)
         what = f"{share:.2%} of units over the bound per step; {at_bound:.1%} end at it"
@@ -211,11 +224,11 @@ def dead_units(net: nn.Module, x: Tensor) -> Report:
         active = (output != 0).transpose(0, 1).flatten(1).any(dim=1)
         alive[index] = alive.get(index, torch.zeros_like(active)) | active
 
-    activations = [getattr(block, "activation", None) for block in blocks_of(net)[:-1]]
+    hidden = [part for block in blocks_of(net)[:-1] for part in block.named_modules()]
+    activations = [module for name, module in hidden if name.rpartition(".")[2] == "activation"]
     hooks = [
         module.register_forward_hook(lambda module, inputs, output, index=index: look(index, output))
         for index, module in enumerate(activations)
-        if module is not None
     ]
     try:
         with torch.no_grad(), _mode(net, training=False):

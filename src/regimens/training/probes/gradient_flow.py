@@ -1,4 +1,4 @@
-"""The gradient-flow probe: activations, gradients and updates of each dense layer, sampled at a few steps per epoch.
+"""The gradient-flow probe: activations, gradients and updates of each layer, sampled at a few steps per epoch.
 
 Per layer and epoch: mean and standard deviation of the activations, the kernel's gradient norm, the share of
 saturated units, and the update-to-weight ratio |dW| / |W| (about 0.001 in a healthy net).
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from regimens.nets.mlp import KERNELS, blocks_of, kernels
+from regimens.nets.resnet import Residual
 
 QUANTITIES = ("activation_mean", "activation_std", "gradient_norm", "saturated_share", "update_ratio")
 
@@ -129,6 +130,13 @@ class GradientFlow(Probe):
 
 
 def _activations_of(net: nn.Module) -> list[nn.Module]:
-    # A linear block has no activation module of its own: there, its layer's output is the activation.
-    parts = [dict(block.named_children()) for block in blocks_of(net)[:-1]]
-    return [next(part[name] for name in ("activation", "linear", "conv") if name in part) for part in parts]
+    """For each layer with a kernel but the last, the module whose output is its activation."""
+    found: list[nn.Module] = []
+    for block in blocks_of(net)[:-1]:
+        for part in [block.first, block.second] if isinstance(block, Residual) else [block]:
+            # A linear block has no activation module of its own: there, its layer's output is the activation.
+            names = dict(part.named_children())
+            found.append(next(names[name] for name in ("activation", "linear", "conv") if name in names))
+        if isinstance(block, Residual):  # that of its second layer comes after the sum
+            found[-1] = block.activation
+    return found
