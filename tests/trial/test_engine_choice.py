@@ -22,6 +22,7 @@ config = {
     **parts,
     "engine": "auto",
     "probe": "none",
+    "regularization": {},
     "batch_size": 1,
     "epochs": 10**6,
     "model": {"_target_": "regimens.nets.mlp.MLP", "hidden": [10]},
