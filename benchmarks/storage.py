@@ -120,7 +120,7 @@ def fill(directory: Path, done: int) -> None:
         trial = optuna.trial.create_trial(
             value=0.5, params={"optimizer.lr": lr}, distributions=space, user_attrs=attributes
         )
-        handle._storage.create_new_trial(handle._study_id, template_trial=trial)
+        handle.add_trial(trial)
     if url:
         os.environ[STORAGE_VARIABLE] = url
 
@@ -151,7 +151,9 @@ def worker(directory: Path, most: int, others: int, done: int) -> None:
         if claim is None:
             break
         wall, used = time.perf_counter() - before, time.process_time() - cpu
-        result = Result("completed", "none", claim.seed, {}, "0" * 64, {}, study=queue.about(claim))
+        result = Result(
+            "completed", "none", claim.seed, {}, "0" * 64, {}, study=claim.about, trial=claim.identity.to_json()
+        )
         result.metrics["val/accuracy"] = 0.5
         write(result, claim.directory)
         before, cpu = time.perf_counter(), time.process_time()

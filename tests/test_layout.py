@@ -270,6 +270,7 @@ TESTS_OF = {
     "test_same.py": "tools/same.py",
     "test_regression.py": "task=regression, from data to served answers",
     "test_repetition.py": "tools/repetition.py",
+    "test_shared_names.py": "tools/shared_names.py",
     "test_share.py": "DVC remotes and queues",
     "test_shared_machine.py": "passwords, file modes and pickles, in every command",
     "cluster/test_slurm.py": "studies on SLURM",

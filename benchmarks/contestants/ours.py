@@ -4,7 +4,9 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from hydra import compose, initialize_config_dir
 from turns import L2, MAX_NORM, RATE, arrays, serve
@@ -17,7 +19,10 @@ CASES = {
         *("norm=batch", "regularization=dropout", f"regularization.dropout={RATE}"),
         *(f"regularization.l2={L2}", f"regularization.max_norm={MAX_NORM}"),
     ],
+    "cnn": ["optimizer=sgd", "model=cnn", "init=he_normal"],
 }
+# The perceptron of the other cases.
+SELU = ["activation=selu", "init=lecun_normal"]
 
 if __name__ == "__main__":
     folder, case, engine = sys.argv[1:]
@@ -30,12 +35,13 @@ if __name__ == "__main__":
     from regimens.trial.task import Task, begin
 
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder).parent / "compiled"))
-    overrides = ["name=bench", "epochs=2", "activation=selu", "init=lecun_normal", f"engine={engine}", *CASES[case]]
+    overrides = ["name=bench", "epochs=2", f"engine={engine}", *CASES[case], *([] if case == "cnn" else SELU)]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", overrides=overrides)
     x, y, x_valid, y_valid = (torch.from_numpy(part) for part in arrays(folder))
     parts = (x, y, x_valid, y_valid, x_valid, y_valid)
     split = Split(*parts, n_inputs=784, n_outputs=10, binary=False, n_classes=10, class_names=(), manifest={})
+    split = replace(split, inputs=SimpleNamespace(shape=(28, 28)))
 
     def epoch() -> tuple[float, float]:
         """Seconds and processor seconds of the second epoch, validation included."""

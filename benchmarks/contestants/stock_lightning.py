@@ -4,6 +4,7 @@ import sys
 import warnings
 from functools import partial
 
+import compiled_loop
 import pytorch_lightning as pl
 import torch
 import torchmetrics
@@ -25,12 +26,14 @@ OPTIMIZERS = {
 
 
 class Classifier(pl.LightningModule):
-    """The notes' network, its loss and its accuracy."""
+    """The notes' network, or another one, its loss and its accuracy."""
 
-    def __init__(self, optimizer: str, lr: float, regularised: bool = False) -> None:
+    def __init__(
+        self, optimizer: str, lr: float, regularised: bool = False, net: torch.nn.Sequential | None = None
+    ) -> None:
         super().__init__()
         self.optimizer, self.lr, self.regularised = optimizer, lr, regularised
-        self.net = network(regularised)
+        self.net = net or network(regularised)
         self.kernels = [layer.weight for layer in self.net if isinstance(layer, torch.nn.Linear)]
         self.accuracy = torch.nn.ModuleDict(
             {f"{part}_": torchmetrics.Accuracy("multiclass", num_classes=10) for part in ("train", "val")}
@@ -81,6 +84,7 @@ if __name__ == "__main__":
     def epoch() -> None:
         """A fit of one epoch."""
         trainer = pl.Trainer(max_epochs=1, accelerator="cpu", devices=1, num_sanity_val_steps=0, **quiet)
-        trainer.fit(Classifier(*which, case == "regularised"), train, valid)
+        net = compiled_loop.network() if case == "cnn" else None
+        trainer.fit(Classifier(*which, case == "regularised", net), train, valid)
 
     serve(epoch)

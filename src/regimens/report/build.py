@@ -10,7 +10,7 @@ from typing import Any
 
 from regimens.core.errors import UserError
 from regimens.report.longer_runs import kept_studies, longer_reports, write_trials
-from regimens.report.page import Report, write_exports, write_report
+from regimens.report.page import Report, write_answers, write_exports, write_report
 from regimens.report.palette import Palette
 from regimens.report.sections import order, section
 from regimens.report.tables import read_studies, read_study
@@ -24,7 +24,7 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
 
     `params` (params.yaml) gives the settings of tables that are too old to say their own; `declared` (conf/study) the
     studies that could be run. `figures/` and `plots/` are emptied first, so that nothing stays of a study that is gone.
-    What longer runs left in `out` (parity/parity.json, */report.md) is shown as well.
+    What longer runs left in `out` (parity/parity.json, */answers.json) is shown as well.
 
     Raises:
         UserError: no results directory, or a params file that is none.
@@ -46,7 +46,7 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
     for folder in ("figures", "plots"):
         shutil.rmtree(out / folder, ignore_errors=True)
         (out / folder).mkdir(parents=True)
-    return [*write_report(report, out), *write_exports(studies, out)]
+    return [*write_report(report, out), write_answers(report, out), *write_exports(studies, out)]
 
 
 def build_parity(table: Path, out: Path) -> list[Path]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regimens.report.headlines import shortened
 from regimens.report.tables import Study, read_study
 
 FOLDER = "parity"
+ANSWERS = "answers.json"
 SEPARATE = ("class_counts", "files", "split")
 
 
@@ -52,19 +51,9 @@ def kept_studies(out: Path) -> list[Study]:
 def longer_reports(out: Path) -> list[Longer]:
     """The reports in folders of `out`, by name."""
     found = []
-    for path in sorted(out.glob("*/report.md")):
-        text = path.read_text(encoding="utf-8")
-        answers = re.findall(
-            r"^- \*\*\[?(.+?)(?:\]\(#.*?\))?\*\* (.+)$", text.split("\n## ")[1] if "\n## " in text else "", re.MULTILINE
-        )
-        short = tuple((asked, shortened(told)) for asked, told in answers)
-        settings = re.search(r"^- settings: (.+)$", text, re.MULTILINE)
-        page = path.with_suffix(".html") if path.with_suffix(".html").is_file() else path
-        found.append(
-            Longer(
-                page.relative_to(out).as_posix(),
-                settings[1] if settings else "",
-                short,
-            )
-        )
+    for path in sorted(out.glob(f"*/{ANSWERS}")):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        settings = ", ".join(f"{key}={value}" for key, value in told["settings"].items())
+        page = path.with_name("report.html").relative_to(out).as_posix()
+        found.append(Longer(page, settings, tuple((one["question"], one["answer"]) for one in told["answers"])))
     return found

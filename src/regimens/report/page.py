@@ -17,7 +17,7 @@ from regimens.report.canvas import Figure, csv_text, standalone
 from regimens.report.curves import mean_curve
 from regimens.report.dots import MOST
 from regimens.report.evidence import images
-from regimens.report.longer_runs import Longer
+from regimens.report.longer_runs import ANSWERS, Longer
 from regimens.report.numbers import listing
 from regimens.report.overview import halves, legend, overview
 from regimens.report.provenance import budgets, facts
@@ -116,6 +116,12 @@ def write_report(report: Report, out: Path, stem: str = "report") -> list[Path]:
         texts[f"figures/{figure.slug}.svg"] = standalone(figure.svg)
         texts[f"plots/{figure.slug}.csv"] = figure.csv
     return [_write(out / name, text) for name, text in texts.items()]
+
+
+def write_answers(report: Report, out: Path) -> Path:
+    """Write `answers.json`: the settings, and each question with its short answer, for the reports of shorter runs."""
+    answers = [{"question": one.title, "answer": one.headline} for one in report.sections]
+    return _write(out / ANSWERS, json.dumps({"settings": dict(report.settings), "answers": answers}, indent=1) + "\n")
 
 
 def write_exports(studies: Sequence[Study], out: Path) -> list[Path]:

@@ -13,6 +13,15 @@ def test_more_seeds_of_a_finished_study_train_exactly_the_missing_ones(finished)
     assert all(not path.endswith(("final-0", "final-1", "final-2")) for path in set(finished.trained) - before)
 
 
+def test_from_five_seeds_to_twenty_fifteen_are_trained_in_each_cell(room):
+    room.run("optimizer=adam,sgd", "study.seeds=5")
+    output = room.run("optimizer=adam,sgd", "study.seeds=20")
+    assert "10 of them taken over from adhoc-" in output.splitlines()[-1]
+    new = [path.split("/")[-2:] for path in room.trained[10:]]
+    cells = ("optimizer=adam", "optimizer=sgd")
+    assert sorted(new) == sorted([cell, f"final-{number}"] for cell in cells for number in range(5, 20))
+
+
 def test_another_cell_is_all_that_a_larger_study_trains(room):
     room.run("optimizer=adam,nadam", "tune=lr", "study.trials=3", "study.seeds=2")
     before = len(room.trained)

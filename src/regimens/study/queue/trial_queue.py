@@ -23,6 +23,7 @@ from regimens.study.definition.samplers import make_sampler
 from regimens.study.definition.study import Cell, Slot, Study
 from regimens.study.queue import rounds
 from regimens.study.queue.claim import Batch, Claim
+from regimens.study.queue.own_cell import OwnCell
 from regimens.study.queue.phase import Phase
 from regimens.study.queue.sessions import busy
 from regimens.study.queue.takeover import KnownTrials, take_over
@@ -44,8 +45,12 @@ class TrialQueue:
     #: for how many seconds its workers wait for a storage that is away
     storage_wait: float = 0
     _phases: dict[tuple[str, str], Phase] = field(default_factory=dict)
+    _own: OwnCell = field(init=False)
     #: phases that had nothing to hand out -> when to look again
     _asleep: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._own = OwnCell(self.directory / "locks" / "cells")
 
     @property
     def study(self) -> Study:
@@ -73,14 +78,27 @@ class TrialQueue:
         return Batch([claim], [claim]) if claim else None
 
     def claim(self) -> Claim | None:
-        """The next trial that nobody works on and that is in no fleet, or None."""
+        """The next trial that nobody works on and that is in no fleet, or None.
+
+        First of the cell that this worker is in, then of one that no other worker is in, then of any.
+        """
+        if self._own.cell is not None and (claim := self._claim_of(self._own.cell)):
+            return claim
+        self._own.leave()
         together = self.study.together
-        for cell in self.study.cells:
-            if cell.label not in together:
-                for name in self.study.phases(cell):
-                    if claim := self._claim_in(self._phase(cell, name)):
-                        return claim
-        return None
+        cells = [cell for cell in self.study.cells if cell.label not in together and self._is_open(cell)]
+        for cell in cells:
+            if self._own.enter(cell) and (claim := self._claim_of(cell)):
+                return claim
+        self._own.leave()
+        return next((claim for cell in cells if (claim := self._claim_of(cell))), None)
+
+    def _claim_of(self, cell: Cell) -> Claim | None:
+        phases = (self._phase(cell, name) for name in self.study.phases(cell))
+        return next((claim for phase in phases if (claim := self._claim_in(phase))), None)
+
+    def _is_open(self, cell: Cell) -> bool:
+        return not all(self._phase(cell, name).finished for name in self.study.phases(cell))
 
     def catch_up(self, known: KnownTrials, *, broken: bool) -> Counter[str]:
         """Replay the rounds that have been trained already, and take over what has been trained elsewhere.

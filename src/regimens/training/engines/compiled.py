@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from regimens.core.process import keep_freed_memory
 from regimens.core.secrets import brief
@@ -25,11 +25,13 @@ from regimens.training.optimizers import RuleOptimizer
 
 # Larger blocks take longer to compile in proportion and run no faster; with one step, call overhead weighs more.
 STEPS = 2
+# What takes ten milliseconds and more: beside it a call is nothing, and to compile it twice takes a minute.
+LONG = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass
 class Compiled(Engine):
-    """Steps whole blocks of `steps` mini-batches of one size; the remainder is left to the plain loop.
+    """Steps whole blocks of `steps` mini-batches of one size, one at a time with convolutions; the plain loop the rest.
 
     lower: what turns the traced graph into a function; by default torch's compiler.
     `name` turns to "eager", and `note` says why, where something in the regimen or the machine cannot be compiled.
@@ -48,7 +50,8 @@ class Compiled(Engine):
         """Check whether the phase can be compiled; the first block then compiles it."""
         self._job, self._run, self._size = job, None, 0
         # A sample of the weights to be averaged is due between two runs, never within one.
-        self._together = gcd(self.steps, job.averaged.every)
+        long = any(isinstance(module, LONG) for module in job.net.modules())
+        self._together = 1 if long else gcd(self.steps, job.averaged.every)
         obstacle = self.note or not_compiled(job)
         if obstacle:
             self._give_up(obstacle)

@@ -11,6 +11,9 @@ from typing import Any
 
 from torch import Tensor, fx
 
+from regimens.core.hashing import digest
+from regimens.core.locks import held
+
 # Turns a traced graph and example inputs into a function of such inputs.
 Lower = Callable[[fx.GraphModule, Sequence[Tensor]], Callable[..., Any]]
 
@@ -34,7 +37,10 @@ class Inductor:
         # The user's own setting takes precedence, but not the default that torch sets when it is imported.
         if self.cache is not None and os.environ.get(CACHE, default_cache_dir()) == default_cache_dir():
             os.environ[CACHE] = str(self.cache.absolute())
-        with config.patch(OPTIONS):
+        cache = Path(os.environ.get(CACHE, default_cache_dir()))
+        # Of workers that need the same code, one compiles and the others wait, then read it from the disk.
+        made = digest([graph.code, *(f"{one.dtype}{tuple(one.shape)}" for one in inputs)])
+        with held(cache / "locks" / f"{made}.lock"), config.patch(OPTIONS):
             run = standalone_compile(graph, list(inputs))
 
         def call(*inputs: Tensor) -> Tensor:
