@@ -24,7 +24,7 @@ def main() -> int:
     try:
         model = predict.load(find_run(args.run, args.runs), args.weights, plugins=args.plugins)
         raw = predict.read_inputs(args.data, model, args.key)
-        predict.write(model.classes, model.probabilities(raw.x), args.out, raw.files)
+        predict.write(model.answers(raw.x), args.out, raw.files)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -25,7 +25,7 @@ def main(overrides: list[str]) -> int:
         node = {str(key): cfg.data[key] for key in cfg.data}  # raises for a mandatory value that is missing
         source = build({"_partial_": True} | {key: value for key, value in node.items() if key not in SPLIT_KEYS})
         how = {key: node[key] for key in ("n_valid", "n_test", "shuffle", "stratify") if key in node}
-        folder, said = prepare(source, dataset=node["name"], directory=cfg.paths.data, **how)
+        folder, said = prepare(source, dataset=node["name"], directory=cfg.paths.data, kind=cfg.task.kind, **how)
         for sentence in said:
             print(sentence, file=sys.stderr)
         print(folder)

@@ -29,6 +29,8 @@ COMPOSING = ("experiment", "study", "scale", "data")
 OPTIONS = sorted(
     f"{p.parent.name}={p.stem}" for p in FILES if p.parent.parent == CONF and p.parent.name not in COMPOSING
 )
+# Options that are for quantities, of which the digits have none.
+OF_QUANTITIES = ("loss=mse", "loss=mae", "loss=huber", "task=regression")
 # Groups whose options are parts of a network or of its training, and the names that promise to stay.
 TECHNIQUES = {
     "init": "glorot_uniform glorot_normal he_normal he_uniform lecun_normal lecun_uniform variance_scaling"
@@ -40,6 +42,7 @@ TECHNIQUES = {
     "clip": "none value norm global_norm",
     "optimizer": "sgd momentum nesterov adagrad rmsprop adam adamax nadam adamw muon schedule_free",
     "scheduler": "constant power exp piecewise plateau exp_step onecycle cosine",
+    "loss": "cross_entropy label_smoothing weighted mse mae huber",
     "model": "mlp cnn resnet",
 }
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -136,6 +139,8 @@ def test_an_option_trains(option: str, composed: Compose, tmp_path: Path, net_of
     if option == "transfer=from_a":
         small = ["model.hidden=[12,10,8,6]", "transfer.reuse=4", f"transfer.checkpoint={net_of_a}"]
     overrides = [one for one in SMALL if not one.startswith(f"{group}=")]
+    if option in OF_QUANTITIES:
+        overrides = ["data=diabetes", "data.train_size=64", "epochs=1", "tracking=none"]
     cfg, choices = composed(*overrides, *small, option, small=())
     result = trial.run(cfg, tmp_path / "trial", choices=choices)
     assert choices[group] == name

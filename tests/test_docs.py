@@ -26,12 +26,13 @@ DIGITS = ("data=digits", "data.train_size=200")
 SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
 # What needs a service that not every machine has; tests/cluster/ runs studies with each.
 SERVICES = ("study.storage=postgresql:", "hydra/launcher=", "hydra.launcher.", "tracking.uri=http:")
-# Of README.md and own-data.md, these run by default; `make test-slow` runs every command of every page.
+# Of README.md, own-data.md and regression.md, these run by default; `make test-slow` runs every command of every page.
 QUICK = (
     "name=mine",
     "name=wine",
     "name=table",
     "name=pictures",
+    "name=flats",
     "src/predict.py",
     "--help",
     "--info",
@@ -115,7 +116,11 @@ def is_quick(line: str) -> bool:
     return any(part in line for part in QUICK)
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "how-to" / "own-data.md"], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", *(ROOT / "docs" / "how-to" / f"{name}.md" for name in ("own-data", "regression"))],
+    ids=lambda p: p.stem,
+)
 def test_people_can_train_and_predict(page: Path, copied: Path) -> None:
     lines = [line for line in python_lines(page) if is_quick(line)]
     assert len(lines) >= 2

@@ -229,12 +229,13 @@ TESTED_IN = {
     "training/engines/test_stacked.py": ("training/engines/coefficients", "training/engines/stacked_average"),
     "training/probes/test_lr_range.py": ("report/lr_range",),
     "training/test_ddp.py": ("training/group",),
+    "training/test_metrics.py": ("core/metrics",),
     "training/test_optimizers.py": ("training/checks", "training/updates"),
     "training/test_penalties.py": ("training/regularization",),
     "training/test_transfer.py": ("training/phases",),
     "trial/test_api.py": (
         *("trial/composition", "trial/evaluation", "trial/fitting", "trial/record", "trial/regimen", "trial/settings"),
-        *("trial/single", "trial/task", "training/losses"),
+        *("trial/single", "trial/task"),
     ),
 }
 # Second, test files of something other than one module, by what they test.
@@ -267,6 +268,7 @@ TESTS_OF = {
     "tracking/test_unusable.py": "trackers that cannot be opened",
     "stats/test_calibration.py": "error rates and coverage of all statistics together",
     "test_same.py": "tools/same.py",
+    "test_regression.py": "task=regression, from data to served answers",
     "test_repetition.py": "tools/repetition.py",
     "test_shared_names.py": "tools/shared_names.py",
     "test_share.py": "DVC remotes and queues",

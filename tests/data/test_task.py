@@ -36,5 +36,5 @@ def test_b_classes_are_two_different_classes(pair: list[int]) -> None:
 def test_a_needs_classes_and_a_known_kind() -> None:
     with pytest.raises(DataError, match="needs two classes besides"):
         task.make("a", [0, 1], 3)
-    with pytest.raises(DataError, match=r"task\.kind=c: choose all, a, b"):
+    with pytest.raises(DataError, match=r"task\.kind=c: choose all, a, b, regression"):
         task.make("c", [0, 1], 3)

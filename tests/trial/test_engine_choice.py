@@ -17,6 +17,7 @@ def test_an_engine_is_chosen_without_torch() -> None:
 import sys
 from regimens.trial.engine_choice import Size, choose
 parts = {name: {"_target_": "regimens.x"} for name in ("optimizer", "clip", "activation")}
+parts["loss"] = {"_target_": "regimens.training.losses.CrossEntropy"}
 config = {
     **parts,
     "engine": "auto",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.result import Result
+from regimens.core.terminal import predictions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,7 +161,7 @@ class TrialOutcome:
     def _repr_html_(self) -> str:
         import pandas as pd
 
-        numbers = {name: value for name, value in self.metrics.items() if name.endswith(("accuracy", "loss"))}
+        numbers = predictions(self.metrics)
         table = pd.DataFrame([numbers]).to_html(index=False, float_format="{:.4f}".format)
         return f"<h4>{escape(self.result.name)}: {escape(self.result.status)}</h4>{table}"
 

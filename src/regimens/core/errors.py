@@ -21,7 +21,8 @@ class MisnamedError(UserError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A suggestion to end a message with: the nearest known name, or all of them."""
+    """A suggestion to end a message with: the only known name that begins so, else the nearest, or all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, 1)
+    begun = [one for one in names if one.startswith(name)]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(name, names, 1)
     return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(names)}"

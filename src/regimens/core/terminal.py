@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from regimens.core.metrics import figures, in_unit, metric_of
 from regimens.core.result import Result
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -28,10 +29,10 @@ def note(sentence: str) -> None:
 
 
 def numbers_line(numbers: dict[str, float]) -> str:
-    """An epoch's losses, accuracy and learning rate in one line."""
+    """An epoch's losses, accuracy or rmse, and learning rate in one line."""
     return (
         f"loss {numbers['train/loss']:.4f}  val loss {numbers['val/loss']:.4f}  "
-        f"val accuracy {numbers['val/accuracy']:.2%}  lr {numbers['lr']:.3g}"
+        f"{measured(numbers, 'accuracy')}  lr {numbers['lr']:.3g}"
     )
 
 
@@ -39,8 +40,15 @@ def live_line(numbers: dict[str, float]) -> str:
     """The same, shorter: with the epoch, a short bar and the time left it fits 80 columns."""
     return (
         f"loss {numbers['train/loss']:.3f} (val {numbers['val/loss']:.3f})  "
-        f"val acc {numbers['val/accuracy']:.2%}  lr {numbers['lr']:.3g}"
+        f"{measured(numbers, 'acc')}  lr {numbers['lr']:.3g}"
     )
+
+
+def measured(numbers: dict[str, float], accuracy: str) -> str:
+    """What an epoch's predictions are worth: the accuracy in per cent, under this name, or the rmse in its unit."""
+    if "val/rmse" in numbers:
+        return f"val rmse {figures(numbers['val/rmse'])}"
+    return f"val {accuracy} {numbers['val/accuracy']:.2%}"
 
 
 @contextmanager
@@ -77,9 +85,10 @@ def summary(result: Result, directory: Path, link: str = "") -> None:
     if result.status == "diverged":
         epochs = result.metrics["epochs"]
         print(f"diverged after {epochs} epochs: the loss is no longer finite; try a lower optimizer.lr")
-    shown = {name: value for name, value in result.metrics.items() if name.endswith(("accuracy", "loss"))}
+    shown = predictions(result.metrics)
     if shown:
-        print("  ".join(f"{name} {value:.4f}" for name, value in shown.items() if value is not None))
+        told = {name: figures(value, 6) if in_unit(name) else f"{value:.4f}" for name, value in shown.items()}
+        print("  ".join(f"{name} {value}" for name, value in told.items()))
     for entry in result.acted.values():
         note = "" if entry["acted"] else "  <- never acted"
         print(f"{entry['technique']}: {entry['what']}{note}")
@@ -92,6 +101,15 @@ def summary(result: Result, directory: Path, link: str = "") -> None:
     print(f"run: {directory}  ({result.durations['train']:.1f} s of training)")
     if link:
         print(f"MLflow: {link}")
+
+
+def predictions(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    """Of a trial's metrics, those of its predictions: losses, accuracies, and what `core.metrics` knows."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if value is not None and (name.endswith(("accuracy", "loss")) or metric_of(name))
+    }
 
 
 def counted(number: int, noun: str) -> str:

@@ -20,9 +20,10 @@ class Arrays:
     """A data set as its source gives it.
 
     `x_*` are (N, ...) arrays, uint8 for images, otherwise float32 or, where that loses meaning, float64; `y_*` are (N,)
-    int64 class numbers from 0. A part that the source does not have is None. `hashes` name what was read (file name ->
-    sha256), `source` says in words where it comes from (never a path of this machine), `maximum` is the largest value
-    an input can take. `feature_names` are the columns of a table (empty for others), whose codes `x_*` hold where
+    int64 class numbers from 0; or, where `quantities` (their names) are to be predicted and there are no classes, (N,
+    quantities) float64 in their unit. A part that the source does not have is None. `hashes` name what was read (file
+    name -> sha256), `source` says in words where it comes from (never a path of this machine), `maximum` is the largest
+    value an input can take. `feature_names` are the columns of a table (empty for others), whose codes `x_*` hold where
     `columns` (a tuple of `columns.Column`) says so. `groups` and `times`, (N,), are what a split must not divide, or
     has to follow. `told` are sentences about what was found, `notes` warnings; both are said before training.
     """
@@ -42,6 +43,7 @@ class Arrays:
     columns: tuple[Any, ...] = ()
     groups: Array | None = None
     times: Array | None = None
+    quantities: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -144,6 +146,27 @@ def check(arrays: Arrays, where: str) -> Arrays:
             raise DataError(f"{where}: a {part} example has shape {x.shape[1:]}, a train example {shape}")
         if x.dtype != arrays.x_train.dtype:
             raise DataError(f"{where}: {part} inputs are {x.dtype}, train inputs {arrays.x_train.dtype}")
+    if not arrays.quantities:
+        _check_classes(arrays, where)
+    return arrays
+
+
+def quantities(values: Array, name: str) -> Array:
+    """`values` as (N, quantities) float64. Raises DataError for what is no finite number, or has another shape."""
+    values = values[:, None] if values.ndim == 1 else values
+    if values.dtype.kind not in "buif":
+        raise DataError(f"{name} holds {values.dtype} values: task=regression predicts numbers")
+    if values.ndim != 2 or not values.shape[1]:
+        raise DataError(f"{name} has shape {values.shape}: give (examples,) or (examples, quantities)")
+    found = values.astype(np.float64)
+    odd = np.argwhere(~np.isfinite(found) | (np.abs(found) > np.finfo(np.float32).max))
+    if len(odd):
+        told = "a value that is" if len(odd) == 1 else f"{len(odd)} values that are"
+        raise DataError(f"{name} has {told} NaN, infinite or beyond float32, the first in row {odd[0][0] + 1}")
+    return found
+
+
+def _check_classes(arrays: Arrays, where: str) -> None:
     seen = np.unique(arrays.y_train)
     for part, (_, y) in arrays.parts().items():
         unseen = np.setdiff1d(y, seen)
@@ -161,4 +184,3 @@ def check(arrays: Arrays, where: str) -> Arrays:
         raise DataError(f"{where}: {arrays.n_classes} classes but {len(arrays.class_names)} class names")
     if arrays.n_classes < 2:
         raise DataError(f"{where}: one class only: nothing to classify")
-    return arrays

@@ -17,10 +17,12 @@ def carve(
 
     A part that the source brings is kept as it is. Sizes are counts, or fractions of the training examples below 1.
     `shuffle` seeds one shuffle before the cut (for files sorted by class), None keeps the order. With `stratify`, each
-    part gets every class's share of the shuffled examples. `groups` and `times` of the arrays come before both.
+    part gets every class's share of the shuffled examples (quantities have none). `groups` and `times` of the arrays
+    come before both.
     Raises DataError where a size is out of range, validation outnumbers training, or a class loses every example.
     """
     n = len(arrays.x_train)
+    stratify = stratify and not arrays.quantities
     valid = 0 if arrays.x_valid is not None else _count(n_valid, n, "n_valid")
     test = 0 if arrays.x_test is not None else _count(n_test, n, "n_test")
     if valid + test >= n:
@@ -43,7 +45,8 @@ def carve(
 def _divided(arrays: Arrays, valid: int, test: int, shuffle: int | None, stratify: bool) -> Arrays:
     x, y = arrays.x_train, arrays.y_train
     parts = _rows(arrays, valid, test, shuffle, stratify)
-    _refuse_lost(arrays, parts, shuffle, stratify)
+    if not arrays.quantities:
+        _refuse_lost(arrays, parts, shuffle, stratify)
     notes = (*arrays.notes, *splitting.rare(y, parts, arrays.class_names)) if stratify else arrays.notes
     train, validation, testing = parts
     arrays = replace(arrays, x_train=x[train], y_train=y[train], groups=None, times=None, notes=notes)
@@ -59,7 +62,8 @@ def _rows(arrays: Arrays, valid: int, test: int, shuffle: int | None, stratify: 
     if arrays.times is not None:
         return splitting.in_time(arrays.times, valid, test)
     if arrays.groups is not None:
-        return splitting.grouped(arrays.groups, arrays.y_train, valid, test, shuffle or 0)
+        classes = np.zeros(len(arrays.y_train), dtype=np.int64) if arrays.quantities else arrays.y_train
+        return splitting.grouped(arrays.groups, classes, valid, test, shuffle or 0)
     n = len(arrays.y_train)
     # RandomState is frozen (NEP 19): the same order with every numpy
     order = np.arange(n) if shuffle is None else np.random.RandomState(shuffle).permutation(n)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import DataError
 from regimens.data import encoding, inputs, task
+from regimens.data import targets as quantities
 from regimens.data.arrays import PARTS, Array
 from regimens.data.columns import NUMBER, Column, restored
 from regimens.data.prepared import Prepared
@@ -24,7 +25,7 @@ Picked = dict[str, tuple[Array, Array]]
 class Cut:
     """The examples of one task, and what they are called; naming them needs no torch, so a study begins soon."""
 
-    goal: task.ClassTask
+    goal: task.ClassTask | task.Regression
     #: of each part, all its examples (the training set cut to `train_size`)
     examples: Examples
     #: of each part, the rows that are the task's, and their labels there
@@ -39,6 +40,8 @@ class Cut:
     said: tuple[str, ...]
     #: source, files, sizes, counts of each class, and the hash of all that names the examples
     manifest: dict[str, Any]
+    #: what the quantities of a regression are, in the training set; None for classes
+    targets: quantities.Targets | None = None
 
     @property
     def n_inputs(self) -> int:
@@ -48,6 +51,8 @@ class Cut:
     @property
     def n_outputs(self) -> int:
         """Logits of a network for the task."""
+        if self.targets is not None:
+            return len(self.targets.names)
         return 1 if self.goal.binary else len(self.classes)
 
     @cached_property
@@ -67,6 +72,8 @@ class Cut:
         for part in PARTS:
             x, (rows, labels) = self.examples[part], self.picked[part]
             tensors[f"x_{part}"] = torch.from_numpy(found.features(x if len(rows) == len(x) else x[rows]))
+            if self.targets is not None:
+                labels = self.targets.standardised(labels)
             tensors[f"y_{part}"] = torch.from_numpy(labels.astype(np.float32) if self.goal.binary else labels)
         return Split(
             **tensors,
@@ -78,6 +85,7 @@ class Cut:
             manifest=self.manifest,
             inputs=found,
             feature_names=self.feature_names,
+            targets=self.targets,
         )
 
 
@@ -96,13 +104,17 @@ def cut_out(
     """
     import numpy as np
 
-    goal = task.make(kind, b_classes, len(found.manifest["class_names"]))
+    goal = task.make(kind, b_classes, len(found.manifest["class_names"]), found.manifest.get("quantities", ()))
     classes = tuple(found.manifest["class_names"][number] for number in goal.classes)
     examples, picked = _pick(found, goal, train_size, b_train)
-    counts = {part: np.bincount(labels, minlength=len(classes)).tolist() for part, (_, labels) in picked.items()}
-    for part, count in counts.items():
+    targets = quantities.fit(goal.quantities, picked["train"][1]) if isinstance(goal, task.Regression) else None
+    counts = {
+        part: np.bincount(labels, minlength=len(classes)).tolist() if targets is None else []
+        for part, (_, labels) in picked.items()
+    }
+    for part, count in counts.items() if targets is None else ():
         _refuse_empty(part, count, classes)
-    kept: dict[str, Any] = {} if kind == "all" else {"b_classes": list(b_classes)}
+    kept: dict[str, Any] = {} if kind in ("all", task.REGRESSION) else {"b_classes": list(b_classes)}
     named = {
         "dataset": dataset,
         **{key: found.manifest[key] for key in ("source", "files", "split", "columns") if key in found.manifest},
@@ -112,23 +124,25 @@ def cut_out(
     }
     # The same examples are the same data, whatever their file is called and wherever it lies.
     content = {key: value for key, value in named.items() if key not in ("dataset", "source")}
+    content |= {"quantities": goal.quantities} if isinstance(goal, task.Regression) else {}
     content |= {"classes": classes, "features": list(found.manifest.get("feature_names", ()))}
     told = {
         **named,
         "hash": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
-        "sizes": {part: sum(count) for part, count in counts.items()},
+        "sizes": {part: len(labels) for part, (_, labels) in picked.items()},
         "class_counts": {part: dict(zip(classes, count, strict=True)) for part, count in counts.items()},
+        **({"targets": targets.plain()} if targets else {}),
     }
     features = tuple(found.manifest.get("feature_names", ()))
     columns = tuple(map(restored, found.manifest.get("columns", ()))) or tuple(
         Column(name, NUMBER) for name in features
     )
     maximum = found.manifest["maximum"]
-    return Cut(goal, examples, picked, classes, features, scale, maximum, columns, found.said, told)
+    return Cut(goal, examples, picked, classes, features, scale, maximum, columns, found.said, told, targets)
 
 
 def _pick(
-    found: Prepared, goal: task.ClassTask, train_size: int | None, b_train: int | None
+    found: Prepared, goal: task.ClassTask | task.Regression, train_size: int | None, b_train: int | None
 ) -> tuple[Examples, Picked]:
     """Every part's examples, the training set cut; of each the rows that are the task's, and their labels there."""
     examples = {part: found.parts[part][0] for part in PARTS}

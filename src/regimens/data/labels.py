@@ -1,9 +1,10 @@
-"""Labels: each value of a column is a class, called as in the file; quantities are told from classes."""
+"""Labels: each value of a column is a class, called as in the file; or numbers are quantities to be predicted."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,25 +12,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from regimens.core.errors import DataError
-from regimens.data import numerals
+from regimens.data import kinds, leaks, numerals
 from regimens.data.arrays import Array
-from regimens.data.columns import NOTHING, WORD, as_texts, where
-from regimens.data.quoting import typed
+from regimens.data.columns import BOOLEAN, NOTHING, NUMBER, WORD, as_texts, code, where
+from regimens.data.kinds import Reading
+from regimens.data.quoting import few, typed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NAN = frozenset({"nan", "-nan", "<na>", "#n/a", "#na"})  # no word of any language
-QUANTITY = "these are quantities, and only classes can be learnt: give labels, or cut them into ranges"
+QUANTITY = (
+    "these are quantities, and only classes can be learnt here: predict them with task=regression, or give labels"
+)
 RARE, FEW, MANY_NUMBERS = 3, 10, 20
 
 
 @dataclass(frozen=True)
 class Labels:
-    """(rows,) int64 class numbers, what each class is called, and what is to be said about them."""
+    """(rows,) int64 class numbers and what each class is called, or (rows, quantities) numbers without classes; what is
+    to be told about them and warned of; and what is wrong with a column of (rows,) values that gives them away, if so.
+    """
 
     y: Array
     names: tuple[str, ...]
+    told: str
+    leak: Callable[[Array], str]
     notes: tuple[str, ...] = ()
 
 
@@ -60,7 +68,32 @@ def classes(cells: "pd.Series", path: Path, declared: str | None = None) -> Labe
     place = {name: number for number, name in enumerate(names)}
     y = np.array([place[text] for text in texts], dtype=np.int64)
     notes = _notes(names, numbers if numeric else {})
-    return Labels(y, tuple(names), tuple(f"{path.name}: column {str(cells.name)!r}: {note}" for note in notes))
+    said = f"{str(cells.name)!r} has {len(names)} classes: {few(names)}"
+    noted = tuple(f"{path.name}: column {str(cells.name)!r}: {note}" for note in notes)
+    return Labels(y, tuple(names), said, partial(leaks.answering, y=y), noted)
+
+
+def quantities(table: "pd.DataFrame", path: Path, reading: Reading) -> Labels:
+    """The numbers of a table's columns. Raises DataError, in one line, for all that hold anything else, or gaps."""
+    columns, problems = kinds.find(table, reading)
+    values = {}
+    for column in columns:
+        coded = code(column, table[column.name])
+        if column.kind not in (NUMBER, BOOLEAN):
+            problems[column.name] = f"holds {column.kind}s, such as {str(table[column.name].iloc[0])[:30]!r}"
+        elif coded.problems:
+            problems[column.name] = coded.problems[0]
+        elif len(gaps := np.flatnonzero(np.isnan(coded.values))):
+            problems[column.name] = f"is empty in {where(gaps)}"
+        values[column.name] = coded.values
+    if problems:
+        told = "; ".join(f"column {name!r} {problem}" for name, problem in problems.items())
+        raise DataError(f"{path}: {told}: task=regression needs a number in every row")
+    y = np.column_stack([values[name] for name in table.columns])
+    said = ", ".join(
+        f"{name!r} from {column.min():g} to {column.max():g}" for name, column in zip(values, y.T, strict=True)
+    )
+    return Labels(y, (), said, partial(leaks.repeating, y=y))
 
 
 def _refuse_gaps(texts: "pd.Series", nothing: set[str], told: str, name: str) -> None:

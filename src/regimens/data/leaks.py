@@ -11,6 +11,7 @@ _ID = re.compile(r"(?:.*[\W_])?(?:id|idx|index|key|uuid|no|nr|num|number|row|row
 _CAMEL = re.compile(r".*[a-z]I[Dd]")
 FEW_ROWS = 20  # below, whole numbers that only grow are no wonder
 ROWS_PER_VALUE = 5
+EXACT = 1e-9  # what a correlation of 1 may lack by rounding
 SURE = 3  # rows of a value that make its class no chance
 
 
@@ -48,3 +49,14 @@ def answering(values: Array, y: Array) -> str:
     if len(different) == n_classes:
         return "says the label in other words, and would teach nothing else"
     return f"decides the label: each of its {len(different)} values goes with one class"
+
+
+def repeating(values: Array, y: Array) -> str:
+    """What is wrong with a column whose (N,) values are a quantity of `y` (N, quantities) in another unit; else ""."""
+    known = np.isfinite(values)
+    if known.sum() < FEW_ROWS or np.ptp(values[known]) == 0:
+        return ""
+    for target in y.T:
+        if np.ptp(target[known]) and abs(np.corrcoef(values[known], target[known])[0, 1]) > 1 - EXACT:
+            return "is what is to be predicted, perhaps in another unit, and would teach nothing else"
+    return ""

@@ -9,7 +9,7 @@ import numpy as np
 
 from regimens.core.errors import DataError
 from regimens.core.files import sha256
-from regimens.data.arrays import PARTS, Array, Arrays, check, column, inputs, labels, narrowed
+from regimens.data.arrays import PARTS, Array, Arrays, check, column, inputs, labels, narrowed, quantities
 from regimens.data.quoting import typed
 
 NAMES = ("class_names", *(f"{letter}_{part}" for part in PARTS for letter in "Xy"))
@@ -22,11 +22,11 @@ KNOWN_AS = {
 }
 
 
-def load(path: Path, names: Mapping[str, str], group: str | None) -> Arrays:
+def load(path: Path, names: Mapping[str, str], group: str | None, predicted: bool = False) -> Arrays:
     """The arrays of a data set: X_train (N, ...), y_train (N,), and the others of NAMES where they are there.
 
-    `names` says under which other names they lie. Raises DataError for a file that cannot be read, and for what fits
-    no data set.
+    `names` says under which other names they lie; y are quantities where they are `predicted`. Raises DataError for a
+    file that cannot be read, and for what fits no data set.
     """
     found = _renamed(read(path), names, path)
     values: dict[str, Array | None] = {}
@@ -37,10 +37,12 @@ def load(path: Path, names: Mapping[str, str], group: str | None) -> Arrays:
         values[f"x_{part}"] = inputs(found[x], f"{path}: {x}") if x in found else None
         values[f"y_{part}"] = found.get(y)
     _same_width(values)
+    groups = None if group is None else _groups(found, group, path)
+    if predicted:
+        return check(_of_quantities(values, path, groups), str(path))
     told = _class_names(found["class_names"], path) if "class_names" in found else None
     names_of, answers = _labels({part: values[f"y_{part}"] for part in PARTS}, told, path)
     values |= {f"y_{part}": answers[part] for part in PARTS}
-    groups = None if group is None else _groups(found, group, path)
     arrays = Arrays(**values, n_classes=len(names_of), class_names=names_of, source=path.name,  # type: ignore[arg-type]
                     hashes={path.name: sha256(path)}, groups=groups)  # fmt: skip
     return check(arrays, str(path))
@@ -66,6 +68,20 @@ def read(path: Path) -> dict[str, Array]:
         pickled = "allow_pickle" in str(error)
         reason = "it holds pickled objects, which are never loaded" if pickled else "it is damaged, or not an .npz"
         raise DataError(f"cannot read {path}: {reason}: write it again with numpy.savez") from error
+
+
+def _of_quantities(values: Mapping[str, Array | None], path: Path, groups: Array | None) -> Arrays:
+    """The data set whose y are quantities, called y, or y0, y1, ..."""
+    answers = {
+        part: None if (y := values[f"y_{part}"]) is None else quantities(y, f"{path}: y_{part}") for part in PARTS
+    }
+    widths = {part: y.shape[1] for part, y in answers.items() if y is not None}
+    if len(set(widths.values())) > 1:
+        raise DataError(f"{path}: y has {', '.join(f'{n} columns in {part}' for part, n in widths.items())}")
+    names = ("y",) if widths["train"] == 1 else tuple(f"y{i}" for i in range(widths["train"]))
+    parts = {**values, **{f"y_{part}": y for part, y in answers.items()}}
+    return Arrays(**parts, n_classes=0, class_names=(), source=path.name,  # type: ignore[arg-type]
+                  hashes={path.name: sha256(path)}, groups=groups, quantities=names)  # fmt: skip
 
 
 def _renamed(found: dict[str, Array], names: Mapping[str, str], path: Path) -> dict[str, Array]:

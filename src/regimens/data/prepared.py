@@ -53,12 +53,15 @@ def describe(arrays: Arrays, dataset: str, key: str, split: Mapping[str, Any]) -
         "class_counts": {
             name: dict(zip(arrays.class_names, np.bincount(y, minlength=arrays.n_classes).tolist(), strict=True))
             for name, (_, y) in parts.items()
+            if not arrays.quantities
         },
         "class_names": list(arrays.class_names),
         "shape": list(arrays.x_train.shape[1:]),
         "dtype": str(arrays.x_train.dtype),
         "maximum": arrays.maximum,
     }
+    if arrays.quantities:
+        manifest["quantities"] = list(arrays.quantities)
     if arrays.feature_names:
         manifest["feature_names"] = list(arrays.feature_names)
     if arrays.columns:

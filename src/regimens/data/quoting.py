@@ -13,6 +13,7 @@ from regimens.core.errors import DataError
 _PLAIN = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 _PATH = re.compile(r"[A-Za-z_/.][\w./-]*", re.ASCII)
 _KEYWORDS = frozenset({"true", "false", "null", "inf", "nan"})
+SHOWN = 8  # names in a line before "and more"
 
 Value = str | Sequence[str] | Mapping[str, str]
 
@@ -29,6 +30,12 @@ def typed(key: str, value: Value) -> str:
 def one_line(text: str) -> str:
     """`text` as part of a message of one line."""
     return " ".join(text.split())
+
+
+def few(names: Sequence[str]) -> str:
+    """The first names in a line, and how many more there are."""
+    more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return one_line(", ".join(names[:SHOWN])) + more
 
 
 def for_hydra(value: Value) -> str:

@@ -1,6 +1,7 @@
 """Sources: one function per data set, each giving `Arrays`; the `_target_`s of conf/data."""
 
 import functools
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -51,18 +52,21 @@ def digits() -> Arrays:
     return Arrays(images, targets, None, None, None, None, 10, names, "scikit-learn's digits (UCI)", {}, 16.0)
 
 
-def arrays(path: str, names: Mapping[str, str] | str | None = None, group: str | None = None) -> Arrays:
+def arrays(
+    path: str, names: Mapping[str, str] | str | None = None, group: str | None = None, quantities: bool = False
+) -> Arrays:
     """The user's own .npz: X_train (N, ...), y_train (N,), and X_valid/y_valid, X_test/y_test, class_names if present.
 
-    `names` says under which other names they lie, `group` names an array of groups that no split divides.
+    `names` says under which other names they lie, `group` names an array of groups that no split divides. With
+    `quantities`, y are numbers to be predicted, (N,) or (N, quantities).
     Raises DataError for a file that cannot be read, pickled objects, and whatever `arrays.check` finds.
     """
-    return npz.load(_given(path, "data.path", "a file"), mapped(names, "data.names"), group)
+    return npz.load(_given(path, "data.path", "a file"), mapped(names, "data.names"), group, quantities)
 
 
 def csv(
     path: str,
-    target: str,
+    target: Sequence[str] | str,
     drop: Sequence[str] | str = (),
     separator: str = "auto",
     decimal: str = "auto",
@@ -71,8 +75,11 @@ def csv(
     missing: Sequence[str] | str = (),
     group: str | None = None,
     time: str | None = None,
+    quantities: bool = False,
 ) -> Arrays:
     """A table with a header: column `target` holds the labels, every other column but `drop` is a feature.
+
+    With `quantities`, it holds numbers to be predicted, and there may be several such columns.
 
     How cells are read is found, unless it is said: `types` of columns (number, boolean, word, date, or a date's
     format), words that are `missing`. `group` and `time` name columns to split by. Raises DataError for a missing file
@@ -80,13 +87,26 @@ def csv(
     """
     place = _given(path, "data.path", "a file")
     found = cells.read(place, str(separator), str(encoding))
-    if target is None or str(target) == "???":
+    targets = [] if target is None or str(target) == "???" else listed(target, "data.target")
+    if not targets:
         names = [str(name) for name in found.table.columns]
         raise DataError(f"data.target is missing: say which column holds the labels of {path}, as in "
                         f"{typed('data.target', names[-1])}; its columns are {table.some(names)}")  # fmt: skip
     reading = Reading(mapped(types, "data.types"), str(decimal), listed(missing, "data.missing"))
-    columns = (None if name is None else str(name) for name in (group, time))
-    return check(table.load(found, place, str(target), listed(drop, "data.drop"), reading, *columns), path)
+    by_group, in_time = (None if name is None else str(name) for name in (group, time))
+    if len(targets) > 1 and not quantities:
+        raise DataError(
+            f"data.target={target}: one column holds the labels; several quantities are for task=regression"
+        )
+    about = table.About(tuple(targets), tuple(listed(drop, "data.drop")), by_group, in_time, quantities)
+    return check(table.load(found, place, about, reading), path)
+
+
+def of_quantities(source: Callable[..., Arrays]) -> Callable[[], Arrays]:
+    """The source, told to read quantities where it can read classes as well."""
+    function = source.func if isinstance(source, functools.partial) else source
+    takes = "quantities" in inspect.signature(function).parameters
+    return functools.partial(source, quantities=True) if takes else source
 
 
 def _given(path: object, key: str, what: str) -> Path:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import torch
 
     from regimens.data.inputs import Inputs
+    from regimens.data.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class Split:
     """Inputs are (N, n_inputs) float32; labels (N,) int64, or (N,) float32 of 0 and 1 where `binary`.
 
     `n_outputs` is the number of logits (1 where binary), `class_names` the task's classes in the order of their labels.
+    Where quantities are predicted, there are no classes, and labels are (N, n_outputs) float32, standardised as
+    `targets` says.
     `inputs` is what turned raw inputs into these, where anything did; `feature_names` are the columns of a table.
     `manifest` is plain data for a result's provenance: its "hash" identifies data, split, scaling and task.
     """
@@ -33,3 +36,4 @@ class Split:
     manifest: Mapping[str, Any]
     inputs: "Inputs | None" = None
     feature_names: tuple[str, ...] = ()
+    targets: "Targets | None" = None

@@ -14,7 +14,8 @@ from regimens.data import prepared
 from regimens.data.arrays import Arrays, check
 from regimens.data.carve import carve
 from regimens.data.cut import Cut, cut_out
-from regimens.data.sources import identity
+from regimens.data.sources import identity, of_quantities
+from regimens.data.task import REGRESSION
 
 if TYPE_CHECKING:
     from regimens.data.split import Split
@@ -50,14 +51,15 @@ def prepare(
     n_test: int | float = 0.2,
     shuffle: int | None = None,
     stratify: bool = False,
+    kind: str = "all",
 ) -> tuple[Path, tuple[str, ...]]:
-    """Split what `source` gives and write it to `directory`/`dataset` with its manifest.
+    """Split what `source` gives for a task's kind and write it to `directory`/`dataset` with its manifest.
 
     Returns that folder, and sentences about what was found.
 
     See `carve.carve` for the sizes. Raises DataError where the data cannot be had, is not sound, or cannot be written.
     """
-    folder = Path(directory) / dataset
+    folder, source = Path(directory) / dataset, _asked(source, kind)
     how = How(n_valid, n_test, shuffle, stratify)
     files, made = _make(source, dataset, _key(source, how), how)
     prepared.save(files, folder)
@@ -90,8 +92,12 @@ def cut(
     prepared beside them, by one process at a time, or in memory where `directory` cannot be written. See `cut.cut_out`.
     Raises DataError where the data cannot be had, is not sound, or the cut leaves a class without examples.
     """
-    found = _find(source, dataset, Path(directory), How(n_valid, n_test, shuffle, stratify))
+    found = _find(_asked(source, kind), dataset, Path(directory), How(n_valid, n_test, shuffle, stratify))
     return cut_out(found, dataset, scale, train_size, kind, b_classes, b_train)
+
+
+def _asked(source: Source, kind: str) -> Source:
+    return of_quantities(source) if kind == REGRESSION else source
 
 
 def _find(source: Source, dataset: str, directory: Path, how: How) -> prepared.Prepared:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,26 +14,35 @@ from regimens.data import cells, encoding, kinds, labels, leaks, numerals
 from regimens.data.arrays import Array, Arrays, narrowed
 from regimens.data.columns import BOOLEAN, DATE, NUMBER, WORD, Column, code
 from regimens.data.kinds import Reading
-from regimens.data.quoting import one_line, typed
+from regimens.data.quoting import few, one_line, typed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 8  # names in a line before "and more"
+
+@dataclass(frozen=True)
+class About:
+    """Which columns are no features: the label (or the quantities), those left out, and those to split by."""
+
+    targets: tuple[str, ...]
+    drop: tuple[str, ...] = ()
+    group: str | None = None
+    time: str | None = None
+    quantities: bool = False
 
 
-def load(found: cells.Cells, path: Path, target: str, drop: Sequence[str], reading: Reading,
-         group: str | None, time: str | None) -> Arrays:  # fmt: skip
-    """The table as Arrays without a split: codes of its features, classes, and what was found.
+def load(found: cells.Cells, path: Path, about: About, reading: Reading) -> Arrays:
+    """The table as Arrays without a split: codes of its features, classes or quantities, and what was found.
 
     Raises DataError for a column that is not there, labels that are none, and, all in one line, for every column that
     cannot be used.
     """
     table = kinds.blanked(found.table, reading.missing)
-    named = [*drop, *(name for name in (target, group, time) if name is not None)]
+    drop, group, time = about.drop, about.group, about.time
+    named = [*drop, *about.targets, *(name for name in (group, time) if name is not None)]
     check_names(table.columns, named, path)
-    answers = labels.classes(table[target], path, reading.types.get(target))
-    apart = {target, *drop, *(name for name in (group, time) if name)}
+    answers = _answers(table, path, about, reading)
+    apart = {*about.targets, *drop, *(name for name in (group, time) if name)}
     features = table[[name for name in table.columns if name not in apart]]
     if not features.shape[1]:
         raise DataError(f"{path} has no column besides the labels: nothing to learn from")
@@ -44,7 +53,7 @@ def load(found: cells.Cells, path: Path, target: str, drop: Sequence[str], readi
         coded = code(column, features[column.name])
         if coded.problems:
             problems[column.name] = coded.problems[0]
-        elif note := leaks.numbering(column, coded.values) or leaks.answering(coded.values, answers.y):
+        elif note := leaks.numbering(column, coded.values) or answers.leak(coded.values):
             notes[column.name] = note
         values[column.name] = coded.values
     if problems:
@@ -52,13 +61,25 @@ def load(found: cells.Cells, path: Path, target: str, drop: Sequence[str], readi
     (x,) = narrowed([np.column_stack([values[column.name] for column in columns])])
     return Arrays(
         x, answers.y, None, None, None, None, len(answers.names), answers.names, path.name, {path.name: sha256(path)},
+        quantities=about.targets if about.quantities else (),
         feature_names=tuple(column.name for column in columns),
         columns=tuple(columns) if encoding.needed(columns) or _otherwise(columns) else (),
         groups=None if group is None else _codes(table[group], path),
         times=None if time is None else _times(table, time, path, reading),
-        told=(*_told(columns, values, answers, target, path), *(f"  {sentence}" for sentence in found.told)),
+        told=(f"{path.name}: {len(answers.y)} rows; {answers.told}", *_told(columns, values),
+              *(f"  {sentence}" for sentence in found.told)),
         notes=(*(f"{path.name}: {note}" for note in found.notes), *answers.notes, *_warnings(path.name, notes, drop)),
     )  # fmt: skip
+
+
+def _answers(table: "pd.DataFrame", path: Path, about: About, reading: Reading) -> labels.Labels:
+    """What is to be learnt: the classes of a column, or the quantities of some."""
+    if about.quantities:
+        names = list(about.targets)
+        types = {name: reading.types[name] for name in names if name in reading.types}
+        return labels.quantities(table[names], path, replace(reading, types=types))
+    (target,) = about.targets
+    return labels.classes(table[target], path, reading.types.get(target))
 
 
 def check_names(known: Iterable[str], names: Iterable[str], path: Path) -> None:
@@ -161,14 +182,13 @@ def _times(table: "pd.DataFrame", name: str, path: Path, reading: Reading) -> Ar
     raise DataError(f"{path}: data.time: column {name!r} {told}: give dates, or numbers that grow with time")
 
 
-def _told(columns: Sequence[Column], values: Mapping[str, Array], answers: labels.Labels, target: str,
-          path: Path) -> tuple[str, ...]:  # fmt: skip
-    """A few lines about what was found: the classes, and the columns of each kind."""
-    lines = [f"{path.name}: {len(answers.y)} rows; {target!r} has {len(answers.names)} classes: {_few(answers.names)}"]
+def _told(columns: Sequence[Column], values: Mapping[str, Array]) -> tuple[str, ...]:
+    """A few lines about the columns of each kind."""
+    lines = []
     for kind, title in ((NUMBER, "numbers"), (BOOLEAN, "truth values"), (WORD, "words"), (DATE, "dates")):
         names = [_as_text(column, values[column.name]) for column in columns if column.kind == kind]
         if names:
-            lines.append(f"  {title}: {_few(names)}")
+            lines.append(f"  {title}: {few(names)}")
     if any(column.gaps and column.kind != WORD for column in columns):
         lines.append("  gaps are filled with the median of the training rows, and marked by a feature of their own")
     return tuple(lines)
@@ -183,8 +203,3 @@ def _as_text(column: Column, values: Array) -> str:
     if gaps := int(np.isnan(values).sum()):
         about.append("1 gap" if gaps == 1 else f"{gaps} gaps")
     return column.name + (f" ({', '.join(about)})" if about else "")
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return one_line(", ".join(names[:SHOWN])) + more

@@ -1,4 +1,4 @@
-"""Tasks: every class, or the notes' two halves of a transfer problem (A: all but two classes, B: those two)."""
+"""Tasks: every class, two halves of a transfer problem (A: all but two classes, B: those two), or regression."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import numpy as np
 from regimens.core.errors import DataError
 from regimens.data.arrays import Array
 
-KINDS = ("all", "a", "b")
+REGRESSION = "regression"
+KINDS = ("all", "a", "b", REGRESSION)
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,32 @@ class ClassTask:
         return rows, new[y[rows]].astype(np.int64)
 
 
-def make(kind: str, b_classes: Sequence[int], n_classes: int) -> ClassTask:
-    """The task named `kind` on a data set of `n_classes`. In B the second of `b_classes` is positive.
+@dataclass(frozen=True)
+class Regression:
+    """All examples, and the names of the quantities that are predicted."""
 
-    Raises DataError for an unknown kind, and for `b_classes` that are not two different classes of the data set.
+    quantities: tuple[str, ...]
+    classes: tuple[int, ...] = ()
+    binary: bool = False
+
+    def select(self, y: Array) -> tuple[Array, Array]:
+        """All rows, in order, and their (N, quantities) values."""
+        return np.arange(len(y)), y
+
+
+def make(kind: str, b_classes: Sequence[int], n_classes: int, quantities: Sequence[str] = ()) -> ClassTask | Regression:
+    """The task named `kind` on a data set of `n_classes`, or of `quantities`; in B the second class is positive.
+
+    Raises DataError for an unknown kind, one of another data set's, and for `b_classes` that are not two different
+    classes of the data set.
     """
+    if kind in KINDS and (kind == REGRESSION) != bool(quantities):
+        if quantities:
+            raise DataError(f"task={kind}: the data has quantities ({', '.join(quantities)}) and no classes: "
+                            "predict them with task=regression")  # fmt: skip
+        raise DataError("task=regression: the data has classes and no quantities: leave task=regression out")
+    if kind == REGRESSION:
+        return Regression(tuple(quantities))
     if kind == "all":
         return ClassTask(tuple(range(n_classes)), binary=False)
     if kind not in KINDS:

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Served:
-    """The served model: raw inputs in, a table of classes and probabilities out."""
+    """The served model: raw inputs in, a table of classes and probabilities, or of quantities, out."""
 
     def __init__(self, model: predict.Model) -> None:
         self.model = model
@@ -39,15 +39,15 @@ class Served:
     def predict(self, inputs: Any, params: dict[str, Any] | None = None) -> "pd.DataFrame":
         """One row for each of `inputs`: a table with the columns of training, or (N, ...) numbers.
 
-        Columns are `class`, and a probability `p(name)` for each class. Raises MlflowException, which a server answers
-        with status 400, for whatever `Model.codes` and `Model.probabilities` refuse.
+        Columns are `class`, and a probability `p(name)` for each class, or the predicted quantities. Raises
+        MlflowException, which a server answers with status 400, for whatever `Model.codes` and `Model.answers` refuse.
         """
         from mlflow.exceptions import MlflowException
         from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
         try:
             x, warnings = self._raw(inputs)
-            answer = _answer(self.model.classes, self.model.probabilities(x))
+            answer = self.model.answers(x)
         except UserError as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
         for sentence in (*warnings, *self.model.warnings(x)):
@@ -82,14 +82,6 @@ class Served:
 def _are_numbers(x: "Array") -> bool:
     """Whether an array of objects holds nothing but numbers, as JSON does where integers and floats are mixed."""
     return all(isinstance(value, int | float) or value is None for value in x.ravel().tolist())
-
-
-def _answer(classes: tuple[str, ...], probabilities: "Array") -> "pd.DataFrame":
-    import pandas as pd
-
-    answer = pd.DataFrame(probabilities.astype(float), columns=[f"p({name})" for name in classes])
-    answer.insert(0, "class", [classes[row] for row in probabilities.argmax(1)])
-    return answer
 
 
 def _load_pyfunc(path: str) -> Served:
@@ -151,7 +143,8 @@ def _signature(known: predict.Interface) -> "ModelSignature":
     import numpy as np
     from mlflow.models import ModelSignature, infer_signature
 
-    outputs = infer_signature(None, _answer(known.classes, np.ones((1, len(known.classes))))).outputs
+    width = len(known.targets.names if known.targets else known.classes)
+    outputs = infer_signature(None, predict.answers(known, np.ones((1, width)))).outputs
     return ModelSignature(outputs=outputs)
 
 

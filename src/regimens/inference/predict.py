@@ -1,4 +1,4 @@
-"""From a trained run's directory and raw inputs to classes and probabilities; nothing is ever unpickled."""
+"""From a run's directory and raw inputs to classes and probabilities, or quantities; nothing is ever unpickled."""
 
 import csv
 import json
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
-    from torch import nn
+    from torch import Tensor, nn
 
     from regimens.data.arrays import Array
     from regimens.data.inputs import Inputs
+    from regimens.data.targets import Targets
 
 
 # Of the data's configuration, what says how files are read.
@@ -26,10 +27,12 @@ READING = ("separator", "encoding", "missing", "size", "channels")
 
 @dataclass(frozen=True, kw_only=True)
 class Interface:
-    """What a trained network takes and answers: the names of the task's classes in the order of their labels."""
+    """What a trained network takes and answers: the names of the task's classes in the order of their labels, or the
+    quantities that it predicts."""
 
     inputs: "Inputs"
     classes: tuple[str, ...]
+    targets: "Targets | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +47,36 @@ class Model(Interface):
     def probabilities(self, x: "Array") -> "Array":
         """(N, classes) probabilities of raw inputs (N, ...), or of a table's codes, prepared as in training.
 
-        Raises UserError where an example has another shape than in training, or holds what no training example can.
+        Raises UserError where an example has another shape than in training, or holds what no training example can, and
+        where the network predicts quantities.
         """
         import numpy as np
         import torch
 
+        if self.targets is not None:
+            raise UserError(f"the network predicts {', '.join(self.targets.names)} and no classes: ask for its values")
+        logits = self._outputs(x)
+        if logits.shape[1] > 1:
+            return self._finite(np.asarray(logits.softmax(1)))
+        positive = logits.sigmoid()
+        return self._finite(np.asarray(torch.cat([1 - positive, positive], 1)))
+
+    def values(self, x: "Array") -> "Array":
+        """(N, quantities) of raw inputs, in the unit of training's; raises UserError as `probabilities` does."""
+        if self.targets is None:
+            raise UserError(f"the network names classes ({', '.join(self.classes[:8])}) and predicts no quantities")
+        return self._finite(self.targets.restored(self._outputs(x).numpy()))
+
+    def _outputs(self, x: "Array") -> "Tensor":
+        import torch
+
         x = self.inputs.checked(x)
         with torch.no_grad():
-            logits = torch.cat([self.net(torch.from_numpy(self.inputs.features(part))) for part in _parts(x)])
-            if logits.shape[1] > 1:
-                found = np.asarray(logits.softmax(1))
-            else:
-                positive = logits.sigmoid()
-                found = np.asarray(torch.cat([1 - positive, positive], 1))
+            return torch.cat([self.net(torch.from_numpy(self.inputs.features(part))) for part in _parts(x)])
+
+    def _finite(self, found: "Array") -> "Array":
+        import numpy as np
+
         odd = ~np.isfinite(found).all(axis=1)
         if odd.any():
             row = int(odd.argmax()) + 1
@@ -66,13 +86,21 @@ class Model(Interface):
     def predict(self, x: "Array | pd.DataFrame") -> "Array":
         """(N,) the likeliest class of each example, by name: of raw inputs (N, ...), or of the rows of a table.
 
+        Of a network for quantities, (N,) its values in their unit, or (N, quantities) where there are several.
         Raises UserError as `probabilities` and `codes` do.
         """
         import numpy as np
         import pandas as pd
 
         inputs = self.codes(x, "the table")[0] if isinstance(x, pd.DataFrame) else x
+        if self.targets is not None:
+            values = self.values(inputs)
+            return values[:, 0] if values.shape[1] == 1 else values
         return np.asarray(self.classes)[self.probabilities(inputs).argmax(1)]
+
+    def answers(self, x: "Array") -> "pd.DataFrame":
+        """A row for each raw input: its quantities by name, or its likeliest class and the probability of each."""
+        return answers(self, self.probabilities(x) if self.targets is None else self.values(x))
 
     def codes(self, table: "pd.DataFrame", where: str) -> "tuple[Array, list[str]]":
         """The inputs that a table's rows are, and warnings; columns are found by name, others are left out.
@@ -96,13 +124,15 @@ def interface(directory: Path) -> Interface:
     Raises UserError where its description is missing or damaged.
     """
     from regimens.data.inputs import restored
+    from regimens.data.targets import read as read_targets
 
     about, statistics = _inputs(directory)
     try:
         inputs = restored(about["inputs"], about["scale"], statistics)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{directory} is of an earlier version: train again") from error
-    return Interface(inputs=inputs, classes=tuple(about["classes"]))
+    targets = None if (told := about.get("targets")) is None else read_targets(told)
+    return Interface(inputs=inputs, classes=tuple(about["classes"]), targets=targets)
 
 
 def load(directory: Path, weights: str = "final", fused: bool = True, plugins: "Sequence[str] | None" = None) -> Model:
@@ -234,17 +264,28 @@ def _named(x: "Array", model: Model) -> "pd.DataFrame":
     return pd.DataFrame(x, columns=names)
 
 
-def write(classes: tuple[str, ...], probabilities: "Array", path: Path, files: "Sequence[str]" = ()) -> None:
-    """Write a row for each example: its number from 0, its likeliest class, and the probability of each class.
+def answers(known: Interface, found: "Array") -> "pd.DataFrame":
+    """The table that a network answers with, of (N, classes) probabilities or (N, quantities) values."""
+    import pandas as pd
+
+    if known.targets is not None:
+        return pd.DataFrame(found.astype(float), columns=list(known.targets.names))
+    table = pd.DataFrame(found.astype(float), columns=[f"p({name})" for name in known.classes])
+    table.insert(0, "class", [known.classes[row] for row in found.argmax(1)])
+    return table
+
+
+def write(answered: "pd.DataFrame", path: Path, files: "Sequence[str]" = ()) -> None:
+    """Write `Model.answers`: a row for each example, its number from 0 first.
 
     Where examples have `files` of their own, their names come last.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["row", "class", *(f"p({name})" for name in classes), *(["file"] if files else [])])
-        for row, values in enumerate(probabilities):
-            numbers = [f"{value:.6g}" for value in values]
-            table.writerow([row, classes[int(values.argmax())], *numbers, *files[row : row + 1]])
+        table.writerow(["row", *answered.columns, *(["file"] if files else [])])
+        for row, values in enumerate(answered.itertuples(index=False, name=None)):
+            told = [f"{value:.6g}" if isinstance(value, float) else value for value in values]
+            table.writerow([row, *told, *files[row : row + 1]])
 
 
 def _network(config: dict[str, Any], inputs: "Inputs", n_outputs: int) -> "nn.Module":

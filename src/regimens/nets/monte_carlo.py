@@ -31,18 +31,20 @@ def dropout_only(net: nn.Module, seed: int) -> Iterator[None]:
             layer.passes.copy_(passes)
 
 
-def mc_predict(net: nn.Module, x: Tensor, samples: int, seed: int) -> tuple[Tensor, Tensor]:
+def mc_predict(net: nn.Module, x: Tensor, samples: int, seed: int, classes: bool = True) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation, over `samples` passes with dropout on, of the class probabilities.
 
-    x: (N, ...); both results: (N, classes), or (N, 1) for a net with one logit. Raises UserError where samples < 1.
+    x: (N, ...); both results: (N, classes), or (N, 1) for a net with one logit; without `classes` they are of the net's
+    own outputs. Raises UserError where samples < 1.
     """
     if samples < 1:
         raise UserError(f"mc_samples={samples}: Monte Carlo dropout needs at least 1 sample")
     with torch.no_grad(), dropout_only(net, seed):
-        mean = _probabilities(net(x))
+        answer = _probabilities if classes else Tensor.clone
+        mean = answer(net(x))
         scatter = torch.zeros_like(mean)
         for n in range(2, samples + 1):  # Welford: no cancellation, and one array of each kind
-            sample = _probabilities(net(x))
+            sample = answer(net(x))
             delta = sample - mean
             mean.add_(delta, alpha=1 / n)
             scatter.addcmul_(delta, sample - mean)

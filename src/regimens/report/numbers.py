@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from regimens.core.metrics import figures
+
 MISSING = "–"
 
 
@@ -24,23 +26,22 @@ def value(x: float | None, metric: str, digits: int = 1) -> str:
     """A metric's value in its unit: `89.3%` for shares, four significant digits otherwise."""
     if x is None:
         return MISSING
-    return f"{100 * x:.{digits}f}%" if is_share(metric) else f"{x:.4g}"
+    return f"{100 * x:.{digits}f}%" if is_share(metric) else figures(x)
 
 
 def interval(bounds: tuple[float, float] | None, metric: str, digits: int = 1) -> str:
     """An interval: `[89.1, 89.5]`, without the unit that the mean before it carries."""
     if bounds is None:
         return ""
-    scale = 100.0 if is_share(metric) else 1.0
-    form = f".{digits}f" if is_share(metric) else ".4g"
-    return f"[{bounds[0] * scale:{form}}, {bounds[1] * scale:{form}}]"
+    low, high = (f"{100 * x:.{digits}f}" if is_share(metric) else figures(x) for x in bounds)
+    return f"[{low}, {high}]"
 
 
 def difference(x: float | None, metric: str, digits: int = 2) -> str:
     """A signed difference: percentage points for shares."""
     if x is None:
         return MISSING
-    text = f"{100 * x:+.{digits}f} pts" if is_share(metric) else f"{x:+.3g}"
+    text = f"{100 * x:+.{digits}f} pts" if is_share(metric) else figures(x, 3, "+")
     return text.replace("-", "−")
 
 
@@ -74,9 +75,10 @@ def listing(names: list[str], most: int = 4) -> str:
 
 
 def plural(n: int, noun: str) -> str:
-    """`1 trial`, `8 trials`."""
+    """`1 trial`, `8 trials`, `3 losses`."""
     if n != 1:
-        noun = noun.replace("way of", "ways of") if noun.startswith("way of") else f"{noun}s"
+        ending = "es" if noun.endswith("s") else "s"
+        noun = noun.replace("way of", "ways of") if noun.startswith("way of") else f"{noun}{ending}"
     return f"{n} {noun}"
 
 

@@ -95,6 +95,8 @@ def not_functional(job: Job) -> str:
         return "the clip is not one of the catalogue's own"
     if type(job.probe) is not Probe:
         return "a probe looks at single steps"
+    if job.objective.own:
+        return job.objective.own
     for module in job.net.modules():
         if isinstance(module, nn.RReLU):
             return "rrelu draws its slopes inside the activation"

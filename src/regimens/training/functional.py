@@ -74,7 +74,7 @@ class Step:
         if "max_norm" in numbers:
             tensors = weights.tensors
             constrained = max_norm_([tensors[name] for name in names[:-1]], numbers["max_norm"])
-        hits = self.objective.correct(logits, y)
+        hits = self.objective.total(logits, y)
         return torch.stack([part.to(loss) for part in (loss, extra, hits, clipped, constrained)])
 
 

@@ -6,8 +6,9 @@ stepped by hand (manual optimisation); metrics gather in tensors and are read on
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
+from types import MappingProxyType
 
 import pytorch_lightning as pl
 import torch
@@ -20,6 +21,7 @@ from regimens.training.averaging import Average, Last, NoAverage
 from regimens.training.engine import Engine, Job
 from regimens.training.group import Group
 from regimens.training.losses import Objective
+from regimens.training.metrics import Measures
 from regimens.training.mixup import Shares
 from regimens.training.own_optimizer import modes, to_train
 from regimens.training.phases import Phase, freeze, rest
@@ -59,6 +61,7 @@ class RegimenModule(pl.LightningModule):
         engine: Engine | None = None,
         group: Group | None = None,
         average: Average | None = None,
+        measures: Measures | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -70,6 +73,7 @@ class RegimenModule(pl.LightningModule):
         self.probe = probe or Probe()
         self.engine = engine or Engine()
         self.group = group or Group()
+        self.measures = measures or Measures()
         self.shares = Shares(regularization.mixup)
         self.actions = Actions()
         self.averaged = (average or NoAverage()).judged(net)
@@ -209,7 +213,7 @@ class RegimenModule(pl.LightningModule):
         """(loss * samples, hits, penalty * samples) of a block, float64: one sum per block, as each costs a launch."""
         sizes = torch.tensor([len(target) for target in targets], dtype=torch.float64, device=self.device)
         loss = torch.dot(torch.stack(losses).double(), sizes)
-        correct = self.objective.correct(torch.cat(outputs), torch.cat(targets)).double()
+        correct = self.objective.total(torch.cat(outputs), torch.cat(targets)).double()
         penalty = torch.dot(torch.stack(penalties).double(), sizes) if penalties else torch.zeros_like(loss)
         return torch.stack([loss, correct, penalty])
 
@@ -222,6 +226,7 @@ class RegimenModule(pl.LightningModule):
         to_train(self._optimizer, False)
         self.averaged.ready(self.net, self.data["train"][0])
         self._valid = torch.zeros(3, dtype=torch.float64, device=self.device)
+        self._outputs: Tensor | None = None
 
     def validation_step(self, whole: Tensor, index: int) -> None:
         """Add a chunk's loss and hits; the penalty is part of the reported loss, as in tf.keras."""
@@ -231,32 +236,47 @@ class RegimenModule(pl.LightningModule):
         logits = net(x)
         loss = self._loss(logits, y) + self.regularization.penalty(net)
         n = len(indices)
-        self._valid += torch.stack([loss.double() * n, self.objective.correct(logits, y).double(), loss.new_tensor(n)])
+        self._valid += torch.stack([loss.double() * n, self.objective.total(logits, y).double(), loss.new_tensor(n)])
+        if self.measures.names:
+            if self._outputs is None:
+                self._outputs = logits.new_zeros(len(self.data["val"][1]), logits.shape[1])
+            self._outputs[indices] = logits
 
     def on_validation_epoch_end(self) -> None:
         """Close the epoch: its numbers go to Lightning's log too."""
         if self.trainer.sanity_checking:
             return
         loss, correct, n = self.group.sum(self._valid).tolist()
+        further = {}
+        if self._outputs is not None:
+            outputs = self.group.sum(self._outputs)  # each process has the rows of its part
+            further = {f"val/{name}": value for name, value in self.measures.of(outputs, self.data["val"][1]).items()}
         elapsed = time.perf_counter() - self._started
-        numbers = self.close_epoch(self.current_epoch, self._sums.tolist(), (loss / n, correct / n), elapsed)
+        numbers = self.close_epoch(self.current_epoch, self._sums.tolist(), (loss / n, correct / n), elapsed, further)
         self.log_dict({key: torch.tensor(value, dtype=torch.float64) for key, value in numbers.items()})
         self.probe.end_epoch()
 
     def close_epoch(
-        self, epoch: int, sums: Sequence[float], valid: tuple[float, float], seconds: float
+        self,
+        epoch: int,
+        sums: Sequence[float],
+        valid: tuple[float, float],
+        seconds: float,
+        further: Mapping[str, float] = MappingProxyType({}),
     ) -> dict[str, float]:
         """Add the epoch (from 0) to `history`, pass its validation loss to the schedule, and return its numbers.
 
-        sums: of loss * samples, hits and penalty * samples in training; valid: loss and accuracy; seconds: since the
-        training began.
+        sums: of loss * samples, scores and penalty * samples in training; valid: mean loss and score; seconds: since
+        the training began; further: what else was measured.
         """
-        loss, correct, penalty = (one / len(self.data["train"][1]) for one in sums)
+        loss, score, penalty = (one / len(self.data["train"][1]) for one in sums)
+        measure, measured = self.objective.measure, self.objective.measured
         numbers = {
             "train/loss": loss,
-            "train/accuracy": correct,
+            f"train/{measure}": measured(score),
             "val/loss": valid[0],
-            "val/accuracy": valid[1],
+            f"val/{measure}": measured(valid[1]),
+            **further,
             "lr/first": self._first_lr,
             "lr": self.actions.last_lr,
             "time": seconds,

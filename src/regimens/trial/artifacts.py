@@ -55,5 +55,6 @@ def save_inputs(split: "Split", directory: Path) -> None:
     if split.inputs is None:
         return
     told = {"classes": list(split.class_names), "n_outputs": split.n_outputs, "inputs": split.inputs.plain()}
+    told |= {"targets": split.targets.plain()} if split.targets else {}
     metadata = {"scale": split.inputs.scale.kind, "regimens": json.dumps(told)}
     write_bytes(serialised(split.inputs.arrays(), metadata), directory / "inputs.safetensors")

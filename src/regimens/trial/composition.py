@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from regimens.core.build import build, explained, make
 from regimens.core.plugins import permit
 from regimens.trial import engine_choice
-from regimens.trial.settings import Settings
+from regimens.trial.settings import Settings, check_names
 
 if TYPE_CHECKING:
     from regimens.data.split import Split
     from regimens.training.ddp import Spread
     from regimens.training.engine import Engine
+    from regimens.training.losses import Goal
+    from regimens.training.metrics import Measures
     from regimens.training.module import RegimenModule
 
 
@@ -36,7 +38,8 @@ def look_at_data(config: Mapping[str, Any]) -> tuple[str, engine_choice.Size]:
     found = cut(**_task(config, {}))
     for sentence in found.said:
         print(sentence, file=sys.stderr)
-    size = engine_choice.Size(found.manifest["sizes"]["train"], found.n_inputs, found.n_outputs)
+    spread = found.targets.spread if found.targets else 0.0
+    size = engine_choice.Size(found.manifest["sizes"]["train"], found.n_inputs, found.n_outputs, spread)
     return str(found.manifest["hash"]), size
 
 
@@ -102,7 +105,8 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
         net,
         train=(split.x_train, split.y_train),
         valid=(split.x_valid, split.y_valid),
-        objective=losses.binary() if split.binary else losses.multiclass(),
+        objective=losses.objective_of(loss_of(config), goal_of(split)),
+        measures=measures_of(config, split),
         make_optimizer=spread.scaled(make_optimizer),
         make_schedule=make_schedule,
         clip=make(config["clip"]),
@@ -113,6 +117,32 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
         group=spread.group,
         average=average,
     )
+
+
+def loss_of(config: Mapping[str, Any]) -> Any:
+    """The configured loss: an object of its class, or a function of outputs and labels with its other arguments set."""
+    with explained(config["loss"]):
+        factory = build({**config["loss"], "_partial_": True})
+        return factory() if isinstance(factory.func, type) else factory
+
+
+def goal_of(split: "Split") -> "Goal":
+    """What a loss has to know of what is learnt."""
+    from regimens.training.losses import Goal
+
+    counts = split.manifest.get("class_counts", {}).get("train", {}).values()
+    return Goal(tuple(counts), split.binary, split.targets.std if split.targets else ())
+
+
+def measures_of(config: Mapping[str, Any], split: "Split") -> "Measures":
+    """What of the trial's outputs is measured."""
+    from regimens.training import metrics
+
+    names = check_names(config.get("metrics") or [], split.targets is not None)
+    if split.targets is None:
+        return metrics.Measures(names, split.n_classes)
+    targets = split.targets
+    return metrics.Measures(names, 0, targets.names, targets.mean, targets.std)
 
 
 def engine_named(config: Mapping[str, Any], spread: "Spread", split: "Split") -> str:

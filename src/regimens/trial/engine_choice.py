@@ -16,6 +16,10 @@ from regimens.training.engines import compiler
 
 # The networks that a fleet stacks: mapped over trials, a convolution takes longer than the trials one by one.
 STACKED = "regimens.nets.mlp.MLP"
+# The losses that compiled code and fleets can step.
+LOSSES = tuple(
+    f"regimens.training.losses.{name}" for name in ("CrossEntropy", "SquaredError", "AbsoluteError", "Huber")
+)
 # The optimiser of the catalogue that is no single rule.
 MUON = "regimens.training.muon.Muon"
 # Settings of Lightning's trainer that a fleet supports; with any other setting a trial trains on its own.
@@ -37,11 +41,13 @@ COMPILED = 300
 
 @dataclass(frozen=True)
 class Size:
-    """The sizes that follow from data set and task: training examples, network inputs and outputs."""
+    """What follows from data set and task: training examples, network inputs and outputs, and for quantities their
+    standard deviation."""
 
     examples: int
     inputs: int
     outputs: int
+    spread: float = 0.0
 
 
 def count_weights(config: Mapping[str, Any], size: Size) -> int:
@@ -109,6 +115,8 @@ def obstacle(config: Mapping[str, Any]) -> str:
     for part in ("optimizer", "clip"):
         if not str(config[part]["_target_"]).startswith("regimens."):
             return f"{config[part]['_target_']} is not one of the catalogue's own"
+    if config["loss"]["_target_"] not in LOSSES:
+        return f"loss: {str(config['loss']['_target_']).rpartition('.')[2]} steps eagerly alone"
     if str(config["optimizer"]["_target_"]) == MUON:
         return "Muon moves some parameters by one rule and some by another"
     if config["regularization"].get("mixup"):
@@ -124,6 +132,8 @@ def fleet_obstacle(config: Mapping[str, Any]) -> str:
         return why
     if config["model"].get("_target_") != STACKED:
         return f"a fleet stacks multilayer perceptrons, and {config['model'].get('_target_')} is none"
+    if config.get("metrics"):
+        return f"metrics={config['metrics']} are of outputs that a fleet does not keep"
     trainer = config["trainer"]
     if extra := [key for key in trainer if key not in TRAINER and not key.startswith("enable_")]:
         return f"trainer.{extra[0]} is for one trial"

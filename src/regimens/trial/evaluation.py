@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.examples import pack
+from regimens.core.metrics import ALWAYS, AT_THE_END, CLASSES, MAXIMIZE, MINIMIZE, QUANTITIES
 from regimens.trial.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ def evaluate(
 ) -> tuple[Metrics, dict[str, Any] | None]:
     """The trial's metrics, from the weights that it ends with, and which test examples it got right.
 
-    The loss and accuracy in training are those of the weights' epoch, `epoch`. The test set is read only where
-    `test` asks for it; else that is None.
+    The loss and accuracy (or rmse) in training are those of the weights' epoch, `epoch`. The test set is read only
+    where `test` asks for it; else that is None.
     """
     import torch
 
@@ -31,7 +32,8 @@ def evaluate(
     if settings.probe == "lr_range":
         return lr_range.metrics(module.probe.report() or {}, parameters), None
     history, kept, correct = module.history, module.actions.kept, None
-    metrics: Metrics = {name: history[name][kept - 1] for name in ("train/loss", "train/accuracy") if history.get(name)}
+    trained = ("train/loss", f"train/{module.objective.measure}")
+    metrics: Metrics = {name: history[name][kept - 1] for name in trained if history.get(name)}
     parts = {"val": (split.x_valid, split.y_valid)}
     if settings.test and status == "completed":
         parts["test"] = (split.x_test, split.y_test)
@@ -40,9 +42,12 @@ def evaluate(
             logits = torch.cat([net(chunk) for chunk in x.split(1000)])
             loss = module.objective.loss(logits, y) + module.regularization.penalty(net)
             metrics[f"{name}/loss"] = float(loss)
-            right = module.objective.right(logits, y)
-            metrics[f"{name}/accuracy"] = float(right.sum()) / len(y)
-        if name == "test":
+            if not split.targets:
+                right = module.objective.score(logits, y)
+                metrics[f"{name}/accuracy"] = float(right.sum()) / len(y)
+        asked = dict.fromkeys((*(AT_THE_END if split.targets else ()), *module.measures.names))
+        metrics |= {f"{name}/{key}": value for key, value in module.measures.of(logits, y, tuple(asked)).items()}
+        if name == "test" and not split.targets:
             correct = pack(right.numpy())
         metrics |= monte_carlo(module, name, x, y, settings)
     metrics |= fusion(net, split.x_valid[:1000])
@@ -53,18 +58,23 @@ def evaluate(
 
 
 def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str]:
-    """What `evaluate` measures of a completed trial, and `time/train`: name -> whether to maximize or minimize it.
+    """What `evaluate` can measure of a completed trial, and `time/train`: name -> whether to maximize or minimize it.
 
-    "none" where neither is better.
+    "none" where neither is better. What is only measured where it is asked for is among it.
     """
     if settings.probe == "lr_range":
         found = dict.fromkeys(("lr/proposed", "lr/turning", "lr/blow_up"), "none")
         return {**found, "parameters": "minimize", "time/train": "minimize"}
     found = {}
+    regression = config["task"]["kind"] == "regression"
+    measured = QUANTITIES if regression else CLASSES
+    (measure,) = ALWAYS["quantities" if regression else "classes"]
     for part in ("train", "val", *(("test",) if settings.test else ())):
-        found |= {f"{part}/loss": "minimize", f"{part}/accuracy": "maximize"}
+        found |= {f"{part}/loss": MINIMIZE, f"{part}/{measure}": MINIMIZE if regression else MAXIMIZE}
+        if part != "train":
+            found |= {f"{part}/{name}": one.better for name, one in measured.items()}
         if part != "train" and config["regularization"].get("mc_samples"):
-            found |= {f"{part}/mc_accuracy": "maximize", f"{part}/mc_spread": "none"}
+            found |= {f"{part}/mc_{measure}": MINIMIZE if regression else MAXIMIZE, f"{part}/mc_spread": "none"}
     if str(config["norm"]["layer"].get("_target_")) == "regimens.nets.norm.BatchNorm":
         found |= dict.fromkeys(("time/predict", "time/predict_fused"), "minimize")
     return {**found, "parameters": "minimize", "epochs": "none", "epoch": "none", "time/train": "minimize"}
@@ -82,14 +92,18 @@ def fusion(net: Any, x: Any) -> dict[str, float | None]:
 
 
 def monte_carlo(module: "RegimenModule", name: str, x: Any, y: Any, settings: Settings) -> dict[str, float | None]:
-    """Accuracy and mean spread of Monte Carlo dropout, where the regimen asks for samples."""
+    """Accuracy (or rmse) and mean spread of Monte Carlo dropout, where the regimen asks for samples."""
     from regimens.core.hashing import stream_seed
     from regimens.nets.monte_carlo import mc_predict
 
     samples = module.regularization.mc_samples
     if not samples:
         return {}
-    mean, spread = mc_predict(module.net, x, samples, stream_seed(settings.seed, f"monte carlo/{name}"))
+    seed, measures = stream_seed(settings.seed, f"monte carlo/{name}"), module.measures
+    mean, spread = mc_predict(module.net, x, samples, seed, classes=not measures.quantities)
+    if measures.quantities:
+        told = measures.of(mean, y, ("rmse",))["rmse"]
+        return {f"{name}/mc_rmse": told, f"{name}/mc_spread": float((spread * spread.new_tensor(measures.std)).mean())}
     predicted = mean.argmax(1) if mean.shape[1] > 1 else (mean.squeeze(1) > 0.5).to(y.dtype)
     return {f"{name}/mc_accuracy": float((predicted == y).double().mean()), f"{name}/mc_spread": float(spread.mean())}
 

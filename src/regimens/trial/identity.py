@@ -20,6 +20,7 @@ from regimens.trial.regimen import regimen_of
 
 # Keys of a technique without influence on numbers. `interval` and `warmup`, which step a schedule, have influence.
 REMARKS = METADATA - {"interval", "warmup"}
+PLAIN_LOSS = "regimens.training.losses.CrossEntropy"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ def content_of(config: Mapping[str, Any], data: str | None, engine: str) -> str:
     weights = weights_hash(config)
     if weights is not None:
         regimen["transfer"] = {**regimen["transfer"], "checkpoint": weights}
+    if regimen.get("loss", {}).get("_target_") == PLAIN_LOSS and not regimen["loss"].get("smoothing"):
+        del regimen["loss"]  # trials were named before there was another
     plugins = fingerprints(config)
+    metrics = sorted(config.get("metrics") or ())
     return digest(
         {
             **({"plugins": plugins} if plugins else {}),
@@ -54,6 +58,7 @@ def content_of(config: Mapping[str, Any], data: str | None, engine: str) -> str:
             "seed": config["seed"],
             "data": data,
             # not part of the regimen, but a trial with test metrics or a probe has results that another lacks
+            **({"metrics": metrics} if metrics else {}),
             "test": config.get("test"),
             "probe": config.get("probe"),
         }

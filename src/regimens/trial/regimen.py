@@ -9,10 +9,12 @@ if TYPE_CHECKING:
 
 # Top-level keys that are not part of the regimen, so not of its hash: run name, paths, tracking, study settings,
 # diagnostics. Of plugins, what they hold is part of a trial's identity.
-NOT_REGIMEN = ("seed", "name", "paths", "tracking", "study", "tune", "test", "advice", "probe", "plugins", "hydra")
+NOT_REGIMEN = (
+    *("seed", "name", "paths", "tracking", "study", "tune", "test", "metrics", "advice", "probe", "plugins", "hydra"),
+)
 # The config groups, in the order of the defaults list of conf/train.yaml.
 GROUPS = (
-    *("data", "task", "model", "init", "activation", "norm", "regularization"),
+    *("loss", "task", "data", "model", "init", "activation", "norm", "regularization"),
     *("clip", "optimizer", "scheduler", "average", "transfer", "trainer"),
 )
 

@@ -84,8 +84,9 @@ def check_free(directory: Path, run: Run) -> None:
     there = read(directory)
     if there.status in BROKEN:
         return
-    accuracy = there.metrics.get("test/accuracy") or there.metrics.get("val/accuracy")
-    told = f", accuracy {accuracy:.4f}" if accuracy is not None else ""
+    named = ("test/accuracy", "val/accuracy", "test/rmse", "val/rmse")
+    known = next(((name.partition("/")[2], value) for name in named if (value := there.metrics.get(name))), None)
+    told = f", {known[0]} {known[1]:.4f}" if known else ""
     free = "take another name=, or delete that directory first"
     if (there.seed, there.regimen_hash) != (run.seed, run.regimen_hash):
         differing = differences(there, run)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from regimens.core.errors import UserError
+from regimens.core.errors import UserError, nearest
+from regimens.core.metrics import CLASSES, QUANTITIES
 from regimens.core.plugins import permit
 from regimens.trial.regimen import GROUPS
 
@@ -19,7 +20,7 @@ CHOICES = {
 # What each group has to have for a trial to be composed; where it is not named here, a _target_.
 NEEDED = {
     "data": ("_target_", "name"),
-    "task": ("kind", "b_classes", "b_train"),
+    "task": ("kind",),
     "norm": ("_target_", "layer"),
     "trainer": ("_target_", "accelerator", "devices"),
     "paths": ("root", "data", "runs"),
@@ -68,6 +69,29 @@ def is_foreign(node: Mapping[str, Any]) -> bool:
     return not str(node.get("_target_")).startswith("regimens.")
 
 
+def check_loss(config: Mapping[str, Any]) -> None:
+    """Raise UserError where the loss is for another kind of task, or what is to be measured is none of the task's."""
+    regression = config["task"]["kind"] == "regression"
+    module, _, name = str(config["loss"]["_target_"]).rpartition(".")
+    of_classes, of_quantities = ("CrossEntropy", "Weighted"), ("SquaredError", "AbsoluteError", "Huber")
+    if module == "regimens.training.losses" and name in (of_classes if regression else of_quantities):
+        wanted = "quantities (task=regression): loss=mse, mae or huber" if regression else "classes: loss=cross_entropy"
+        raise UserError(f"loss: {name} is for {'classes' if regression else 'quantities'}, and the task has {wanted}")
+    check_names(config.get("metrics") or [], regression)
+
+
+def check_names(names: Any, regression: bool) -> tuple[str, ...]:
+    """The names of metrics that are asked for. Raises UserError for one that there is not, or is of another task."""
+    known = QUANTITIES if regression else CLASSES
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"metrics={names}: a list of names, such as [{', '.join(list(known)[:2])}]")
+    for name in names:
+        if name not in known:
+            raise UserError(f"metrics: there is no {name} of {'quantities' if regression else 'classes'}"
+                            f"{nearest(name, known)}")  # fmt: skip
+    return tuple(names)
+
+
 def check_groups(config: Mapping[str, Any]) -> None:
     """Raise UserError where a group of options is missing, holds something else than one of them, or lacks a part."""
     permit(config.get("plugins"))
@@ -82,6 +106,7 @@ def check_groups(config: Mapping[str, Any]) -> None:
     for key in NEEDED["paths"]:
         if not isinstance(config["paths"][key], str) or not config["paths"][key]:
             raise UserError(f"paths.{key}={config['paths'][key]}: must be a folder")
+    check_loss(config)
     hidden = config["model"].get("hidden", [] if is_foreign(config["model"]) else None)
     if not isinstance(hidden, list) or not all(isinstance(one, int) and one >= 1 for one in hidden):
         raise UserError(f"model.hidden={hidden}: must be a list of whole numbers, the units of each hidden layer")

@@ -9,10 +9,20 @@ from typing import Any
 from omegaconf import DictConfig
 
 from regimens.core.errors import UserError, nearest
+from regimens.core.metrics import direction, extra, in_unit
 from regimens.study.definition.cell_ranges import is_wanted
 from regimens.study.definition.command_line import UNSWEPT, CommandLine
 from regimens.study.definition.composer import Composer, Source
-from regimens.study.definition.settings import MEASURE, SEARCH, Settings, natural_direction
+from regimens.study.definition.settings import (
+    AUTO,
+    DEFAULT_METRIC,
+    MARGIN,
+    MEASURE,
+    OF_QUANTITIES,
+    PART,
+    SEARCH,
+    Settings,
+)
 from regimens.study.definition.study import Cell
 from regimens.study.definition.technique_values import catalogue, elsewhere, folders
 from regimens.trial.regimen import plain
@@ -129,20 +139,42 @@ def settle_metrics(
     for cell in cells:
         # What selects is measured without the test set where a cell is tuned.
         measured[cell.label] = metrics_of({**plain(composer.compose(cell.overrides).cfg), "test": not cell.tuned})
-    for name in settings.metrics or (settings.metric,):
+    if settings.metric is None:
+        regression = bool(measured) and all(known and OF_QUANTITIES in known for known in measured.values())
+        settings = dataclasses.replace(settings, metric=OF_QUANTITIES if regression else DEFAULT_METRIC)
+    for name in settings.metrics or (str(settings.metric),):
         lacking = {label: known for label, known in measured.items() if known is not None and name not in known}
         if lacking:
             raise UserError(_no_metric(settings, name, lacking, everywhere=len(lacking) == len(cells)))
-        natural[name] = next((known[name] for known in measured.values() if known), natural_direction(name))
+        natural[name] = next((known[name] for known in measured.values() if known), direction(name))
     if settings.metrics:
         return settings
-    own = natural[settings.metric]
+    own = natural[str(settings.metric)]
     if settings.direction is None:
         return dataclasses.replace(settings, direction=own)
     if MEASURE not in (own, settings.direction) and own != settings.direction:
         better = "higher" if own == "maximize" else "lower"
         note(f"study.direction={settings.direction}, though a {better} {settings.metric} is better: as you say")
     return settings
+
+
+def settle_margin(settings: Settings, spreads: Iterable[float]) -> float | None:
+    """The margin of equality: what the study says, or what is right for its metric.
+
+    spreads: of each cell's data, the standard deviation of the quantities that are predicted, 0 for classes.
+    """
+    if settings.margin != AUTO:
+        return settings.margin  # type: ignore[return-value]
+    least = min(spreads, default=0.0)
+    return float(f"{PART * least:.2g}") if in_unit(settings.objectives[0][0]) and least else MARGIN
+
+
+def measuring(settings: Settings, line: CommandLine) -> tuple[str, ...]:
+    """The override that has trials measure what the study asks for, where that is not measured anyway."""
+    names = extra(settings.metrics or (settings.metric or "",))
+    if also := line.given("metrics"):
+        raise UserError(f"{also}: a study's trials measure what study.metric or study.metrics names")
+    return (f"metrics=[{','.join(names)}]",) if names else ()
 
 
 def _no_metric(settings: Settings, name: str, lacking: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> str:

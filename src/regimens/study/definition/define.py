@@ -18,7 +18,9 @@ from regimens.study.definition.checks import (
     check_line,
     check_tunable,
     check_tuned,
+    measuring,
     seed_of,
+    settle_margin,
     settle_metrics,
     tell_budget,
 )
@@ -65,6 +67,7 @@ def define(
     axes = axes_of(line, settings.compared)
     # where the storage is says nothing about a regimen, and its password has no place in a file
     shared = merge(settings.fixed, (one for one in line.fixed if key_of(one) not in ("study.storage", *DECLARED)))
+    shared = merge(shared, measuring(settings, line))
     tuned = tuned_of(line, settings.tuned, tune)
     check_tunable(tuned, axes)
     search = settings.mode == SEARCH
@@ -87,6 +90,8 @@ def define(
     count = len(named) or int(seeds)  # type: ignore[arg-type]
     for cell in cells:
         cell.data = data_hash(composer.compose(cell.overrides).cfg)
+    sizes = [size for cell in cells if (size := size_of(composer.compose(cell.overrides).cfg)) is not None]
+    margin = settle_margin(settings, (size.spread for size in sizes))
     identity = identify(settings, axes, tuned, cells, (base_seed, seeds), composer, code_hash)
     study = Study(
         name=settings.name or name,
@@ -107,7 +112,7 @@ def define(
         seeds=count,
         most_seeds=settings.most_seeds or (4 * count if settings.settle and not named else count),
         settle=settings.settle,
-        margin=settings.margin,
+        margin=margin,
         target=settings.target,
         over=settings.over,
         trials=settings.trials,

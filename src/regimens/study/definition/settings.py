@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regimens.core.errors import UserError, nearest
+from regimens.core.metrics import direction
 from regimens.study.definition.composer import override_text
 
 SEARCH = "search"
 ABLATE = "ablate"
 MODES = ("compare", SEARCH, ABLATE)
 MEASURE = "none"
+AUTO = "auto"
+DEFAULT_METRIC, OF_QUANTITIES = "val/accuracy", "val/rmse"
+#: of `margin=auto`: what an accuracy, say, may differ by; a quantity by this part of its standard deviation
+MARGIN, PART = 0.005, 0.01
 DIRECTIONS = ("maximize", "minimize", MEASURE)
 MOST = 100_000  # trials of a phase
 
@@ -38,8 +43,9 @@ class Settings:
     #: further rounds of finals until every comparison is settled within this difference, with at most `most_seeds` each
     settle: float | None = None
     most_seeds: int | None = None
-    #: cells whose difference lies within ± this are called equal; in the metric's unit, null: no two are
-    margin: float | None = 0.005
+    #: cells whose difference lies within ± this are called equal; in the metric's unit, null: no two are; auto: 0.005,
+    #: or of a metric in the predicted quantities' own unit a hundredth of their standard deviation
+    margin: float | str | None = AUTO
     #: a value of the metric that selects: tables and report say after how many epochs and seconds finals reach it
     target: float | None = None
     #: how often a tuned range may be extended where the best value lies at its end
@@ -48,7 +54,8 @@ class Settings:
     refine: int = 1
     #: `same`: results of other code are trained anew; `any`: they are taken over, and the tables say so
     code: str = "same"
-    metric: str = "val/accuracy"
+    #: null: val/accuracy, or val/rmse where quantities are predicted
+    metric: str | None = None
     #: null: what the metric is says it
     direction: str | None = None
     metrics: tuple[str, ...] | None = None
@@ -84,13 +91,9 @@ class Settings:
     def objectives(self) -> tuple[tuple[str, str], ...]:
         """(metric, direction) of each objective; what nobody says of `metrics` follows from their names."""
         if not self.metrics:
-            return ((self.metric, self.direction or natural_direction(self.metric)),)
-        return tuple((name, natural_direction(name)) for name in self.metrics)
-
-
-def natural_direction(metric: str) -> str:
-    """More accuracy is better, and less of everything else: a loss, a time, a number of parameters."""
-    return "maximize" if metric.endswith("accuracy") else "minimize"
+            metric = self.metric or DEFAULT_METRIC
+            return ((metric, self.direction or direction(metric)),)
+        return tuple((name, direction(name)) for name in self.metrics)
 
 
 def _check_words(settings: Settings) -> None:
@@ -99,7 +102,7 @@ def _check_words(settings: Settings) -> None:
             options = ", ".join("null" if one is None else one for one in known)
             raise UserError(f"study.{key}={getattr(settings, key)}: it is one of {options}")
     for key in ("metric", "sampler", "pruner"):
-        if not isinstance(getattr(settings, key), str):
+        if not isinstance(getattr(settings, key), str) and not (key == "metric" and settings.metric is None):
             raise UserError(f"study.{key}={getattr(settings, key)}: it is a name")
     for key in ("question", "storage", "name", "reference", "of", "over"):
         if not isinstance(getattr(settings, key), str | int | float | None):
@@ -127,6 +130,8 @@ def _check_numbers(settings: Settings) -> None:
             raise UserError(f"study.{key}={value}: it is a whole number, at least {least} and at most {MOST}")
     for key in ("settle", "margin"):
         value = getattr(settings, key)
+        if key == "margin" and value == AUTO:
+            continue
         if value is not None and not (_is_number(value) and value > 0):
             raise UserError(f"study.{key}={value}: it is a difference in the metric, above 0, or null")
     if settings.target is not None and not _is_number(settings.target):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from regimens.core.metrics import figures, in_unit
 from regimens.stats.verdicts import EQUAL
 from regimens.study.definition.study import Study
 
@@ -32,7 +33,9 @@ def print_summary(study: Study, table: Mapping[str, Any]) -> None:
         shown.add_column(column, overflow="fold", no_wrap=column not in ("cell", "best values", "against the best"))
     for row in rows[:SHOWN]:
         label = row["label"].partition("=")[2] if axis(rows) else row["label"]
-        shown.add_row(label, *cells(row, table["study"].get("margin"))[: len(columns) - 1])
+        about = table["study"]
+        told = cells(row, about.get("margin"), in_unit(str(about["final_metric"])))
+        shown.add_row(label, *told[: len(columns) - 1])
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(shown)
     if len(rows) > SHOWN:
@@ -71,15 +74,18 @@ def _told(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in told)
 
 
-def cells(row: Mapping[str, Any], margin: float | None = None) -> tuple[str, str, str, str, str]:
+def cells(
+    row: Mapping[str, Any], margin: float | None = None, in_its_unit: bool = False
+) -> tuple[str, str, str, str, str]:
     """Mean, interval, n, values and verdict of one row, as text."""
-    mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
-    interval = "-" if row["ci_low"] is None else f"{row['ci_low']:.4f} .. {row['ci_high']:.4f}"
+    form = figures if in_its_unit else "{:.4f}".format
+    mean = "-" if row["mean"] is None else form(row["mean"])
+    interval = "-" if row["ci_low"] is None else f"{form(row['ci_low'])} .. {form(row['ci_high'])}"
     flags = "".join(f" ({path} at its {edge} edge)" for path, edge in row["edge_flags"].items())
-    return mean, interval, str(row["n"]), _told(row["best_params"]) + flags, verdict(row, margin)
+    return mean, interval, str(row["n"]), _told(row["best_params"]) + flags, verdict(row, margin, form)
 
 
-def verdict(row: Mapping[str, Any], margin: float | None) -> str:
+def verdict(row: Mapping[str, Any], margin: float | None, form: Callable[[float], str]) -> str:
     """What a cell's comparison with the best says, with the difference's interval: `worse (-0.035 ± 0.012)`."""
     against = row["vs_best"]
     if against is None:
@@ -87,4 +93,5 @@ def verdict(row: Mapping[str, Any], margin: float | None) -> str:
     if against["ci_high"] is None:
         return f"{against['verdict']} (n = {min(against['n'])})"
     word = f"equal within {margin:g}" if against["verdict"] == EQUAL and margin else against["verdict"]
-    return f"{word} ({against['diff']:+.4f} ± {against['ci_high'] - against['diff']:.4f})"
+    sign = "" if against["diff"] < 0 else "+"
+    return f"{word} ({sign}{form(against['diff'])} ± {form(against['ci_high'] - against['diff'])})"

@@ -126,7 +126,7 @@ class Compiled(Engine):
 
         def batch(indices: Tensor) -> tuple[Tensor, Tensor]:
             x, y = job.x.index_select(0, indices), job.y.index_select(0, indices)
-            return x.view(steps, size, width), y.view(steps, size)
+            return x.view(steps, size, width), y.view(steps, size, *y.shape[1:])
 
         inputs = [*batch(indices), probe, *state]
         run = trace(("block", steps, shape(job)), block, inputs, InPlace(self.lower or Inductor(self.cache)))

@@ -72,7 +72,7 @@ class Stacked:
             indices = torch.stack(list(batches[start : start + n]))
             flat = indices.flatten()
             shape_ = (n, trials, samples)
-            inputs = x.index_select(0, flat).view(*shape_, -1), y.index_select(0, flat).view(shape_)
+            inputs = x.index_select(0, flat).view(*shape_, -1), y.index_select(0, flat).view(*shape_, *y.shape[1:])
             sums += self._launcher(*inputs, rows[start : start + n])
             self.judged.stepped(n)
         loss, extra, hits, clipped, constrained = sums.unbind(1)
@@ -151,6 +151,6 @@ def evaluation(job: Job) -> Callable[[Tensors, Numbers, Tensor, Tensor], tuple[T
         logits = functional_call(net, tensors, (x,))
         loss = objective.loss(logits, y)
         loss = loss + penalty_of([tensors[name] for name in names], numbers, loss)
-        return loss, objective.correct(logits, y)
+        return loss, objective.total(logits, y)
 
     return evaluate
