@@ -82,7 +82,7 @@ def test_what_cannot_be_applied_is_refused_in_a_line(place: Path) -> None:
     refused = run(place, COMMANDS[0], *SMALL, "norm=batch", "name=refused")
     assert refused.returncode == 2
     assert "error: mylab.nets.Net: its constructor takes no norm, so norm=BatchNorm" in refused.stderr
-    denied = run(place, COMMANDS[0].replace("'plugins=[mylab]'", ""), *SMALL)
+    denied = run(place, COMMANDS[0].replace("'plugins=[mylab]'", ""), *SMALL, "name=denied")
     assert denied.returncode == 2
     assert "to permit code of yours: plugins=[mylab]" in denied.stderr
 

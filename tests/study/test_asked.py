@@ -136,9 +136,12 @@ def test_a_value_that_all_swept_options_have_reaches_each_cell(
 @pytest.mark.parametrize(
     ("arguments", "works"),
     [
-        (["-m", "optimizer=adam,sgd", "optimizer.momentum=0.8"], "optimizer=momentum,nesterov optimizer.momentum=0.8"),
+        (
+            ["-m", "optimizer=adam,sgd", "optimizer.momentum=0.8"],
+            "optimizer=momentum,muon,nesterov optimizer.momentum=0.8",
+        ),
         (["-m", "optimizer=adam", "study.tuned=[optimizer.momentum]"], "optimizer=momentum,nesterov"),
-        (["-m", "optimizer=adam", "optimizer.momentum=interval(0.5,0.9)"], "optimizer=momentum,nesterov"),
+        (["-m", "optimizer=adam", "optimizer.momentum=interval(0.5,0.9)"], "optimizer=momentum,muon,nesterov"),
         (["optimizer=adam", "optimizer.momentum=0.8"], "optimizer=momentum optimizer.momentum=0.8"),
         (["clip.bound=2.0"], "clip=global_norm clip.bound=2.0"),
         (["-m", "optimizer=adam,nadam", "optimizer.beta1=0.8"], "did you mean optimizer.beta_1?"),
@@ -166,7 +169,8 @@ def test_what_only_some_cells_have_is_tuned_there(ask: Ask) -> None:
 def test_a_glob_is_every_option_that_it_matches(ask: Ask) -> None:
     assert labels(ask("-m", "norm=glob(*)")) == ["norm=batch", "norm=layer", "norm=none"]
     asked = ask("-m", "optimizer=glob(*,exclude=[ada*,n*])")
-    assert labels(asked) == ["optimizer=momentum", "optimizer=rmsprop", "optimizer=sgd"]
+    left = ("momentum", "muon", "rmsprop", "schedule_free", "sgd")
+    assert labels(asked) == [f"optimizer={name}" for name in left]
     assert labels(ask("-m", "optimizer=glob([adam,nad*])")) == ["optimizer=adam", "optimizer=nadam"]
     assert "nothing of this name" in ask("-m", "optimizer=glob(zz*)").error
     assert "nothing of this name" in ask("-m", "epochs=glob(*)").error

@@ -29,7 +29,7 @@ def code_root() -> Path:
 # The code that a trial's numbers depend on, below src/regimens. dvc.yaml names the same folders (core as a whole).
 NUMBERS = (
     *("data", "nets", "training", "trial"),
-    *("core/build.py", "core/examples.py", "core/hashing.py", "core/result.py"),
+    *("core/build.py", "core/examples.py", "core/hashing.py", "core/metrics.py", "core/result.py"),
 )
 
 
