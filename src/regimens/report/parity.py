@@ -196,7 +196,7 @@ def parity_figure(study: Study) -> Figure | None:
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_yticks(range(len(rows)), [f"{c.id} ({c.metric.partition('/')[0]})" for c in rows])
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("accuracy (validation, or test where published), ours minus published (points)")
+        axes.set_xlabel("validation or test accuracy, ours minus published (points)")
         drawn = svg(figure, slug)
     table = tuple((c.id, c.metric, c.published, value) for c in rows[::-1] for value in c.ours)
     low, high = min(len(c.ours) for c in rows), max(len(c.ours) for c in rows)
