@@ -13,7 +13,8 @@ from tests.cluster.conftest import ROOT, Room, wait_for
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(1800)]
 
 LR = "optimizer.lr=tag(log,interval(0.0001,0.1))"
-HUNDRED = ("-m", "optimizer=adam,sgd", LR, "study.trials=20", "study.seeds=30", "advice.pause=0.2")
+FIXED = ("study.extend=0", "study.refine=0")  # as many trials as the grid has points
+HUNDRED = ("-m", "optimizer=adam,sgd", LR, "study.trials=20", "study.seeds=30", "advice.pause=0.2", *FIXED)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def tracked(uri: str) -> str:
 
 def children(uri: str) -> list:
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("regimens").experiment_id
-    runs = client.search_runs([experiment], max_results=1000)
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    runs = client.search_runs(experiments, max_results=1000)
     (parent,) = (run for run in runs if "regimens.study" in run.data.tags)
     assert parent.info.status == "FINISHED"
     return [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
