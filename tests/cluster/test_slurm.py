@@ -10,7 +10,8 @@ from tests.cluster.conftest import SMALL, Room, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
-STUDY = ("-m", "optimizer=adam,nadam", "optimizer.lr=tag(log,interval(0.0001,0.1))", "study.trials=4", "study.seeds=2")
+STUDY = ("-m", "optimizer=adam,nadam", "optimizer.lr=tag(log,interval(0.0001,0.1))", "study.trials=4", "study.seeds=2",
+         "study.extend=0", "study.refine=0")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
