@@ -1,13 +1,16 @@
 """Fixtures for tests that run the real thing small: the real conf/, the digits, a folder of their own."""
 
 import contextlib
+import importlib.util
 import itertools
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 # Before torch is imported, here and in every process that a test starts: two threads for a small net, on a machine
@@ -22,6 +25,18 @@ from omegaconf import DictConfig, OmegaConf
 from regimens.core.result import Result
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def script(path: Path) -> ModuleType:
+    """A script, which is no package's module, as one."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
 SMALL = (
     *("data=digits", "data.train_size=200", "task.b_train=20", "epochs=2", "model.hidden=[16,8]"),
     *("tracking=none", "name=test"),

@@ -1,6 +1,5 @@
 """The pipeline as DVC and make see it: the stages, what they depend on, and one whole run on digits."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from regimens.core.provenance import NUMBERS
+from tests.conftest import script
 
 ROOT = Path(__file__).resolve().parent.parent
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -29,11 +29,7 @@ STUDIES = [name for names in PARAMS["studies"].values() for name in names]
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """tools/study.py, which is a script and not a package's module."""
-    spec = importlib.util.spec_from_file_location("tools_study", ROOT / "tools" / "study.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(ROOT / "tools" / "study.py")
 
 
 def tracked_state() -> str:

@@ -1,11 +1,12 @@
 """The networks from which to transfer, as a stage of the pipeline makes them."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import script
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,10 +19,7 @@ def test_without_a_study_and_a_folder_it_says_what_to_do() -> None:
 
 @pytest.mark.slow
 def test_the_weights_of_every_final_are_published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("pretrain", ROOT / "src" / "pretrain.py")
-    assert spec is not None and spec.loader is not None
-    pretrain = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pretrain)
+    pretrain = script(ROOT / "src" / "pretrain.py")
     monkeypatch.chdir(tmp_path)
     small = ["data=digits", "data.train_size=300", "epochs=1", "tracking=none"]
     assert pretrain.main(["task_a", "models", *small, "study.seeds=[1,2]"]) == 0

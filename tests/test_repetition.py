@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import CONF
+from tests.conftest import CONF, script
 from tests.report.synthetic_results import grid
 
 TOOL = CONF.parent / "tools" / "repetition.py"
@@ -21,12 +20,7 @@ TOOL = CONF.parent / "tools" / "repetition.py"
 
 @pytest.fixture(scope="module")
 def tool() -> Any:
-    spec = importlib.util.spec_from_file_location("repetition", TOOL)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["repetition"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return script(TOOL)
 
 
 def write(folder: Path, levels: Mapping[str, float], seed: int, name: str = "optimizers") -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,18 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import CONF
+from tests.conftest import CONF, script
 
 TOOL = CONF.parent / "tools" / "shared_names.py"
 
 
 @pytest.fixture(scope="module")
 def tool() -> Any:
-    spec = importlib.util.spec_from_file_location("shared_names", TOOL)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(TOOL)
 
 
 def test_names_that_occur_again_are_counted_once(tool: Any) -> None:

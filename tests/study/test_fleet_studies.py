@@ -52,9 +52,10 @@ def test_workers_and_kills_do_not_change_a_bit_of_a_fleets_table(tmp_path: Path)
     finish(start(roots[0]))
     finish(start(roots[1], "study.workers=2"))
     strike(roots[2])
-    assert "16 trials" in finish(start(roots[2]))
+    output = finish(start(roots[2]))
     peace, two, killed = (timeless(root) for root in roots)
-    assert len(peace) == 2 * (5 + 3)
+    assert len(peace) >= 2 * (5 + 3)  # grids may grow
+    assert f"{len(peace)} trials" in output
     assert peace == two
     assert peace == killed
 

@@ -119,3 +119,11 @@ def read(path: Path) -> Result:
         raise UserError(f"{path}: no such result; run the trial first") from None
     except (ValueError, UnicodeDecodeError) as err:
         raise UserError(f"{path}: not a readable result ({err}); delete it to run the trial again") from err
+
+
+def aside(directory: Path) -> Path:
+    """Where what `directory` holds goes when another trial takes its place: the first free name beside it."""
+    number = 1
+    while (target := directory.with_name(f"{directory.name}{SET_ASIDE}{number}")).exists():
+        number += 1
+    return target

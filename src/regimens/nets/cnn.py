@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from regimens.core.errors import UserError
 from regimens.nets.activations import activation_layer
-from regimens.nets.initializers import Initializer, initialize
+from regimens.nets.initializers import Initializer
 from regimens.nets.layout import Layout, picture_of
-from regimens.nets.mlp import Dense, Dropping, checked_sizes, dropouts, hidden_block, kernels
+from regimens.nets.mlp import Dense, Dropping, checked_sizes, draw, dropouts, hidden_block
 from regimens.nets.norm import Norm
 
 
@@ -63,14 +63,6 @@ class Convolutional(nn.Module):
         self.input_norm = input_norm
         self.layers = nn.ModuleList(layers)
 
-    def initialize(self, init: Initializer, generator: torch.Generator | None) -> None:
-        """Draw all weights from `generator`; biases are zero."""
-        for weight in kernels(self).values():
-            initialize(weight, init, generator)
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
-                nn.init.zeros_(module.bias)
-
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, n_outputs)."""
         x = self.picture(x)
@@ -118,7 +110,7 @@ class CNN(Convolutional):
         width = channels * sides[0] * sides[1]
         blocks += dense_blocks(width, n_outputs, hidden, activation, norm, regularization, nn.Flatten())
         super().__init__(shape, norm.planes(picture[0]) if norm.input else None, blocks)
-        self.initialize(init, generator)
+        draw(self, init, generator)
 
 
 def checked_picture(model: str, shape: Sequence[int], n_inputs: int) -> tuple[int, int, int]:

@@ -74,11 +74,7 @@ class MLP(nn.Module):
             fan_in = units
         blocks.append(Dense(**dropouts(regularization), linear=nn.Linear(fan_in, n_outputs)))
         self.layers = nn.ModuleList(blocks)
-        for weight in kernels(self).values():
-            initialize(weight, init, generator)
-        for block in self.blocks:
-            if block.linear.bias is not None:
-                nn.init.zeros_(block.linear.bias)
+        draw(self, init, generator)
 
     @property
     def blocks(self) -> list[Dense]:
@@ -94,6 +90,15 @@ class MLP(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+def draw(net: nn.Module, init: Initializer, generator: torch.Generator | None) -> None:
+    """Draw the kernels of `net` from `generator`, in order; its layers' biases are zero."""
+    for weight in kernels(net).values():
+        initialize(weight, init, generator)
+    for layer in net.modules():
+        if isinstance(layer, KERNELS) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def kernels(net: nn.Module) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from regimens.core.errors import UserError
 from regimens.nets.activations import activation_layer
 from regimens.nets.cnn import Convolutional, Filters, checked_picture, convolution, dense_blocks
 from regimens.nets.initializers import Initializer
-from regimens.nets.mlp import Dropping, checked_sizes
+from regimens.nets.mlp import Dropping, checked_sizes, draw
 from regimens.nets.norm import Norm
 
 
@@ -89,7 +89,7 @@ class ResNet(Convolutional):
         layers += [Residual(*sizes, activation, norm, regularization) for sizes in residual]
         layers += dense_blocks(widths[-1], n_outputs, hidden, activation, norm, regularization, Mean())
         super().__init__(shape, norm.planes(picture[0]) if norm.input else None, layers)
-        self.initialize(init, generator)
+        draw(self, init, generator)
 
 
 def stages(widths: Sequence[int], blocks: int) -> list[tuple[int, int, int]]:

@@ -82,5 +82,5 @@ def path_answer(study: Study) -> str | None:
         f"{cell.label} {one.interval(study.metric)}" + ("" if one.verdict == UNTESTED else f" ({word(one, study)})")
         for cell, one in steps
     ]
-    digits = "points" if is_share(study.metric) else study.metric.replace("/", " ")
-    return f"From the default to the best in {len(steps)} steps, gains in {digits}: {'; '.join(told)}."
+    unit_of = "points" if is_share(study.metric) else study.metric.replace("/", " ")
+    return f"From the default to the best in {len(steps)} steps, gains in {unit_of}: {'; '.join(told)}."

@@ -9,7 +9,7 @@ from regimens.report.canvas import INK, Figure, drawing, svg
 from regimens.report.cells import Table
 from regimens.report.dots import shorten
 from regimens.report.numbers import MISSING, difference, half_width, number, p_value, value
-from regimens.report.tables import Cell, Study
+from regimens.report.tables import Study
 
 LEVEL = 0.05
 
@@ -25,7 +25,7 @@ def ranks_answer(study: Study) -> str | None:
     told = ranks_of(study)
     if told is None:
         return None
-    n, (best, *others) = len(told["problems"]), told["mean"]
+    n, (best, *others) = len(told["values"]), told["mean"]
     said = f"Over {n} values of {told['axis']}, {best} has the best mean rank, {told['mean'][best]:.2g}"
     nemenyi = told["nemenyi"].get(best, {})
     lost = [label for label in others if nemenyi.get(label, 1.0) < LEVEL]
@@ -70,9 +70,9 @@ def critical_difference(study: Study) -> Figure | None:
             crossbar_props={"color": INK, "linewidth": 3},
         )
         drawn = svg(figure, slug)
-    n = len(told["problems"])
+    n = len(told["values"])
     caption = (
-        f"Mean ranks over {n} values of {told['axis']} ({', '.join(map(str, told['problems']))}), 1 the best. A thick "
+        f"Mean ranks over {n} values of {told['axis']} ({', '.join(told['values'])}), 1 the best. A thick "
         f"bar joins those whose ranks do not differ detectably (Nemenyi, all pairs, 5%; Friedman p = "
         f"{p_value(told['p'])}). A data set is one observation, however many seeds it was trained with: n={n}."
     )
@@ -85,21 +85,15 @@ def ranks_table(study: Study) -> Table | None:
     told = ranks_of(study)
     if told is None:
         return None
-    by_place = {_place(cell, str(told["axis"])): cell for cell in study.cells}
     rows, keys = [], []
     for label, rank in told["mean"].items():
-        means = [one.mean if (one := by_place.get((str(p), label))) else None for p in told["problems"]]
+        means = [number(one[label]) for one in told["values"].values()]
         gain = told["vs_default"].get(label)
         diff = number(gain["diff"]) if gain else None
         half = f" ± {half_width(gain['ci_high'] - gain['diff'], study.metric)}" if gain and gain["ci_high"] else ""
         shown = MISSING if diff is None else difference(diff, study.metric) + half
         rows.append((label, *(value(mean, study.metric, 2) for mean in means), f"{rank:.2f}", shown))
         keys.append((label, *means, rank, diff))
-    columns = (str(told["axis"]), *map(str, told["problems"]), "mean rank", "minus the default, mean")
+    columns = (str(told["axis"]), *told["values"], "mean rank", "minus the default, mean")
     caption = "The last column's interval is Student's over data sets."
     return Table(columns, tuple(rows), tuple(keys), caption)
-
-
-def _place(cell: Cell, axis: str) -> tuple[str, str]:
-    rest = ",".join(f"{name}={told}" for name, told in cell.values.items() if name != axis)
-    return str(cell.values.get(axis)), rest

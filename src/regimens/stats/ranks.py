@@ -14,12 +14,12 @@ from regimens.stats.random_effects import Estimate, student
 class Ranks:
     """What problems say together; a problem (a data set) is the unit, however many seeds it was trained with.
 
-    mean: label -> mean rank, 1 the best, the best first. p: Friedman's test of equal ranks; nemenyi: label -> label ->
-    p of their pair, adjusted for all pairs. gain: label -> mean difference from the reference over problems, with
-    Student's interval. p and nemenyi need two problems and three labels.
+    values: problem -> label -> mean. mean: label -> mean rank, 1 the best, the best first. p: Friedman's test of equal
+    ranks; nemenyi: label -> label -> p of their pair, adjusted for all pairs. gain: label -> mean difference from the
+    reference over problems, with Student's interval. p and nemenyi need two problems and three labels.
     """
 
-    problems: tuple[str, ...]
+    values: Mapping[str, Mapping[str, float | None]]
     mean: Mapping[str, float]
     p: float | None
     nemenyi: Mapping[str, Mapping[str, float]]
@@ -52,7 +52,7 @@ def ranks(table: Mapping[str, Mapping[str, float | None]], reference: str | None
         told = [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
         if label != reference and len(told) == len(table):
             gain[label] = student(told)
-    return Ranks(tuple(table), mean, p, nemenyi, gain)
+    return Ranks(table, mean, p, nemenyi, gain)
 
 
 def _nemenyi(placed: np.ndarray, labels: list[str]) -> dict[str, dict[str, float]]:

@@ -158,12 +158,12 @@ def ranks_row(axis: str, found: Ranks | None) -> dict[str, Any] | None:
     if found is None:
         return None
     gains = {
-        label: {"diff": one.mean, "ci_low": one.low, "ci_high": one.high, "n": len(found.problems)}
+        label: {"diff": one.mean, "ci_low": one.low, "ci_high": one.high, "n": len(found.values)}
         for label, one in found.gain.items()
     }
     return {
         "axis": axis,
-        "problems": list(found.problems),
+        "values": {problem: dict(one) for problem, one in found.values.items()},
         "mean": dict(found.mean),
         "p": found.p,
         "nemenyi": {label: dict(one) for label, one in found.nemenyi.items()},

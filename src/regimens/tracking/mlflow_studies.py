@@ -1,9 +1,11 @@
 """Studies in MLflow: a row each in one experiment, with the answer; their trials in an experiment each."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regimens.core.errors import UserError
 from regimens.core.files import sha256
 from regimens.core.hashing import digest
 from regimens.tracking import shared_views, study_view
@@ -76,7 +78,10 @@ class Studies:
             self._show(client, run, answer)
         client.set_terminated(parent, status)
         if best is not None:
-            log_model(client, run, best)
+            try:
+                log_model(client, run, best)
+            except UserError as why:  # about the trial: delivering it once more would end the same way
+                print(f"warning: no model is logged: {why}", file=sys.stderr)
         if status == "FINISHED":
             client.set_tag(parent, "regimens.ending", shown)
 

@@ -78,7 +78,7 @@ class CrossEntropy:
         """See `Loss`."""
         _classes_only(goal)
         if not self.smoothing:
-            return BINARY if goal.binary else MULTICLASS
+            return _plain(goal)
         return _smoothed(self.smoothing, goal.binary)
 
 
@@ -101,9 +101,7 @@ class Weighted:
                 return F.binary_cross_entropy_with_logits(logits.squeeze(1), y, weight=own[y.long()])
             return F.cross_entropy(logits, y, weight=own, reduction="sum") / len(y)
 
-        return Objective(
-            loss, (BINARY if goal.binary else MULTICLASS).score, own="the loss looks each class's weight up"
-        )
+        return Objective(loss, _plain(goal).score, own="the loss looks each class's weight up")
 
 
 class SquaredError:
@@ -141,12 +139,15 @@ def objective_of(loss: Any, goal: Goal) -> Objective:
         return loss.objective(goal)
     if goal.std:
         return Objective(loss, _squares(goal.std), RMSE, "the loss is not one of the catalogue's own")
-    base = BINARY if goal.binary else MULTICLASS
 
     def of_logits(logits: Tensor, y: Tensor) -> Tensor:
         return loss(logits.squeeze(1) if goal.binary else logits, y)
 
-    return Objective(of_logits, base.score, own="the loss is not one of the catalogue's own")
+    return Objective(of_logits, _plain(goal).score, own="the loss is not one of the catalogue's own")
+
+
+def _plain(goal: Goal) -> Objective:
+    return BINARY if goal.binary else MULTICLASS
 
 
 def _classes_only(goal: Goal) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from regimens.training.checks import not_negative, positive, share
-from regimens.training.optimizers import Params, RuleOptimizer
+from regimens.training.optimizers import Params, RuleOptimizer, evaluated
 from regimens.training.updates import AdamW
 
 
@@ -49,10 +49,7 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient by one step."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluated(closure)
         hidden, others = self.param_groups
         for matrix, p in zip(self._matrices, hidden["params"], strict=True):
             matrix.grad = None if p.grad is None else p.grad.reshape(matrix.shape)

@@ -18,6 +18,14 @@ from regimens.training.updates import Rule, State
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 
+def evaluated(closure: Callable[[], Any] | None) -> Any:
+    """What `step(closure)` of a torch optimiser has to return: the closure's loss, computed with gradients."""
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()
+
+
 class RuleOptimizer(torch.optim.Optimizer):
     """An ordinary torch optimiser around one rule: parameter groups with `lr`, a state dict, schedulers, closures.
 
@@ -46,10 +54,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient by one step."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluated(closure)
         self.move()
         return loss
 

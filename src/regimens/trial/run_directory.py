@@ -12,7 +12,7 @@ from typing import Any
 from regimens.core.errors import UserError
 from regimens.core.files import check_writable
 from regimens.core.locks import Lock
-from regimens.core.result import BROKEN, FILE_NAME, SET_ASIDE, Result, flatten, read
+from regimens.core.result import BROKEN, FILE_NAME, Result, aside, flatten, read
 from regimens.core.secrets import redact
 from regimens.core.terminal import note
 
@@ -111,9 +111,7 @@ def set_aside(directory: Path, run: Run) -> None:
     code = (there.trial or {}).get("code")
     if there.status in BROKEN or not run.code or not code or code == run.code:
         return
-    number = 1
-    while (target := directory.with_name(f"{directory.name}{SET_ASIDE}{number}")).exists():
-        number += 1
+    target = aside(directory)
     target.mkdir()
     for path in [one for one in directory.iterdir() if one.name not in (LOCK, FILE_NAME)]:
         path.rename(target / path.name)

@@ -75,6 +75,15 @@ def check_axes(axes: Mapping[str, Any], cells: Sequence[Cell], asked: Iterable[s
             )
 
 
+def check_over(over: str | None, axes: Mapping[str, Any]) -> None:
+    """Raise UserError where no such axis is compared, or nothing beside it that could be asked over its values."""
+    if over is not None and (over not in axes or len(axes) < 2):
+        raise UserError(
+            f"study.over={over}: it is one of several compared axes, such as data in "
+            "-m data=digits,wine optimizer=sgd,adam study.over=data"
+        )
+
+
 def check_tunable(tuned: Mapping[str, Any], axes: Iterable[str]) -> None:
     """Refuse what trials set for themselves, or do not depend on, and what is compared, too."""
     for path in tuned:

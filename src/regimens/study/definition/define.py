@@ -16,6 +16,7 @@ from regimens.study.definition.checks import (
     Note,
     check_axes,
     check_line,
+    check_over,
     check_tunable,
     check_tuned,
     measuring,
@@ -37,6 +38,11 @@ from regimens.study.definition.sweeps import DECLARED
 from regimens.study.definition.technique_values import base_of, compose_cells
 
 DEFAULT = "default"
+# What a study keeps of its settings as it is.
+AS_SAID = (
+    *("question", "objectives", "mode", "sampler", "pruner", "settle", "target", "over"),
+    *("trials", "extend", "refine", "retries"),
+)
 MOST = 10_000  # cells
 
 
@@ -75,19 +81,14 @@ def define(
     base_seed = seed_of(base.cfg)
     cells = _search(axes, shared, tuned, composer) if search else _grid(axes, shared, tuned, composer)
     if not search:
-        if settings.over is not None and (settings.over not in axes or len(axes) < 2):
-            raise UserError(
-                f"study.over={settings.over}: it is one of several compared axes, such as data in "
-                "-m data=digits,wine optimizer=sgd,adam study.over=data"
-            )
+        check_over(settings.over, axes)
         check_axes(axes, cells, [*line.compared, *(line.declared.get("study.compared") or ())])
         check_tuned(tuned, cells, line, composer.source, note)
     settings = settle_metrics(settings, cells, composer, metrics_of, note)
     if settings.direction == MEASURE and any(cell.tuned for cell in cells):
         raise UserError("study.direction=none: what is only measured cannot be tuned for; say maximize or minimize")
     seeds = line.seeds or settings.seeds
-    named = () if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
-    count = len(named) or int(seeds)  # type: ignore[arg-type]
+    named, count = _finals(seeds)
     for cell in cells:
         cell.data = data_hash(composer.compose(cell.overrides).cfg)
     sizes = [size for cell in cells if (size := size_of(composer.compose(cell.overrides).cfg)) is not None]
@@ -97,28 +98,16 @@ def define(
         name=settings.name or name,
         id=digest(identity)[:8],
         explicit_name=settings.name is not None,
-        question=settings.question,
         source=composer.source,
         cells=cells,
         reference=_reference(settings.reference, cells, digest(base.regimen)),
         tuned=tuned,
-        objectives=settings.objectives,
-        mode=settings.mode,
-        sampler=settings.sampler,
-        pruner=settings.pruner,
         epochs=int(base.cfg.get("epochs", 1)),
         base_seed=base_seed,
         final_seeds=named,
         seeds=count,
         most_seeds=settings.most_seeds or (4 * count if settings.settle and not named else count),
-        settle=settings.settle,
         margin=margin,
-        target=settings.target,
-        over=settings.over,
-        trials=settings.trials,
-        extend=settings.extend,
-        refine=settings.refine,
-        retries=settings.retries,
         code=code_hash,
         any_code=settings.code == "any",
         revision=revision,
@@ -127,10 +116,18 @@ def define(
         asked=line.asked,
         setting={group: base.choices[group] for group in ("data", "scale") if group in base.choices}
         | {"seed": str(base_seed)},
+        **{key: getattr(settings, key) for key in AS_SAID},
     )
     tell_budget(settings, line, cells, note)
     plan_engines(study, settings, composer, size_of)
     return study
+
+
+def _finals(seeds: Any) -> tuple[tuple[int, ...], int]:
+    """The seeds of finals that are named, if any, and how many each cell has at first."""
+    if isinstance(seeds, int):
+        return (), seeds
+    return tuple(int(seed) for seed in seeds), len(seeds)
 
 
 def _grid(

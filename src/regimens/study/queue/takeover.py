@@ -17,7 +17,7 @@ from typing import Any
 
 from regimens.core.errors import UserError
 from regimens.core.files import write_text
-from regimens.core.result import FILE_NAME, SET_ASIDE, Result, read, write
+from regimens.core.result import FILE_NAME, SET_ASIDE, Result, aside, read, write
 from regimens.study.definition.study import Cell
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.trial.identity import Identity
@@ -134,11 +134,7 @@ def set_aside(place: Path) -> Path | None:
     """Rename a directory that holds another trial than it has to; returns where it went, None where there was none."""
     if not place.exists() or not any(place.iterdir()):
         return None
-    number = 1
-    while (target := place.with_name(f"{place.name}{SET_ASIDE}{number}")).exists():
-        number += 1
-    place.rename(target)
-    return target
+    return place.rename(aside(place))
 
 
 def _results(runs: Path) -> Iterator[tuple[str, int]]:
