@@ -117,6 +117,15 @@ def test_numbers_are_numbers(path: Path) -> None:
     look(yaml.safe_load(path.read_text()))
 
 
+@pytest.mark.parametrize("study", sorted(path.stem for path in (CONF / "study").glob("*.yaml")))
+@pytest.mark.parametrize("scale", ["smoke", "desk", "full"])
+def test_no_study_asks_a_small_data_set_for_more_than_it_has(study: str, scale: str, composed: Compose) -> None:
+    """What a scale cuts is said for a data set by name: `make study DATA=digits` runs every study of the pipeline."""
+    config, _ = composed("data=digits", f"study={study}", f"scale={scale}", small=())
+    size = config.data.train_size
+    assert size is None or size <= 1137  # digits' training examples
+
+
 @pytest.fixture(scope="module")
 def net_of_a(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of a small network with four hidden layers, as a run leaves them."""
