@@ -7,7 +7,7 @@ import pytest
 
 from regimens.report.canvas import SECTION
 from regimens.report.headlines import headline, shortened
-from regimens.report.overview import MOST, groups, halves, overview
+from regimens.report.overview import MOST, groups, halves, overview, within
 from regimens.report.tables import Study, read_studies
 from regimens.report.verdicts import against
 
@@ -90,3 +90,9 @@ def test_long_tables_fold_after_eight_rows_in_both_versions(reported: Path) -> N
     assert "<details><summary>82 more rows</summary>" in text
     opened, closed = text.count("<details>"), text.count("</details>")
     assert opened == closed > 2
+
+
+def test_names_that_are_cut_still_differ_where_only_their_ends_do() -> None:
+    cut = [within(f"selu+lecun · layers={n}", 19) for n in (2, 20)]
+    assert all(len(one) <= 19 for one in cut) and cut[0].endswith("layers=2") and cut[1].endswith("layers=20")
+    assert within("nadam", 19) == "nadam"

@@ -17,6 +17,7 @@ from regimens.report.transfer import effect, is_transfer, pairs
 from regimens.report.verdicts import against
 from regimens.stats.verdicts import BETTER, EQUAL, UNDECIDED, UNDER_TUNED, WORSE, verdict
 
+NAME = 19  # characters of a technique's name
 MOST = 5  # techniques of a question that are drawn: the best ones, and the worst
 LINEAR = 1.0  # points around 0 within which the scale is linear; beyond, it is logarithmic
 TICKS = (-80, -20, -5, -1, 0, 1, 5, 20, 80)
@@ -193,8 +194,16 @@ def _row(axes: Any, row: Row, y: float, url: str) -> None:
         axes.plot((row.low, row.high), (y, y), color=colour, linewidth=2.2, solid_capstyle="butt", url=url)
     axes.plot(row.diff, y, marker=marker, color=colour, ms=6, url=url)
     place = axes.get_yaxis_transform()
-    for x, told, side in ((-0.02, shorten(row.label, 19), "right"), (1.02, row.text, "left")):
+    for x, told, side in ((-0.02, within(row.label, NAME), "right"), (1.02, row.text, "left")):
         axes.text(x, y, told, transform=place, ha=side, va="center", fontsize=SIZE).set_url(url)
+
+
+def within(label: str, most: int) -> str:
+    """A label of at most so many characters, cut in the middle: cells of two axes often differ in their ends."""
+    if len(label) <= most:
+        return label
+    end = most // 2
+    return f"{label[: most - 1 - end]}…{label[-end:]}"
 
 
 def _frame(axes: Any) -> None:
