@@ -6,6 +6,7 @@ weight and gradient through the GPU's memory once for each pass. `--smoke` runs 
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -87,12 +88,13 @@ def one_at_a_time(size: Size, folder: Path) -> float:
     return parts["setup"] + parts["train"] * size.epochs + parts["evaluate"]
 
 
-def jax(size: Size, folder: Path) -> float:
+def jax(size: Size, folder: Path, python: str, precision: str) -> float:
     """Seconds of an epoch of the fleet in JAX, compilation aside. Raises NotRun."""
     write_data(folder, size.images)
     program = ROOT / "benchmarks" / "contestants" / "jax_fleet.py"
-    command = [python_of(size.jax), str(program), str(folder), str(size.trials)]
-    done = subprocess.run(command, input="\n\n\n", capture_output=True, text=True, check=False)
+    command = [python or python_of(size.jax), str(program), str(folder), str(size.trials), precision]
+    env = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # the fleet's memory is not given back
+    done = subprocess.run(command, input="\n\n\n", capture_output=True, text=True, check=False, env=env)
     if done.returncode:
         raise NotRun((done.stderr.strip().splitlines() or ["no reason given"])[-1])
     return min(json.loads(line)["seconds"] for line in done.stdout.splitlines()[1:])
@@ -102,7 +104,9 @@ def main() -> int:
     """Print and write the figures; status 1 where a target is missed, 2 where there is no GPU."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--smoke", action="store_true", help="a few trials on a processor: whether it runs at all")
-    size = SMOKE if parser.parse_args().smoke else FULL
+    parser.add_argument("--jax", default="", metavar="PYTHON", help="an interpreter with JAX for this GPU, and optax")
+    asked = parser.parse_args()
+    size = SMOKE if asked.smoke else FULL
     import torch
 
     if size is FULL and not torch.cuda.is_available():
@@ -115,11 +119,12 @@ def main() -> int:
         alone = one_at_a_time(size, Path(home)) * size.trials
         what = "trials an hour over one trial at a time"
         figures.append(Figure(what, [alone / whole], TIMES_ONE, at_least=True))
-        try:
-            theirs = jax(size, Path(home) / "data")
-            figures.append(Figure("an epoch over JAX's (vmap, scan)", [epoch / theirs], OVER_JAX))
-        except NotRun as reason:
-            not_run["jax"] = str(reason)
+        for precision in ("float32", "default"):
+            try:
+                theirs = jax(size, Path(home) / "data", asked.jax, precision)
+                figures.append(Figure(f"an epoch over JAX's (vmap, scan), {precision}", [epoch / theirs], OVER_JAX))
+            except NotRun as reason:
+                not_run[f"jax, {precision}"] = str(reason)
     step = epoch / (size.trials * size.steps) * 1e6
     print(f"a trial and step, validation included: {step:.2f} us, {step / FLOOR:.1f} x the memory floor of {FLOOR} us")
     device = torch.cuda.get_device_name() if size is FULL else "processor"

@@ -276,6 +276,7 @@ TESTS_OF = {
     "cluster/test_slurm.py": "studies on SLURM",
     "data/test_prepare.py": "src/prepare.py",
     "training/test_convolutions.py": "every technique on convolutional networks",
+    "trial/test_gpu.py": "trials on a GPU",
 }
 
 

@@ -56,10 +56,10 @@ class Blocks:
 
     def __iter__(self) -> "Iterator[tuple[torch.Tensor, ...]]":
         """One epoch. Starting a pass moves on to the next epoch."""
-        batches = self.order(self.epoch).split(self.batch_size)
+        blocks = self.order(self.epoch).split(self.batch_size * self.block)
         self.epoch += 1
-        for start in range(0, len(batches), self.block):
-            yield tuple(batches[start : start + self.block])
+        for block in blocks:
+            yield block.split(self.batch_size)
 
 
 class Chunks:

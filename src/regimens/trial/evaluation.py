@@ -20,14 +20,14 @@ def evaluate(
 ) -> tuple[Metrics, dict[str, Any] | None]:
     """The trial's metrics, from the weights that it ends with, and which test examples it got right.
 
-    The loss and accuracy (or rmse) in training are those of the weights' epoch, `epoch`. The test set is read only
-    where `test` asks for it; else that is None.
+    Measured where the split's tensors are. The loss and accuracy (or rmse) in training are those of the weights' epoch,
+    `epoch`. The test set is read only where `test` asks for it; else that is None.
     """
     import torch
 
     from regimens.training.probes import lr_range
 
-    net = module.net.cpu().eval()
+    net = module.net.to(split.x_valid.device).eval()
     parameters = sum(p.numel() for p in net.parameters())
     if settings.probe == "lr_range":
         return lr_range.metrics(module.probe.report() or {}, parameters), None
@@ -48,7 +48,7 @@ def evaluate(
         asked = dict.fromkeys((*(AT_THE_END if split.targets else ()), *module.measures.names))
         metrics |= {f"{name}/{key}": value for key, value in module.measures.of(logits, y, tuple(asked)).items()}
         if name == "test" and not split.targets:
-            correct = pack(right.numpy())
+            correct = pack(right.cpu().numpy())
         metrics |= monte_carlo(module, name, x, y, settings)
     metrics |= fusion(net, split.x_valid[:1000])
     metrics["parameters"] = parameters
@@ -81,13 +81,18 @@ def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str
 
 
 def fusion(net: Any, x: Any) -> dict[str, float | None]:
-    """Seconds that one prediction of x (N, D) takes as trained, and with batch normalisation folded away, if any."""
+    """Seconds that one prediction of x (N, D) takes as trained, and with batch normalisation folded away, if any.
+
+    On the processor, also of a network that was trained elsewhere.
+    """
+    import copy
+
     from regimens.nets.fuse import seconds_saved
     from regimens.nets.norm import BatchNorm
 
     if not any(isinstance(module, BatchNorm) for module in net.modules()):
         return {}
-    plain, fused = seconds_saved(net, x, repeats=11)
+    plain, fused = seconds_saved(copy.deepcopy(net).cpu(), x.cpu(), repeats=11)
     return {"time/predict": plain, "time/predict_fused": fused}
 
 

@@ -1,7 +1,7 @@
 """The composition root of the fleet engine: tasks in; those of one shape are trained together, results out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,8 @@ def conclude(one: Candidate, member: Member, engine: Mapping[str, Any]) -> Outco
 
 
 def load(config: Mapping[str, Any], device: torch.device) -> Loaded:
-    """A configuration's split, and what of it the training reads, on the device as a whole."""
+    """A configuration's split, on the device what training and evaluation read of it."""
     split = composition.load_data(config)
-    parts = {"train": (split.x_train, split.y_train), "val": (split.x_valid, split.y_valid)}
-    return split, {name: (x.to(device), y.to(device)) for name, (x, y) in parts.items()}
+    names = ("x_train", "y_train", "x_valid", "y_valid", "x_test", "y_test")
+    split = replace(split, **{name: getattr(split, name).to(device) for name in names})
+    return split, {"train": (split.x_train, split.y_train), "val": (split.x_valid, split.y_valid)}

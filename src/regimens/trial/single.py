@@ -34,13 +34,18 @@ def train(trial: Trial, note: str = "") -> Result:
 
 @contextmanager
 def sandbox(settings: Settings) -> Iterator[None]:
-    """Set the trial's number of threads and seed torch's global generator (dropout's keys); restore both afterwards."""
+    """Set the trial's number of threads and seed torch's global generator (dropout's keys); restore both afterwards.
+
+    On a GPU convolutions are the same each time and of float32's precision, as matrix products are by default.
+    """
     import torch
+    from torch.backends import cudnn
 
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
-        with torch.random.fork_rng():
+        exact = cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with torch.random.fork_rng(), exact:
             torch.manual_seed(stream_seed(settings.seed, "noise"))
             yield
     finally:

@@ -16,10 +16,8 @@ def step(parts: dict[str, Any], numbers: dict[str, Tensor], x: Tensor, y: Tensor
 
 def test_each_trial_steps_with_its_own_numbers_on_mini_batches_of_any_size() -> None:
     w = torch.zeros(2, 3)
-    launcher = Launcher(step, {"trained": {"w": w}}, {}, "each its own")
-    sums = [
-        launcher(torch.ones(1, 2, size, 3), torch.ones(1, 2, size), torch.tensor([[[0.5], [2.0]]]))
-        for size in (4, 4, 3, 4)
-    ]
+    examples = torch.ones(9, 3), torch.ones(9)
+    launcher = Launcher(step, {"trained": {"w": w}}, {}, examples, "each its own")
+    sums = [launcher(torch.arange(2 * size).view(1, 2, size), torch.tensor([[[0.5], [2.0]]])) for size in (4, 4, 3, 4)]
     assert w.tolist() == [[2.0] * 3, [8.0] * 3]
     assert torch.stack(sums).sum(0).tolist() == [[15.0] * 5] * 2

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from regimens.data.loader import Blocks
 from regimens.training.engines.apart import Apart
@@ -38,7 +39,13 @@ def test_a_compiled_fleet_is_each_trial_on_its_own(
     assert assert_fleet_agrees(technique, partial(Apart, lower=lambda size: inductor)) == "compiled"
 
 
-def assert_fleet_agrees(technique: str, put_together: Callable[..., Stepping]) -> str:
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_a_fleet_on_a_gpu_is_each_trial_on_its_own_on_a_processor(technique: str) -> None:
+    assert assert_fleet_agrees(technique, Stacked, "cuda") == "traced"
+
+
+def assert_fleet_agrees(technique: str, put_together: Callable[..., Stepping], device: str = "cpu") -> str:
     """How the steps were run: 50 of each of four trials, which agree with the plain loop's."""
     rates = (0.005, 0.01, 0.02, 0.04)
     spread = [[*SHARPER.get(technique, []), f"seed={i}"] for i in range(4)]
@@ -52,17 +59,19 @@ def assert_fleet_agrees(technique: str, put_together: Callable[..., Stepping]) -
         module.configure_optimizers()
         module.on_train_epoch_start()
         module.training_step(order, 0)
+    data = {part: tuple(each.to(device) for each in pair) for part, pair in fleet[0].data.items()}
     for module in fleet:
-        module.configure_optimizers()
-        module.data = fleet[0].data
+        module.to(device).configure_optimizers()
+        module.data = data
         module.begin_epoch(0)
     together = put_together([module.job() for module in fleet])
     together.begin_epoch()
-    sums = together.run(orders, [True] * 4)
+    sums = together.run([torch.cat(order) for order in orders], BATCH, [True] * 4).cpu()
     together.validate(*fleet[0].data["val"], [True] * 4)
     for i, (ours, theirs) in enumerate(zip(fleet, plain, strict=True)):
         together.save(i)
         assert_agree({"sums": sums[i]}, {"sums": theirs._sums}, 1e-6)  # the plain loop adds up in single precision
+        ours.cpu()
         assert_agree(ours.net.state_dict(), theirs.net.state_dict(), 1e-9)
         kept = {f"judged {name}": value for name, value in ours.judged.state_dict().items()}
         assert_agree(kept, judged(theirs), 1e-9)

@@ -6,7 +6,7 @@ array's end otherwise. On a processor a batch is no faster either (docs/decision
 `torch.utils._pytree` is private and pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 from regimens.core.secrets import brief
 from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
+from regimens.training.engines.fleet import Order
 from regimens.training.engines.inductor import Lower
 from regimens.training.engines.stacked import CHUNK, evaluation, rule_optimizers
 from regimens.training.engines.trace_cache import as_traced, trace
@@ -47,26 +48,29 @@ class Apart:
     def begin_epoch(self) -> None:
         """Nothing to begin: each trial's own averages are told by its own module."""
 
-    def run(self, blocks: Sequence[Sequence[Tensor]], counted: Sequence[bool]) -> Tensor:
-        """Step through a block of mini-batches (indices) of each trial that is `counted`; sums (trials, 3), float64.
+    def deal(self, orders: Sequence[Order], epoch: int) -> Iterator[Sequence[Tensor]]:
+        """The blocks of `epoch`, each trial's indices."""
+        return zip(*(order.order(epoch).split(order.batch_size * order.block) for order in orders), strict=True)
 
-        The sums are of loss * samples, hits and penalty * samples, 0 for the others.
+    def run(self, blocks: Sequence[Tensor] | Tensor, size: int, counted: Sequence[bool]) -> Tensor:
+        """Step through a block (indices) of each trial that is `counted` in mini-batches of `size`; sums (trials, 3).
+
+        The sums are of loss * samples, hits and penalty * samples, float64, 0 for the others.
         """
         active = list(compress(range(len(self.jobs)), counted))
         sums = self.jobs[0].x.new_zeros(len(self.jobs), 3, dtype=torch.float64)
         jobs, optimizers = [self.jobs[i] for i in active], [self._optimizers[i] for i in active]
-        rows = advance(jobs, optimizers, [True] * len(active), len(blocks[0]))
+        rows = advance(jobs, optimizers, [True] * len(active), -(-len(blocks[0]) // size))
         with torch.no_grad():
             for i, row in zip(active, rows.to(sums.device).unbind(1), strict=True):
-                sums[i] = self._step(i, blocks[i], row)
+                sums[i] = self._step(i, blocks[i], size, row)
         return sums
 
-    def _step(self, i: int, block: Sequence[Tensor], rows: Tensor) -> Tensor:
+    def _step(self, i: int, block: Tensor, size: int, rows: Tensor) -> Tensor:
         """One trial's sums (3,)."""
         job, state = self.jobs[i], self._states[i]
-        sizes = [len(batch) for batch in block]
-        indices = torch.cat(list(block)).to(job.x.device)
-        parts = [job.x.index_select(0, indices).split(sizes), job.y.index_select(0, indices).split(sizes)]
+        indices = block.to(job.x.device)
+        parts = [job.x.index_select(0, indices).split(size), job.y.index_select(0, indices).split(size)]
         tallies = []
         for x, y, c in zip(*parts, rows.to(job.x.dtype), strict=True):
             tallies.append(self._step_of(x, y, c, state)(x, y, c, *state))
@@ -74,7 +78,7 @@ class Apart:
         loss, extra, hits, clipped, constrained = torch.stack(tallies).double().unbind(1)
         job.actions.clipped(clipped.sum())
         job.actions.constrained(constrained.sum())
-        samples = loss.new_tensor(sizes)
+        samples = loss.new_tensor([len(y) for y in parts[1]])
         return torch.stack([torch.dot(loss, samples), hits.sum(), torch.dot(extra, samples)])
 
     def _step_of(self, x: Tensor, y: Tensor, c: Tensor, state: Sequence[Tensor]) -> Callable[..., Tensor]:

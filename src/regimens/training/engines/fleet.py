@@ -21,12 +21,13 @@ from regimens.training.module import RegimenModule
 
 
 class Order(Protocol):
-    """The mini-batches of an epoch as blocks of index tensors, one pass for each epoch (see `data.loader.Blocks`)."""
+    """In which order a trial sees the examples (see `data.loader.Blocks`)."""
 
-    def set_epoch(self, epoch: int) -> None:
-        """The next pass is epoch `epoch` (from 0)."""
+    batch_size: int
+    block: int
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]: ...
+    def order(self, epoch: int) -> Tensor:
+        """The (n,) int64 order of the examples in `epoch` (from 0)."""
 
 
 class Stepping(Protocol):
@@ -37,8 +38,11 @@ class Stepping(Protocol):
     def begin_epoch(self) -> None:
         """An epoch begins, of which each trial's module has been told."""
 
-    def run(self, blocks: Sequence[Sequence[Tensor]], counted: Sequence[bool]) -> Tensor:
-        """Step through a block of mini-batches of each trial; sums (trials, 3), those of whom `counted` is false moot.
+    def deal(self, orders: Sequence[Order], epoch: int) -> Iterator[Sequence[Tensor] | Tensor]:
+        """The blocks of `epoch`: for each trial some mini-batches' indices."""
+
+    def run(self, blocks: Sequence[Tensor] | Tensor, size: int, counted: Sequence[bool]) -> Tensor:
+        """Step through a block in mini-batches of `size`; sums (trials, 3), moot where `counted` is false.
 
         The sums are of loss * samples, hits and penalty * samples, float64.
         """
@@ -57,8 +61,8 @@ class Stepping(Protocol):
 class Member:
     """One trial of a fleet.
 
-    module: in training mode, its first optimiser configured. order: its mini-batches, an epoch a pass. tell: hears of
-    each epoch, may raise Pruned. status: "training", then how the training ended.
+    module: in training mode, its first optimiser configured. tell: hears of each epoch, may raise Pruned. status:
+    "training", then how the training ended.
     """
 
     module: RegimenModule
@@ -152,15 +156,15 @@ class Fleet:
 
     def _train_epoch(self, epoch: int) -> list[list[float]]:
         """One epoch; the sums of each member aboard. Whose loss is no longer finite leaves at the end of its block."""
-        for member in self._aboard:
-            member.order.set_epoch(epoch)
         sums = torch.zeros(len(self._aboard), 3, dtype=torch.float64)
-        for blocks in zip(*(member.order for member in self._aboard), strict=True):
+        orders = [member.order for member in self._aboard]
+        for blocks in self._stepping.deal(orders, epoch):
             counted = self._training
-            total = self._stepping.run(blocks, counted).cpu()
+            total = self._stepping.run(blocks, orders[0].batch_size, counted).cpu()
             sums += total
+            losses = total[:, 0].tolist()
             for i, member in enumerate(self._aboard):
-                if counted[i] and not math.isfinite(float(total[i, 0])):
+                if counted[i] and not math.isfinite(losses[i]):
                     member.status = "diverged"
                     self._stepping.save(i)
             if not self._active:

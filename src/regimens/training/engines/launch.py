@@ -37,11 +37,20 @@ class Mapped:
 class Launcher:
     """Calls `step(parts, numbers, x, y, c)` of each trial once a step, where `parts` are changed in place.
 
-    parts: {"trained", "fixed", "buffers", "slots"}. kind: see `trace`.
+    parts: {"trained", "fixed", "buffers", "slots"}. data: the examples x (N, ...), y (N, ...) that all trials draw
+    from. kind: see `trace`.
     """
 
-    def __init__(self, step: Callable[..., Tensor], parts: Mapping[str, Any], numbers: Tensors, kind: Hashable) -> None:
+    def __init__(
+        self,
+        step: Callable[..., Tensor],
+        parts: Mapping[str, Any],
+        numbers: Tensors,
+        data: tuple[Tensor, Tensor],
+        kind: Hashable,
+    ) -> None:
         self._step, self._parts, self._numbers, self._kind = vmap(step, randomness="error"), dict(parts), numbers, kind
+        self._data = data
         self._runs: dict[tuple[int, ...], Callable[..., Tensor]] = {}
         self._cuda = next(iter(self._parts["trained"].values())).is_cuda
 
@@ -52,27 +61,35 @@ class Launcher:
         yield from ((start, most) for start in range(0, whole, most))
         yield from ((start, 1) for start in range(whole, steps))
 
-    def __call__(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-        """Take the steps of one launch, x (steps, trials, samples, D); the sums of their tallies, float64."""
-        inputs, key = [x, y, c], tuple(x.shape)
+    def __call__(self, indices: Tensor, c: Tensor) -> Tensor:
+        """Take the steps of one launch on the examples `indices` (steps, trials, samples), with the coefficients
+        c (steps, trials, n); the sums of their tallies, float64."""
+        inputs, key = [indices, c], tuple(indices.shape)
         if key not in self._runs:
             self._runs[key] = self._prepare(inputs)
         with torch.no_grad():
             return self._runs[key](*inputs)
 
     def _prepare(self, inputs: list[Tensor]) -> Callable[..., Tensor]:
-        state, state_spec = pytree.tree_flatten((self._parts, self._numbers))
+        state, state_spec = pytree.tree_flatten((self._parts, self._numbers, self._data))
 
         def steps(*flat: Tensor) -> Tensor:
-            parts, numbers = pytree.tree_unflatten(list(flat[: len(state)]), state_spec)
-            x, y, c = flat[len(state) :]
-            tallies = [self._step(parts, numbers, x[i], y[i], c[i]) for i in range(len(x))]
+            parts, numbers, (x, y) = pytree.tree_unflatten(list(flat[: len(state)]), state_spec)
+            indices, c = flat[len(state) :]
+            steps = zip(indices, c, strict=True)
+            tallies = [self._step(parts, numbers, *drawn(x, y, each), row) for each, row in steps]
             return torch.stack(tallies).double().sum(0)
 
         run = trace(self._kind, steps, [*state, *inputs])
         if self._cuda and len(inputs[0]) > 1:
             return Captured(run, state, inputs)
         return lambda *inputs: run(*state, *inputs)
+
+
+def drawn(x: Tensor, y: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+    """The examples of each trial, indices (trials, samples)."""
+    flat = indices.flatten()
+    return tuple(each.index_select(0, flat).view(*indices.shape, *each.shape[1:]) for each in (x, y))  # type: ignore[return-value]
 
 
 class Captured:

@@ -6,7 +6,7 @@ weights; they share the network's shape, the kind of optimiser and the batch siz
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from regimens.core.errors import UserError
 from regimens.nets.mlp import kernels
 from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
+from regimens.training.engines.fleet import Order
 from regimens.training.engines.launch import Launcher, Mapped
 from regimens.training.engines.stacked_average import stacked_average
 from regimens.training.functional import Numbers, Step, Tensors, Weights, numbers_of, penalty_of
@@ -37,6 +38,9 @@ class Stacked:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = list(jobs)
         first = self.jobs[0]
+        # Drawing an epoch's order takes a fifth of the epoch's time, and no GPU.
+        self._drawing = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[Tensor]] | None = None
         self._optimizers = rule_optimizers(self.jobs)
         self._own = [weights_of(job.net, optimizer) for job, optimizer in zip(self.jobs, self._optimizers, strict=True)]
         self._weights = stack(self._own)
@@ -48,32 +52,40 @@ class Stacked:
             return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
 
         kind = shape(first)
-        self._launcher = Launcher(one, vars(self._weights), self._numbers, ("step", kind))
+        self._launcher = Launcher(one, vars(self._weights), self._numbers, (first.x, first.y), ("step", kind))
         self.judged = stacked_average(self.jobs, self._weights, kind)
         self._evaluate = Mapped(evaluation(first), (0, 0, None, None), ("evaluate", kind))
 
-    def run(self, blocks: Sequence[Sequence[Tensor]], counted: Sequence[bool]) -> Tensor:
-        """Step through a block of mini-batches (indices) of every trial; the steps' sums (trials, 3), float64.
+    def deal(self, orders: Sequence[Order], epoch: int) -> Iterator[Tensor]:
+        """The blocks of `epoch`, indices (trials, examples), on the device; the next epoch's are drawn meanwhile."""
+        if self._next is None or self._next[0] != epoch:
+            self._next = epoch, self._drawing.submit(self._draw, orders, epoch)
+        drawn = self._next[1].result()
+        self._next = epoch + 1, self._drawing.submit(self._draw, orders, epoch + 1)
+        yield from drawn.split(orders[0].batch_size * orders[0].block, dim=1)
+
+    def _draw(self, orders: Sequence[Order], epoch: int) -> Tensor:
+        return torch.stack([order.order(epoch) for order in orders]).to(self.jobs[0].x.device)
+
+    def run(self, blocks: Sequence[Tensor] | Tensor, size: int, counted: Sequence[bool]) -> Tensor:
+        """Step through a block (indices) of every trial in mini-batches of `size`; sums (trials, 3), float64.
 
         The sums are of loss * samples, hits and penalty * samples. counted: whose actions count. The last mini-batch
         of an epoch may be smaller.
         """
-        batches = [torch.stack(step).to(self.jobs[0].x.device) for step in zip(*blocks, strict=True)]
-        runs = [list(run) for _, run in groupby(batches, key=lambda batch: batch.shape[1])]
-        return torch.stack([self._run(run, counted) for run in runs]).sum(0)
+        drawn = blocks if isinstance(blocks, Tensor) else torch.stack(list(blocks)).to(self.jobs[0].x.device)
+        whole, rest = divmod(drawn.shape[1], size)
+        parts = [(drawn[:, : whole * size], size)] * (whole > 0) + [(drawn[:, whole * size :], rest)] * (rest > 0)
+        runs = [part.view(len(blocks), -1, each).transpose(0, 1) for part, each in parts]
+        return torch.stack([self._run(indices, counted) for indices in runs]).sum(0)
 
-    def _run(self, batches: Sequence[Tensor], counted: Sequence[bool]) -> Tensor:
-        """One step for each batch of indices (trials, samples), all of one size."""
-        x, y = self.jobs[0].x, self.jobs[0].y
-        trials, samples = batches[0].shape
-        rows = advance(self.jobs, self._optimizers, counted, len(batches)).to(x)
-        sums = x.new_zeros(trials, 5, dtype=torch.float64)
-        for start, n in self._launches(len(batches)):
-            indices = torch.stack(list(batches[start : start + n]))
-            flat = indices.flatten()
-            shape_ = (n, trials, samples)
-            inputs = x.index_select(0, flat).view(*shape_, -1), y.index_select(0, flat).view(*shape_, *y.shape[1:])
-            sums += self._launcher(*inputs, rows[start : start + n])
+    def _run(self, indices: Tensor, counted: Sequence[bool]) -> Tensor:
+        """One step for each mini-batch, all of one size; indices (steps, trials, samples)."""
+        steps, trials, samples = indices.shape
+        rows = advance(self.jobs, self._optimizers, counted, steps).to(self.jobs[0].x)
+        sums = rows.new_zeros(trials, 5, dtype=torch.float64)
+        for start, n in self._launches(steps):
+            sums += self._launcher(indices[start : start + n], rows[start : start + n])
             self.judged.stepped(n)
         loss, extra, hits, clipped, constrained = sums.unbind(1)
         if self._numbers.keys() & {"bound", "max_norm"}:
