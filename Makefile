@@ -19,7 +19,7 @@ export DVC_NO_ANALYTICS := true
 
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help study setup test lint format ui dashboard docs bench clean test-slow test-soak test-browser test-postgres test-slurm soak same
+.PHONY: help study setup test lint format ui dashboard docs bench clean test-thorough test-slow test-soak test-browser test-postgres test-slurm soak same
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -54,6 +54,9 @@ lint: $(STAMP)  ## ruff (rules, format) and mypy
 format: $(STAMP)  ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+test-thorough: $(STAMP)  ## the tests that run whole commands (a quarter of an hour)
+	$(PYTEST) -m thorough -n $(JOBS)
 
 test-slow: $(STAMP)  ## the tests that take longer
 	$(PYTEST) -m slow --timeout=1200

@@ -14,7 +14,7 @@ def main(overrides: list[str]) -> int:
     from regimens.cli import CONF
     from regimens.core.build import build
     from regimens.core.errors import UserError
-    from regimens.data import SPLIT_KEYS, prepare
+    from regimens.data import HOW_KEYS, SPLIT_KEYS, prepare
     from regimens.data.fashion import Unavailable
 
     try:
@@ -24,7 +24,7 @@ def main(overrides: list[str]) -> int:
         OmegaConf.resolve(cfg.data)
         node = {str(key): cfg.data[key] for key in cfg.data}  # raises for a mandatory value that is missing
         source = build({"_partial_": True} | {key: value for key, value in node.items() if key not in SPLIT_KEYS})
-        how = {key: node[key] for key in ("n_valid", "n_test", "shuffle", "stratify") if key in node}
+        how = {key: node[key] for key in HOW_KEYS if key in node}
         folder, said = prepare(source, dataset=node["name"], directory=cfg.paths.data, kind=cfg.task.kind, **how)
         for sentence in said:
             print(sentence, file=sys.stderr)

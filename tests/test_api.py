@@ -77,6 +77,7 @@ def test_rows_of_a_frame_are_predicted_by_their_names(place: Path) -> None:
     assert list(mine.predict(frame[["z"]])) == list(frame["y"])
 
 
+@pytest.mark.thorough
 def test_a_study_is_run_and_found_again(capsys: pytest.CaptureFixture[str]) -> None:
     axes = {"optimizer": ["sgd", "adam"]}
     found = regimens.run_study(compare=axes, **DIGITS, study__seeds=2)
@@ -93,6 +94,7 @@ def test_a_study_is_run_and_found_again(capsys: pytest.CaptureFixture[str]) -> N
     assert found.predictor.predict(IMAGES[:3]).shape == (3,)
 
 
+@pytest.mark.thorough
 def test_a_study_shows_itself_in_a_notebook() -> None:
     found = regimens.run_study("normalization", scale="smoke", **{**DIGITS, "epochs": 1}, study__trials=2)
     finals = found.picture("Finals")
@@ -133,6 +135,7 @@ print("rows", len(regimens.run_study(**study).trials), flush=True)
 """
 
 
+@pytest.mark.thorough
 def test_what_is_done_at_an_interrupt_is_kept(place: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place,

@@ -22,6 +22,7 @@ def call(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120)
 
 
+@pytest.mark.thorough
 def test_a_trial_from_the_command_line_says_where_everything_lies(tmp_path: Path) -> None:
     done = call(tmp_path, *SMALL, "tracking=mlflow", "clip=value", "clip.bound=1000000")
     assert done.returncode == 0, done.stderr
@@ -56,6 +57,7 @@ def test_help_waits_for_no_heavy_library() -> None:
         (["data=arrays", "data.path=nowhere.npz"], "nowhere.npz"),
     ],
 )
+@pytest.mark.thorough
 def test_a_mistake_is_one_line_and_status_two(tmp_path: Path, arguments: list[str], message: str) -> None:
     done = call(tmp_path, *SMALL, *arguments)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("advice:")]
@@ -66,6 +68,7 @@ def test_a_mistake_is_one_line_and_status_two(tmp_path: Path, arguments: list[st
 
 
 @pytest.mark.parametrize("name", ["my data (1).csv", "a=b, c.csv", "it's [x].csv"])
+@pytest.mark.thorough
 def test_a_path_that_hydra_cannot_read_is_quoted_in_advice_that_works(tmp_path: Path, name: str) -> None:
     """hydra-ecosystem/hydra#1577: what is printed is typed into a shell as it stands."""
     cases = CONF.parent / "tests" / "data" / "cases"
@@ -96,11 +99,13 @@ def test_what_is_said_of_data_is_said_each_time_and_once_in_a_study(tmp_path: Pa
         assert done.stderr.count("leave such columns out with data.drop='[id]'") == 1
 
 
+@pytest.mark.thorough
 def test_an_empty_argument_asks_for_nothing(tmp_path: Path) -> None:
     """A shell variable that is not set, in quotes."""
     assert call(tmp_path, *SMALL, "").returncode == 0
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_with_130_a_killed_run_and_no_result(tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
@@ -144,6 +149,7 @@ def test_discovery_has_two_names(tmp_path: Path, flag: str) -> None:
     assert "python src/train.py -m study=optimizers" in call(tmp_path, flag).stdout
 
 
+@pytest.mark.thorough
 def test_bash_completes_options_keys_and_studies(tmp_path: Path) -> None:
     asked = {
         "optimizer=nad": "optimizer=nadam",

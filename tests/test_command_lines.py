@@ -60,6 +60,7 @@ def check(ask: Callable[..., Asked], flag: list[str], typed: list[str]) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=quietly, derandomize=True)
 @given(flags, fragments)
+@pytest.mark.thorough
 def test_no_command_line_ends_in_a_traceback(ask: Callable[..., Asked], flag: list[str], typed: list[str]) -> None:
     check(ask, flag, typed)
 

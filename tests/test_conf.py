@@ -119,6 +119,7 @@ def test_numbers_are_numbers(path: Path) -> None:
 
 @pytest.mark.parametrize("study", sorted(path.stem for path in (CONF / "study").glob("*.yaml")))
 @pytest.mark.parametrize("scale", ["smoke", "desk", "full"])
+@pytest.mark.thorough
 def test_no_study_asks_a_small_data_set_for_more_than_it_has(study: str, scale: str, composed: Compose) -> None:
     """What a scale cuts is said for a data set by name: `make study DATA=digits` runs every study of the pipeline."""
     config, _ = composed("data=digits", f"study={study}", f"scale={scale}", small=())
@@ -140,6 +141,7 @@ def net_of_a(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.thorough
 def test_an_option_trains(option: str, composed: Compose, tmp_path: Path, net_of_a: Path) -> None:
     group, name = option.split("=")
     if option == "trainer=gpu" and not torch.cuda.is_available():
@@ -167,6 +169,7 @@ def test_an_experiment_composes_and_trains(experiment: str, composed: Compose, t
 
 
 @pytest.mark.parametrize("group", ["study", "scale"])
+@pytest.mark.thorough
 def test_studies_and_scales_compose(group: str, composed: Compose) -> None:
     for path in sorted((CONF / group).glob("*.yaml")):
         _, choices = composed(f"{group}={path.stem}", small=())
@@ -190,6 +193,7 @@ def test_the_catalogue_is_complete(group: str) -> None:
 
 
 @pytest.mark.parametrize(("group", "kind"), [("norm", Norm), ("clip", Clip), ("regularization", Regularization)])
+@pytest.mark.thorough
 def test_complete_techniques_need_no_more_arguments(group: str, kind: type, composed: Compose) -> None:
     for path in (CONF / group).glob("*.yaml"):
         cfg, _ = composed(f"{group}={path.stem}")

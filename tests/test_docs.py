@@ -121,6 +121,7 @@ def is_quick(line: str) -> bool:
     [ROOT / "README.md", *(ROOT / "docs" / "how-to" / f"{name}.md" for name in ("own-data", "regression"))],
     ids=lambda p: p.stem,
 )
+@pytest.mark.thorough
 def test_people_can_train_and_predict(page: Path, copied: Path) -> None:
     lines = [line for line in python_lines(page) if is_quick(line)]
     assert len(lines) >= 2

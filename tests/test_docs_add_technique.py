@@ -35,6 +35,7 @@ def test_the_page_adds_one_of_each() -> None:
     assert len(re.findall(r"^\d\. ", PAGE, re.MULTILINE)) == 5
 
 
+@pytest.mark.thorough
 def test_what_the_page_adds_trains_and_shows_in_the_help(project: Path) -> None:
     command = COMMANDS[0].split()
     assert command[0] == "python"
@@ -56,6 +57,7 @@ def test_what_the_page_adds_trains_and_shows_in_the_help(project: Path) -> None:
         )
 
 
+@pytest.mark.thorough
 def test_what_the_page_adds_can_be_studied(project: Path) -> None:
     command = COMMANDS[1].split()
     small = [part for part in command[1:] if not part.startswith(("study.trials=", "study.seeds="))]
@@ -67,6 +69,7 @@ def test_what_the_page_adds_can_be_studied(project: Path) -> None:
     assert list((project / "results").glob("*.json"))
 
 
+@pytest.mark.thorough
 def test_a_typo_is_an_error_that_names_the_keys(project: Path) -> None:
     path = project / "conf" / "optimizer" / "radam.yaml"
     path.write_text(path.read_text().replace("lr: 0.001", "learning_rate: 0.001"))

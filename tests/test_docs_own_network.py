@@ -48,6 +48,7 @@ def test_the_network_has_no_more_than_fifteen_lines() -> None:
     assert len([line for line in NET.splitlines() if line.strip()]) <= 15
 
 
+@pytest.mark.thorough
 def test_the_page_trains_studies_and_predicts(place: Path) -> None:
     train, study, predict, *_ = COMMANDS
     single = run(place, train, *SMALL)
@@ -64,6 +65,7 @@ def test_the_page_trains_studies_and_predicts(place: Path) -> None:
     assert len((place / "predictions.csv").read_text().splitlines()) == 1 + 7
 
 
+@pytest.mark.thorough
 def test_the_page_trains_with_an_optimiser_of_ones_own_and_compares_it(place: Path) -> None:
     single = run(place, COMMANDS[3], *SMALL, "epochs=2", "model.hidden=[8]")
     assert single.returncode == 0, single.stderr
@@ -78,6 +80,7 @@ def test_the_page_trains_with_an_optimiser_of_ones_own_and_compares_it(place: Pa
     assert refused.stderr.splitlines()[-1].startswith("error: torch.optim.LBFGS: its step() needs closure")
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_applied_is_refused_in_a_line(place: Path) -> None:
     refused = run(place, COMMANDS[0], *SMALL, "norm=batch", "name=refused")
     assert refused.returncode == 2

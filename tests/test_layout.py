@@ -247,6 +247,7 @@ TESTS_OF = {
     "study/test_real_command.py": "src/train.py -m with real trials",
     "study/test_recovery.py": "what the same command mends",
     "study/test_over.py": "several data sets as one question",
+    "study/test_repeated.py": "whole studies repeated",
     "study/test_reliability.py": "what a study survives",
     "study/test_disturbances.py": "what a study survives of what people do meanwhile",
     "study/test_asked.py": "what is asked, checked before anything is trained",

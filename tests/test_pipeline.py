@@ -95,6 +95,7 @@ def test_a_stage_that_trains_depends_on_all_that_its_numbers_follow_from(name: s
         assert {f"src/regimens/{part.partition('/')[0]}" for part in NUMBERS} <= set(deps)
 
 
+@pytest.mark.thorough
 def test_the_list_of_what_numbers_follow_from_is_what_training_imports() -> None:
     code = (
         "import sys, regimens.trial; from hydra import compose, initialize_config_dir\n"

@@ -28,6 +28,7 @@ def test_names_that_occur_again_are_counted_once(tool: Any) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_study_shares_with_another_the_cells_that_both_have(tool: Any, digits_cache: Path) -> None:
     small = ["data=digits", "scale=smoke", f"paths.data={digits_cache}", "tracking=none", "epochs=2"]
     named = tool.declared(["optimizers", "normalization"], [*small, "init=he_normal", "activation=relu"])

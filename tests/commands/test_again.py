@@ -44,6 +44,7 @@ def trial(root: Path, study: str, place: str) -> Path:
 
 
 @pytest.mark.parametrize("place", ["optimizer=nadam/final-1", "optimizer=adam/tuning-1"])
+@pytest.mark.thorough
 def test_a_trial_of_a_study_gives_the_same_bits_in_another_project(studied: Path, tmp_path: Path, place: str) -> None:
     old = trial(studied, "plain", place)
     before = {path: path.read_bytes() for path in old.iterdir()}
@@ -57,6 +58,7 @@ def test_a_trial_of_a_study_gives_the_same_bits_in_another_project(studied: Path
     assert not (studied / "runs" / "anew").exists()
 
 
+@pytest.mark.thorough
 def test_a_fleet_s_trial_gives_the_same_bits_by_itself(studied: Path, tmp_path: Path) -> None:
     old = Path(shutil.copytree(trial(studied, "fleet", "optimizer=adam/final-3"), tmp_path / "copied"))
     assert read(old).provenance["engine"] == "fleet" and read(old).provenance["fleet"] > 1
@@ -86,6 +88,7 @@ def test_the_company_of_a_gpu_s_trial_is_its_study_s_or_others_of_its_shape(
     assert again_fleet.runner(old, read(old), cfg) is not None
 
 
+@pytest.mark.thorough
 def test_what_is_named_otherwise_is_another_trial_and_said_so(studied: Path, tmp_path: Path) -> None:
     old = trial(studied, "plain", "optimizer=nadam/final-0")
     done = call(tmp_path, f"--again={old}/result.json", "tracking=none", "epochs=3", "seed=7")
@@ -93,6 +96,7 @@ def test_what_is_named_otherwise_is_another_trial_and_said_so(studied: Path, tmp
     assert "but a variation: epochs 2 -> 3; seed" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_hydra_itself_takes_a_trial_s_configuration(studied: Path, tmp_path: Path) -> None:
     old = trial(studied, "plain", "optimizer=nadam/final-0")
     done = call(tmp_path, "--config-dir", str(old), "--config-name", "config", "name=plainly")

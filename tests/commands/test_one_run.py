@@ -42,6 +42,7 @@ def leave(run: Run, directory: Path, status: str = "completed") -> None:
     write(result, directory)
 
 
+@pytest.mark.thorough
 def test_a_name_used_again_with_another_regimen_is_refused_with_what_it_holds(ask: Ask, tmp_path: Path) -> None:
     small = [one for one in SMALL if not one.startswith("name=")]
     assert call(tmp_path, *small, "name=mine", "optimizer=adam").returncode == 0
@@ -55,6 +56,7 @@ def test_a_name_used_again_with_another_regimen_is_refused_with_what_it_holds(as
     assert read(tmp_path / "runs" / "mine").choices["optimizer"] == "adam"
 
 
+@pytest.mark.thorough
 def test_a_name_used_again_on_other_data_or_by_other_code_keeps_the_first_result(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +159,7 @@ def test_a_place_that_cannot_be_written_is_one_line_at_once(ask: Ask, arguments:
 
 
 @pytest.mark.parametrize("home", [None, "/proc/none"])
+@pytest.mark.thorough
 def test_no_home_is_needed(tmp_path: Path, home: str | None) -> None:
     variables = {key: value for key, value in os.environ.items() if key != "HOME"} | {"REGIMENS_ROOT": str(tmp_path)}
     variables |= {"HOME": home} if home else {}
@@ -173,6 +176,7 @@ def test_a_reader_may_leave(tmp_path: Path, question: str) -> None:
     assert (done.returncode, done.stderr) == (0, "") and len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_run_outlives_its_readers(tmp_path: Path) -> None:
     command = shlex.join([sys.executable, str(TRAIN), *SMALL, "epochs=5"])
     line = f"{command} 2>&1 | true"

@@ -44,6 +44,7 @@ def study(place: Path) -> Path:
     return directory
 
 
+@pytest.mark.thorough
 def test_a_finished_study_is_shown_with_its_answer(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     title, answer, command = status(capsys)
     assert title == f"finished  {study(place).name}  4/4 trials"

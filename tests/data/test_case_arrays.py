@@ -119,6 +119,7 @@ def test_another_scale_is_refused_or_warned_of(fit: Fit, scale: str) -> None:
     assert np.isfinite(model.probabilities(LEVELS.astype(float))).all()
 
 
+@pytest.mark.thorough
 def test_fractions_and_levels_are_told_apart_the_other_way_round(fit: Fit) -> None:
     model = fit(X_train=LEVELS / 255)
     assert "holds 255 in row 1" in model.warnings(LEVELS.astype(float))[0]

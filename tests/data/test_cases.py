@@ -221,6 +221,7 @@ def test_a_comma_too_many_in_the_header_makes_no_column(tmp_path: Path) -> None:
 # 13: kinds of files (OpenADMET/openadmet-models#451, microsoft/vscode-data-wrangler#362)
 
 
+@pytest.mark.thorough
 def test_whatever_file_trains_also_predicts(fit: Fit, tmp_path: Path) -> None:
     import pandas as pd
 

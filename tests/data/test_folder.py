@@ -106,6 +106,7 @@ def test_what_names_a_folder_is_its_content(tmp_path: Path) -> None:
     assert sources.identity(partial(folder, path=str(two))) != names[0]
 
 
+@pytest.mark.thorough
 def test_pictures_are_trained_on_and_predicted(train: Train, tmp_path: Path) -> None:
     root = paint(tmp_path / "photos", 30)
     own = ("data=folder", "data.train_size=null", f"data.path={root}", f"paths.data={tmp_path}/data", "batch_size=4")

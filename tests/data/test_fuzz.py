@@ -168,6 +168,7 @@ SUFFIXES = st.sampled_from([".csv", ".tsv", ".CSV", ".csv.gz", ".parquet", ""])
 
 @settings(QUIET, max_examples=120)
 @given(tables(), SUFFIXES)
+@pytest.mark.thorough
 def test_any_table_is_read_or_refused_in_a_line(content: bytes, suffix: str) -> None:
     check_table(content, suffix)
 

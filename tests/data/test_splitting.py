@@ -1,5 +1,6 @@
 """Splits: each class's share everywhere, groups in one piece, time in its order."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -128,3 +129,38 @@ def test_what_is_fitted_knows_training_rows_alone(tmp_path: Path) -> None:
     assert names == others == ["x", "color=red", "color="]
     for name, values in one.items():
         np.testing.assert_array_equal(values, two[name])
+
+
+@pytest.mark.parametrize(("shuffle", "stratify"), [(None, True), (0, True), (3, True), (0, False)])
+def test_folds_take_turns_at_being_the_test_set(shuffle: int | None, stratify: bool) -> None:
+    y = np.repeat([0, 1, 2], [40, 20, 15])
+    folds = [rows_of(carve.carve(whole(y), 0.2, 0.2, shuffle, stratify, 5, fold)) for fold in range(5)]
+    assert sorted(row for _, _, test in folds for row in test) == list(range(75))
+    for train, valid, test in folds:
+        assert sorted([*train, *valid, *test]) == list(range(75))
+        assert (len(valid), len(test)) == (12, 15)
+        assert not stratify or np.bincount(y[test]).tolist() == [8, 4, 3]
+
+
+def test_no_group_is_in_a_fold_and_outside_it() -> None:
+    groups = np.repeat(np.arange(20), 4)
+    y = np.tile([0, 1], 40)
+    for fold in range(4):
+        train, valid, test = rows_of(carve.carve(whole(y, groups=groups), 0.2, 0.2, 0, True, 4, fold))
+        assert not {*groups[train]} & {*groups[test]} and not {*groups[train]} & {*groups[valid]} and test
+
+
+def test_what_folds_cannot_be_made_of_is_refused_in_a_line() -> None:
+    y = np.tile([0, 1], 20)
+    tested = whole(y)
+    tested = replace(tested, x_test=tested.x_train, y_test=tested.y_train)
+    for arrays, folds, fold, said in (
+        (tested, 5, 0, "brings a test set of its own"),
+        (whole(y, times=np.arange(40)), 5, 0, "give one of them"),
+        (whole(y, groups=np.repeat([0, 1], 20)), 3, 0, "there are 2 groups"),
+        (whole(y), 1, 0, "give 2 to 40 folds"),
+        (whole(y), 5, 5, "of which the first is 0"),
+        (whole(y), 30, 0, "no class has so many examples"),
+    ):
+        with pytest.raises(DataError, match=said):
+            carve.carve(arrays, 0.2, 0.2, 0, True, folds, fold)

@@ -65,6 +65,7 @@ def test_a_packaged_run_answers_as_predict_does_and_holds_no_pickle(train: Train
     assert str(tmp_path) not in (tmp_path / "model" / "MLmodel").read_text()
 
 
+@pytest.mark.thorough
 def test_a_study_closes_with_its_files_and_one_model(train: Train, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 

@@ -62,6 +62,7 @@ def test_a_binary_task_has_two_probabilities(train: Train, tmp_path: Path, digit
     assert float((probabilities.argmax(1) == (y[rows] == 6)).mean()) == result.metrics["val/accuracy"]
 
 
+@pytest.mark.thorough
 def test_the_command_reads_npz_and_csv_alike_and_finds_an_mlflow_id(
     train: Train, tmp_path: Path, digits_cache: Path
 ) -> None:

@@ -12,6 +12,7 @@ from regimens.nets.monte_carlo import mc_predict
 from regimens.nets.norm import BatchNorm
 
 
+@pytest.mark.thorough
 def test_mean_and_spread_of_one_dropped_weight() -> None:
     net = nn.Sequential(Dropout(0.25), nn.Linear(1, 1, bias=False)).double()
     nn.init.ones_(net[1].weight)

@@ -21,6 +21,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.thorough
 def test_same_results_give_the_same_bytes(results: Path, params: Path, reported: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "src/report.py", "--results", str(results), "--out", str(tmp_path / "b")]
     done = subprocess.run(
@@ -81,6 +82,7 @@ def test_metrics_are_a_few_numbers_a_study(reported: Path) -> None:
     assert (reported / "plots" / "curves.csv").read_text().startswith("study,cell,line,epoch,mean,lowest,highest\n")
 
 
+@pytest.mark.thorough
 def test_a_figure_of_a_study_that_is_gone_goes_too(tmp_path: Path) -> None:
     write_all(tmp_path / "results")
     for path in (tmp_path / "results").glob("*.json"):

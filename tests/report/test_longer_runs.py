@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from regimens.report.build import build_parity, build_report
 
 
+@pytest.mark.thorough
 def test_kept_numbers_become_a_section(results: Path, tmp_path: Path) -> None:
     build_parity(results / "parity.json", tmp_path / "out" / "parity")
     kept = tmp_path / "out" / "parity" / "parity.json"
@@ -20,6 +23,7 @@ def test_kept_numbers_become_a_section(results: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "figures" / "parity-figure.svg").is_file()
 
 
+@pytest.mark.thorough
 def test_a_longer_runs_answers_are_quoted_and_linked(results: Path, params: Path, tmp_path: Path) -> None:
     build_report(results, tmp_path / "whole", params)
     (tmp_path / "one").mkdir()
@@ -34,6 +38,7 @@ def test_a_longer_runs_answers_are_quoted_and_linked(results: Path, params: Path
     assert "nadam" in page
 
 
+@pytest.mark.thorough
 def test_a_network_that_gets_no_gradient_is_told_from_one_that_does(results: Path, tmp_path: Path) -> None:
     build_report(results, tmp_path)
     text = (tmp_path / "report.md").read_text()

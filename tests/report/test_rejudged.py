@@ -38,6 +38,7 @@ def test_a_table_of_this_version_is_not_touched(results: Path) -> None:
     assert rejudged(table) == table
 
 
+@pytest.mark.thorough
 def test_what_was_kept_of_the_published_numbers_is_still_read() -> None:
     study = read_study(ROOT / "reports" / "parity" / "parity.json")
     assert study.problem is None

@@ -26,6 +26,7 @@ def test_the_interval_of_a_mean_covers_it(kind: str, share: float, n: int) -> No
 
 @pytest.mark.parametrize("n", [3, 5])
 @pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.thorough
 def test_a_family_errs_at_most_once_in_twenty_with_the_best_picked(pattern: str, n: int) -> None:
     rng, repeats = np.random.default_rng(1), 400
     wrong = {"best": 0, "reference": 0}

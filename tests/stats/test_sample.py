@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from regimens.stats.sample import Sample, means, satterthwaite
+from regimens.stats.comparisons import Rule, against_best
+from regimens.stats.random_effects import quantile
+from regimens.stats.sample import Array, Sample, means, satterthwaite
 from tests.stats.simulated import on_images
 
 
@@ -42,3 +44,46 @@ def test_cells_that_met_other_images_or_do_not_say_are_judged_by_seeds_alone() -
 
 def test_satterthwaite_is_the_only_parts_own_where_others_are_zero() -> None:
     assert satterthwaite(np.array([2.0, 0.0]), np.array([4, 9])) == (2.0, 4.0)
+
+
+def test_two_cells_on_the_same_folds_differ_by_what_their_pairs_say() -> None:
+    table, folds = np.random.default_rng(2).normal(size=(2, 5)) + np.arange(5) * 10, tuple(range(5))
+    found = means([Sample(row, folds=folds) for row in table])
+    total, free = found.seeds.sum() + found.image_part(np.array([0]), np.array([1]))[0], found.df.sum()
+    corrected = 1 / 5 + 1 / 4  # Nadeau & Bengio: a fifth of the examples tests, four fifths train
+    assert total == pytest.approx(np.var(table[0] - table[1], ddof=1) * corrected)
+    assert free == pytest.approx(4)
+    alone, df = means([Sample(table[0], folds=folds)]).one(0)
+    assert (alone, df) == (pytest.approx(np.var(table[0], ddof=1) * corrected), pytest.approx(4))
+
+
+def neighbours(rng: np.random.Generator, folds: int, examples: int = 60) -> Array:
+    """(2, folds): the accuracy of the nearest neighbour by one feature and by another, equally good one."""
+    x = rng.normal(size=(examples, 2))
+    y = x.sum(axis=1) + 0.7 * rng.normal(size=examples) > 0
+    found = np.zeros((2, folds))
+    for fold, test in enumerate(np.array_split(rng.permutation(examples), folds)):
+        train = np.setdiff1d(np.arange(examples), test)
+        for which in range(2):
+            nearest = np.abs(x[test, which][:, None] - x[train, which]).argmin(axis=1)
+            found[which, fold] = np.mean(y[train][nearest] == y[test])
+    return found
+
+
+def test_overlapping_training_sets_are_allowed_for() -> None:
+    from scipy.stats import ttest_rel
+
+    rng, folds = np.random.default_rng(0), tuple(range(5))
+    drawn = [neighbours(rng, 5) for _ in range(300)]
+    truth = float(np.mean(drawn))
+    plainly = np.mean([ttest_rel(*table).pvalue < 0.05 for table in drawn])
+    wrong, covered = 0, 0
+    for table in drawn:
+        samples = {str(i): Sample(row, folds=folds) for i, row in enumerate(table)}
+        found = against_best(samples, Rule(draws=2000))
+        wrong += any(one.verdict in ("better", "worse") for one in found.values())
+        variance, df = means([samples["0"]]).one(0)
+        covered += abs(table[0].mean() - truth) < quantile(df) * variance**0.5
+    assert plainly > 0.10  # what cross-validation is known for
+    assert wrong / 300 <= 0.07
+    assert covered / 300 >= 0.92

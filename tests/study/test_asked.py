@@ -107,6 +107,7 @@ def test_the_command_line_brings_its_own_ranges(ask: Ask, written: str) -> None:
     assert len(cell.ranges) == 1
 
 
+@pytest.mark.thorough
 def test_a_range_replaces_what_a_study_declares(ask: Ask) -> None:
     asked = ask("-m", "study=optimizers", "study.tuned={optimizer.lr:{low:0.01,high:0.1,log:true}}")
     assert {(cell.ranges["optimizer.lr"].low, cell.ranges["optimizer.lr"].high) for cell in asked.study.cells} == {
@@ -151,6 +152,7 @@ def test_a_value_that_no_cell_has_is_explained_with_what_works(ask: Ask, argumen
     assert works in ask(*arguments).error
 
 
+@pytest.mark.thorough
 def test_a_value_that_some_cells_have_is_explained_with_a_command_that_works(ask: Ask) -> None:
     error = ask("-m", "optimizer=sgd,momentum", "optimizer.momentum=0.8").error
     command = error.partition("'")[2].removesuffix("'")
@@ -166,6 +168,7 @@ def test_what_only_some_cells_have_is_tuned_there(ask: Ask) -> None:
 # Globs.
 
 
+@pytest.mark.thorough
 def test_a_glob_is_every_option_that_it_matches(ask: Ask) -> None:
     assert labels(ask("-m", "norm=glob(*)")) == ["norm=batch", "norm=layer", "norm=none"]
     asked = ask("-m", "optimizer=glob(*,exclude=[ada*,n*])")
@@ -251,6 +254,7 @@ def test_of_a_key_given_twice_the_later_counts(ask: Ask, arguments: list[str], c
     assert labels(ask("-m", *arguments)) == cells
 
 
+@pytest.mark.thorough
 def test_the_later_of_two_plain_values_counts_also_where_the_first_adds(ask: Ask) -> None:
     assert values(ask("-m", "optimizer=sgd,adam", "epochs=2", "epochs=3"), "epochs") == [3, 3]
     assert values(ask("-m", "optimizer=sgd,adam", "+paths.more=1", "paths.more=2"), "paths.more") == [2, 2]
@@ -292,6 +296,7 @@ def test_what_contradicts_itself_is_refused(ask: Ask, arguments: list[str], word
         (["study=optimizers", "optimizer.lr=0.1"], "so that optimizer.lr=0.1 is at most where that starts"),
     ],
 )
+@pytest.mark.thorough
 def test_what_has_no_effect_is_said(ask: Ask, arguments: list[str], words: str) -> None:
     asked = ask("-m", *arguments)
     assert asked.study is not None and words in asked.notes

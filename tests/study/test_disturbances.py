@@ -55,6 +55,7 @@ def edit(conf):
         pytest.param(lambda conf: conf.rename(conf.with_name("other")), id="moved", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.thorough
 def test_what_runs_is_what_was_named_whatever_becomes_of_its_configuration(project, uninterrupted, disturb):
     process = begun(project)
     disturb(project.app / "conf")
@@ -111,6 +112,7 @@ def at(path):
         pytest.param(copy_study, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.thorough
 def test_killed_and_then_renamed_or_copied_it_goes_on_with_its_own_files(project, uninterrupted, disturb):
     kill(begun(project))
     room = disturb(project)

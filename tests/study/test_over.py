@@ -1,5 +1,7 @@
 """Several problems as one question: `study.over`."""
 
+import pytest
+
 from regimens.report.palette import Palette
 from regimens.report.ranks import critical_difference, ranks_table
 from regimens.report.sections import said, section
@@ -8,6 +10,7 @@ from regimens.report.tables import read_study
 ASKED = ("optimizer=sgd,adam,nadam", "scheduler=constant,exp", "study.over=scheduler", "study.seeds=3")
 
 
+@pytest.mark.thorough
 def test_the_values_of_one_axis_are_problems_over_which_the_other_is_ranked(room):
     output = room.run(*ASKED)
     told = room.table("adhoc")["study"]["ranks"]
@@ -29,6 +32,7 @@ def test_the_values_of_one_axis_are_problems_over_which_the_other_is_ranked(room
     )
 
 
+@pytest.mark.thorough
 def test_each_problem_has_the_reference_s_like(room):
     room.run(*ASKED)
     against = {c["label"]: c["vs_default"] and c["vs_default"]["against"] for c in room.table("adhoc")["cells"]}
@@ -36,6 +40,7 @@ def test_each_problem_has_the_reference_s_like(room):
     assert set(against.values()) - {None} == {"optimizer=sgd,scheduler=constant"}
 
 
+@pytest.mark.thorough
 def test_what_is_asked_over_has_to_be_compared_beside_something(room):
     for line in (["optimizer=sgd,adam", "study.over=data"], ["optimizer=sgd,adam", "study.over=optimizer"]):
         output = room.run(*line, status=2)

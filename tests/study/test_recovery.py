@@ -3,13 +3,17 @@
 import resource
 import shutil
 
+import pytest
 
+
+@pytest.mark.thorough
 def test_a_lost_journal_costs_nothing(finished, uninterrupted):
     (finished.directory / "journal.log").unlink()
     finished.run("study=optimizers")
     assert finished.cells() == uninterrupted and len(finished.trained) == 21
 
 
+@pytest.mark.thorough
 def test_a_torn_last_line_heals(finished, uninterrupted):
     journal = finished.directory / "journal.log"
     with journal.open("rb+") as file:
@@ -18,6 +22,7 @@ def test_a_torn_last_line_heals(finished, uninterrupted):
     assert finished.cells() == uninterrupted and len(finished.trained) == 21
 
 
+@pytest.mark.thorough
 def test_a_damaged_journal_is_refused_and_recovered_from_the_results(finished, uninterrupted):
     journal = finished.directory / "journal.log"
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -30,6 +35,7 @@ def test_a_damaged_journal_is_refused_and_recovered_from_the_results(finished, u
     assert finished.cells() == uninterrupted and len(finished.trained) == 21
 
 
+@pytest.mark.thorough
 def test_a_full_disk_stops_the_study_with_one_line_and_it_resumes(room, uninterrupted):
     limit = 9000  # bytes in one file: the journal is the first to grow past it
 
@@ -46,6 +52,7 @@ def test_a_full_disk_stops_the_study_with_one_line_and_it_resumes(room, uninterr
     assert room.cells() == uninterrupted and len(set(room.trained)) == len(room.trained) == 21
 
 
+@pytest.mark.thorough
 def test_a_result_that_was_deleted_or_damaged_is_trained_again(finished, uninterrupted):
     shutil.rmtree(finished.directory / "optimizer=adam" / "final-1")
     (finished.directory / "optimizer=sgd" / "tuning-2" / "result.json").write_text('{"schema": 1, "sta')
@@ -54,6 +61,7 @@ def test_a_result_that_was_deleted_or_damaged_is_trained_again(finished, uninter
     assert finished.cells() == uninterrupted and len(finished.trained) == 21 + 2
 
 
+@pytest.mark.thorough
 def test_failed_trials_can_be_tried_again(room):
     arguments = ("optimizer=adam,sgd", "study.seeds=2")
     fault = "advice.fault={kind: raise, phase: final, number: 0}"
@@ -63,6 +71,7 @@ def test_failed_trials_can_be_tried_again(room):
     assert "2 completed, 2 failed" in output.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_finals_follow_their_tuning_when_it_is_tried_again(room, uninterrupted, tmp_path):
     mended = tmp_path / "mended"
     arguments = ("study=optimizers", f"advice.fault={{kind: raise until, phase: tuning, number: null, mark: {mended}}}")

@@ -24,6 +24,7 @@ def wait_for(condition, seconds=20.0):
         time.sleep(0.01)
 
 
+@pytest.mark.thorough
 def test_killed_at_twenty_moments_the_table_is_the_same(room, uninterrupted):
     assert kill_repeatedly(room, kills=20, seed=1) > 10
     assert room.cells() == uninterrupted
@@ -74,6 +75,7 @@ def test_an_adaptive_sampler_does_not_notice_that_its_command_was_killed(room, a
     assert len(set(room.trained)) == len(room.trained) == len(another_room.trained)
 
 
+@pytest.mark.thorough
 def test_one_worker_killed_the_others_finish_and_its_trial_is_tried_again(room, tmp_path):
     fault = f"advice.fault={{kind: kill once, phase: final, number: 1, mark: {tmp_path}/mark}}"
     output = room.run("study=optimizers", "study.workers=3", "study.trials=2", fault)
@@ -81,6 +83,7 @@ def test_one_worker_killed_the_others_finish_and_its_trial_is_tried_again(room, 
     assert len(set(room.trained)) == len(room.trained) == 15
 
 
+@pytest.mark.thorough
 def test_a_trial_that_kills_its_workers_is_given_up(room):
     output = room.run("optimizer=adam,sgd", "study.seeds=2", "study.workers=2",
                       "advice.fault={kind: kill, phase: final, number: 1}", status=1)  # fmt: skip
@@ -90,6 +93,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(room):
     assert all(error["type"] == "WorkerDied" for error in errors)
 
 
+@pytest.mark.thorough
 def test_two_commands_at_once_join_one_study(room, uninterrupted):
     commands = [room.start("study=optimizers", f"study.workers={n}", "advice.pause=0.01") for n in (1, 2)]
     for command in commands:
@@ -105,6 +109,7 @@ def test_two_commands_at_once_join_one_study(room, uninterrupted):
     ("memory", "oom", ()),
     ("hang", "timeout", ("study.timeout=1.5",)),
 ])  # fmt: skip
+@pytest.mark.thorough
 def test_a_bad_trial_is_recorded_as_what_it_was_and_the_study_goes_on(room, kind, status, options):
     fault = f"advice.fault={{kind: {kind}, phase: final, number: 0}}"
     output = room.run("optimizer=adam,sgd", "study.seeds=3", fault, *options, status=1)
@@ -119,6 +124,7 @@ def test_a_bad_trial_is_recorded_as_what_it_was_and_the_study_goes_on(room, kind
     assert "6 done" in again
 
 
+@pytest.mark.thorough
 def test_a_diverged_trial_counts_in_the_budget_and_stops_nothing(room):
     output = room.run("study=optimizers", "diverges_above=0.03")
     assert re.search(r"21 trials: \d+ completed, \d+ diverged", output.splitlines()[-1])
@@ -126,6 +132,7 @@ def test_a_diverged_trial_counts_in_the_budget_and_stops_nothing(room):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.thorough
 def test_ctrl_c_stops_within_five_seconds_and_says_how_to_resume(room, uninterrupted, workers):
     process = room.start("study=optimizers", f"study.workers={workers}", "advice.pause=0.1")
     wait_for(lambda: len(room.trained) > 1)

@@ -4,9 +4,12 @@ import csv
 import json
 import math
 
+import pytest
+
 from regimens.report.rejudged import rejudged
 
 
+@pytest.mark.thorough
 def test_choices_span_a_grid_and_nothing_else_is_trained(room):
     output = room.run("optimizer=adam,nadam", "scheduler=exp")
     table = room.table("adhoc")
@@ -16,6 +19,7 @@ def test_choices_span_a_grid_and_nothing_else_is_trained(room):
     assert output.splitlines()[-1].startswith("adhoc") and "2 trials: 2 completed" in output.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_intervals_are_tuned_inside_each_cell_then_finals_share_fresh_seeds(room):
     interval = "optimizer.lr=tag(log,interval(0.0001,0.1))"
     room.run("optimizer=adam,nadam", interval, "study.trials=4", "study.seeds=2")
@@ -36,6 +40,7 @@ def test_intervals_are_tuned_inside_each_cell_then_finals_share_fresh_seeds(room
     assert seeds[:2] == seeds[2:]
 
 
+@pytest.mark.thorough
 def test_tune_takes_each_technique_s_own_range(room):
     lines = room.run("optimizer=sgd,adam", "tune=lr", "study.trials=8", "study.seeds=2").splitlines()
     assert any(line.startswith("so far: ") and "has the best tuning trial" in line for line in lines)
@@ -46,17 +51,20 @@ def test_tune_takes_each_technique_s_own_range(room):
         assert all(low <= lr <= high for lr in found)
 
 
+@pytest.mark.thorough
 def test_seeds_on_the_command_line_are_replications(room):
     room.run("optimizer=sgd,adam", "seed=1,2,3")
     assert [cell["n"] for cell in room.table("adhoc")["cells"]] == [3, 3]
 
 
+@pytest.mark.thorough
 def test_workers_do_not_change_the_table(room, uninterrupted):
     room.run("study=optimizers", "study.workers=3")
     assert room.cells() == uninterrupted
     assert len(set(room.trained)) == len(room.trained) == 21
 
 
+@pytest.mark.thorough
 def test_a_finished_study_is_read_not_trained_again(room):
     room.run("study=optimizers", "study.trials=2", "study.seeds=2")
     before = room.cells(), room.trained
@@ -64,6 +72,7 @@ def test_a_finished_study_is_read_not_trained_again(room):
     assert (room.cells(), room.trained) == before
 
 
+@pytest.mark.thorough
 def test_search_mode_searches_everything_at_once(room):
     room.run("study=optimizers", "study.mode=search", "study.sampler=tpe", "study.pruner=hyperband",
              "scheduler=constant,exp", "study.trials=8", "study.seeds=2")  # fmt: skip
@@ -73,6 +82,7 @@ def test_search_mode_searches_everything_at_once(room):
     assert len(table["trials"]) == 2 + 8 + 2
 
 
+@pytest.mark.thorough
 def test_several_metrics_give_a_pareto_front(room):
     room.run("study=optimizers", "study.metrics=[val/accuracy,parameters]", "study.trials=2", "study.seeds=1")
     front = room.table()["pareto"]
@@ -81,6 +91,7 @@ def test_several_metrics_give_a_pareto_front(room):
     assert front[0]["val/accuracy"] == max(trial["metrics"]["val/accuracy"] for trial in trials)
 
 
+@pytest.mark.thorough
 def test_the_tables_have_a_row_a_trial_and_a_row_a_cell(room):
     room.run("study=optimizers", "study.trials=2", "study.seeds=2")
     with (room.path / "results" / "optimizers.csv").open() as file:
@@ -94,12 +105,14 @@ def test_the_tables_have_a_row_a_trial_and_a_row_a_cell(room):
         assert [row["label"] for row in csv.DictReader(file)] == [cell["label"] for cell in cells]
 
 
+@pytest.mark.thorough
 def test_a_changed_definition_is_another_study(room):
     room.run("optimizer=adam,nadam")
     room.run("optimizer=adam,nadam", "epochs=3")
     assert len([path for path in (room.path / "runs").iterdir() if path.is_dir()]) == 2
 
 
+@pytest.mark.thorough
 def test_a_changed_definition_under_an_explicit_name_is_refused(room):
     room.run("optimizer=adam,nadam", "study.name=mine")
     output = room.run("optimizer=adam,nadam", "study.name=mine", "epochs=3", status=2)
@@ -107,6 +120,7 @@ def test_a_changed_definition_under_an_explicit_name_is_refused(room):
     assert "regimens.optimizer=adam.epochs: 2 -> 3" in output
 
 
+@pytest.mark.thorough
 def test_optuna_s_own_tools_read_the_storage(room):
     import optuna
 
@@ -119,6 +133,7 @@ def test_optuna_s_own_tools_read_the_storage(room):
     assert study.best_params.keys() == {"optimizer.lr"} and len(study.trials) == 2
 
 
+@pytest.mark.thorough
 def test_a_mistake_costs_one_line(room):
     for arguments, words in (
         (("study=optimizers", "optimizer=adam,foo"), "optimizer/foo"),
@@ -131,6 +146,7 @@ def test_a_mistake_costs_one_line(room):
         assert len(lines) == 1 and lines[0].startswith("error: ") and words in lines[0], lines
 
 
+@pytest.mark.thorough
 def test_a_study_that_only_measures_names_no_winner_and_tunes_nothing(room):
     output = room.run("optimizer=sgd,adam", "study.seeds=3", "study.direction=none")
     rows = room.table("adhoc")["cells"]
@@ -143,6 +159,7 @@ def test_a_study_that_only_measures_names_no_winner_and_tunes_nothing(room):
     assert output.splitlines()[-1].startswith("error: study.direction=none")
 
 
+@pytest.mark.thorough
 def test_another_study_of_the_same_title_leaves_the_earlier_tables_there(room):
     room.run("study=optimizers", "study.trials=2", "study.seeds=2")
     before = (room.path / "results" / "optimizers.json").read_text()
@@ -152,6 +169,7 @@ def test_another_study_of_the_same_title_leaves_the_earlier_tables_there(room):
     assert not (room.path / "results" / "earlier" / "optimizers.json").exists()
 
 
+@pytest.mark.thorough
 def test_the_report_judges_an_earlier_table_as_the_study_judged_its_own(room):
     room.run("study=optimizers", "study.trials=2", "study.seeds=3")
     table = room.table()

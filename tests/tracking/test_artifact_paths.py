@@ -120,6 +120,7 @@ def test_a_link_to_the_project_changes_nothing(project: Path, tracker: Tracker, 
     assert everywhere(project / "mlflow.db") == before
 
 
+@pytest.mark.thorough
 def test_artifacts_in_a_place_of_their_own_stay_there(train: Train, tracker: Tracker, tmp_path: Path) -> None:
     tracker("a")
     store = str(tmp_path / "store")

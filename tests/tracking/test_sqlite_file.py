@@ -31,6 +31,7 @@ def usable(uri: str) -> bool:
     return client.get_run(run.info.run_id).data.metrics == {"loss": 1.0}
 
 
+@pytest.mark.thorough
 def test_killed_while_it_is_made_it_can_be_made_again(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/deep/mlflow.db"
     for moment in (0.02, 0.1, 0.2, 0.4, 0.8):
@@ -42,6 +43,7 @@ def test_killed_while_it_is_made_it_can_be_made_again(tmp_path: Path) -> None:
     assert usable(uri)
 
 
+@pytest.mark.thorough
 def test_several_processes_may_make_it_at_once(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     assert [os.waitpid(pid, 0)[1] for pid in [making(uri) for _ in range(4)]] == [0] * 4

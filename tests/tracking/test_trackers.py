@@ -95,6 +95,7 @@ def test_a_database_that_was_brought_back_from_before_is_completed(
     assert shown(again) == EVERYTHING
 
 
+@pytest.mark.thorough
 def test_a_database_that_is_deleted_while_it_is_in_use_is_made_again(
     runs: Path, tracker: Tracker, tmp_path: Path
 ) -> None:
@@ -146,6 +147,7 @@ def dies(monkeypatch: pytest.MonkeyPatch, name: str, do: Callable[[], Any]) -> N
 
 
 @pytest.mark.parametrize("moment", ["create_run!", "log_batch", "log_artifact!", "set_terminated", "set_terminated!"])
+@pytest.mark.thorough
 def test_killed_at_any_moment_of_a_second_delivery_there_is_one_run_in_each(
     train: Train, tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:

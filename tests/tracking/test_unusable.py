@@ -114,6 +114,7 @@ def test_a_directory_of_somebody_elses_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("home", [None, "/nowhere"])
+@pytest.mark.thorough
 def test_the_command_ends_well_without_a_tracker_and_without_a_home(
     tracker: Callable[..., Mlflow], tmp_path: Path, home: str | None
 ) -> None:

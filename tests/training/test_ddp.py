@@ -13,6 +13,7 @@ from regimens.training import ddp
 from regimens.training.ddp import Spread, read_spread
 
 
+@pytest.mark.thorough
 def test_two_ranks_take_the_steps_of_one_process(tmp_path: Path) -> None:
     """N processes with B / N samples each, or one with B: only rounding differs."""
     script = str(Path(__file__).parent / "two_ranks.py")

@@ -1,5 +1,6 @@
 """The training module's own loop, which every engine is compared with."""
 
+import pytest
 import torch
 
 from regimens.data.loader import Blocks
@@ -24,6 +25,7 @@ def test_the_eager_engine_is_a_plain_loop_of_torchs_own_bit_for_bit() -> None:
         assert torch.equal(own, theirs)
 
 
+@pytest.mark.thorough
 def test_a_block_of_any_length_is_the_plain_loop_bit_for_bit() -> None:
     overrides = ["optimizer=nadam", "norm=batch", "regularization=dropout", "clip=norm"]
     once = train(regimen(*overrides), block=64)

@@ -82,6 +82,7 @@ def test_streams_are_separate_so_that_dropout_changes_neither_initial_weights_no
 
 @pytest.mark.parametrize("average", ["none", "epoch", "ema"])
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
+@pytest.mark.thorough
 def test_the_last_epochs_validation_is_that_of_the_final_weights(train: Train, average: str, engine: str) -> None:
     if engine == "compiled" and compiler.find() is None:
         pytest.skip("no C++ compiler")

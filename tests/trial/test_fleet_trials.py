@@ -63,6 +63,7 @@ FLEETS = {
 
 
 @pytest.mark.parametrize("kind", FLEETS)
+@pytest.mark.thorough
 def test_a_trial_of_a_fleet_leaves_what_it_leaves_alone(kind: str, composed: Compose, tmp_path: Path) -> None:
     variants = [[*one, f"seed={i}"] for i, one in enumerate(FLEETS[kind])]
     for i, (ours, theirs) in enumerate(trained_both_ways(composed, tmp_path, *variants)):
@@ -77,6 +78,7 @@ def test_a_trial_of_a_fleet_leaves_what_it_leaves_alone(kind: str, composed: Com
 
 
 @pytest.mark.parametrize("average", ["none", "epoch", "ema"])
+@pytest.mark.thorough
 def test_frozen_phases_of_a_transferred_net_are_trained_as_alone(
     average: str, composed: Compose, tmp_path: Path
 ) -> None:
@@ -89,6 +91,7 @@ def test_frozen_phases_of_a_transferred_net_are_trained_as_alone(
         assert_alike(ours, theirs)
 
 
+@pytest.mark.thorough
 def test_who_stops_or_diverges_leaves_the_fleet_and_the_others_go_on(composed: Compose, tmp_path: Path) -> None:
     base = ["activation=linear", "epochs=6", "regularization=early_stopping", "regularization.patience=1"]
     rates = (0.01, 1e12, 0.5, 0.02, 1e12, 1e12, 1e12)
@@ -101,6 +104,7 @@ def test_who_stops_or_diverges_leaves_the_fleet_and_the_others_go_on(composed: C
         assert_alike(ours, theirs)
 
 
+@pytest.mark.thorough
 def test_what_fits_no_fleet_is_trained_alone_and_says_why(composed: Compose, tmp_path: Path) -> None:
     odd = (["activation=rrelu"], ["probe=gradients"], ["+trainer.precision=32-true"])
     tasks = [Task(*given(composed(*one), tmp_path / str(i))) for i, one in enumerate([*odd, [], ["seed=2"]])]
@@ -180,6 +184,7 @@ def test_a_trial_without_a_directory_writes_nothing_and_the_fleet_does_not_chang
 
 
 @pytest.mark.parametrize("average", ["none", "epoch", "ema"])
+@pytest.mark.thorough
 def test_a_trial_asked_for_by_itself_is_a_fleet_of_one_and_leaves_the_same_bits(
     average: str, composed: Compose, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_starting_weights_count_by_their_content_and_not_by_their_path(config: d
         name({**config, "transfer": {"checkpoint": str(tmp_path / "nowhere")}})
 
 
+@pytest.mark.thorough
 def test_what_is_not_what_was_named_is_not_trained(train: Train, tmp_path: Path) -> None:
     first = train("epochs=1", into="first")
     assert first.trial is not None

@@ -5,6 +5,6 @@ The road of an example: a *source* (`sources`) gives `Arrays`; `prepare` splits 
 `loader.Blocks` deals indices.
 """
 
-from regimens.data.store import SPLIT_KEYS, cut, load, prepare
+from regimens.data.store import HOW_KEYS, SPLIT_KEYS, cut, load, prepare
 
-__all__ = ["SPLIT_KEYS", "cut", "load", "prepare"]
+__all__ = ["HOW_KEYS", "SPLIT_KEYS", "cut", "load", "prepare"]

@@ -11,17 +11,25 @@ from regimens.data.quoting import one_line
 
 
 def carve(
-    arrays: Arrays, n_valid: int | float, n_test: int | float, shuffle: int | None, stratify: bool = False
+    arrays: Arrays,
+    n_valid: int | float,
+    n_test: int | float,
+    shuffle: int | None,
+    stratify: bool = False,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Arrays:
     """`arrays` with all three parts: the first `n_valid` training examples validate, the last `n_test` test.
 
     A part that the source brings is kept as it is. Sizes are counts, or fractions of the training examples below 1.
     `shuffle` seeds one shuffle before the cut (for files sorted by class), None keeps the order. With `stratify`, each
     part gets every class's share of the shuffled examples (quantities have none). `groups` and `times` of the arrays
-    come before both.
+    come before both. With `folds`, the test set is instead part `fold` (from 0) of so many parts of all examples.
     Raises DataError where a size is out of range, validation outnumbers training, or a class loses every example.
     """
     n = len(arrays.x_train)
+    if folds is not None:
+        return carve(_without_fold(arrays, folds, fold, shuffle, stratify), n_valid, n_test, shuffle, stratify)
     stratify = stratify and not arrays.quantities
     valid = 0 if arrays.x_valid is not None else _count(n_valid, n, "n_valid")
     test = 0 if arrays.x_test is not None else _count(n_test, n, "n_test")
@@ -40,6 +48,22 @@ def carve(
             + (": give a smaller data.n_valid" if valid else ": give more training examples")
         )
     return check(arrays, "after the split")
+
+
+def _without_fold(arrays: Arrays, folds: int, fold: int, shuffle: int | None, stratify: bool) -> Arrays:
+    """`arrays` with part `fold` of `folds` as its test set, the rest left for training and validation."""
+    n = len(arrays.x_train)
+    if arrays.x_test is not None:
+        raise DataError(f"folds={folds}: this data brings a test set of its own, and folds take turns at being one")
+    if arrays.times is not None:
+        raise DataError(f"folds={folds} and data.time: only the latest rows test what comes later; give one of them")
+    if not isinstance(folds, int) or not 2 <= folds <= n or not isinstance(fold, int) or not 0 <= fold < folds:
+        raise DataError(f"folds={folds}, fold={fold}: give 2 to {n} folds, of which the first is 0")
+    classes = np.zeros(n, dtype=np.int64) if arrays.quantities else arrays.y_train
+    test = splitting.fold_of(fold, folds, classes, arrays.groups, shuffle, stratify and not arrays.quantities)
+    rest = np.setdiff1d(np.arange(n), test)
+    x, y, groups = arrays.x_train, arrays.y_train, None if arrays.groups is None else arrays.groups[rest]
+    return replace(arrays, x_train=x[rest], y_train=y[rest], x_test=x[test], y_test=y[test], groups=groups)
 
 
 def _divided(arrays: Arrays, valid: int, test: int, shuffle: int | None, stratify: bool) -> Arrays:

@@ -1,5 +1,6 @@
 """Splitting: which training examples validate and which test, so that classes, groups or times stay as they should."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,8 +63,6 @@ def grouped(groups: Array, y: Array, valid: int, test: int, seed: int) -> Rows:
 
 
 def _fold(rows: Array, groups: Array, y: Array, size: int, seed: int) -> Array:
-    import warnings
-
     from sklearn.model_selection import StratifiedGroupKFold
 
     if not size:
@@ -77,6 +76,25 @@ def _fold(rows: Array, groups: Array, y: Array, size: int, seed: int) -> Array:
         fold = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         parts = [rows[part] for _, part in fold.split(rows, y[rows], groups[rows])]
     return min((part for part in parts if len(part)), key=lambda part: abs(len(part) - size))
+
+
+def fold_of(fold: int, folds: int, y: Array, groups: Array | None, shuffle: int | None, stratify: bool) -> Array:
+    """The rows of part `fold` of `folds`; by groups, by classes' shares, or plainly, shuffled by `shuffle` if that is
+    a seed. Raises DataError where there are fewer groups, or fewer examples of every class, than folds."""
+    from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+
+    seed = {"shuffle": shuffle is not None, "random_state": shuffle}
+    if groups is not None:
+        if len(np.unique(groups)) < folds:
+            raise DataError(f"folds={folds}: there are {len(np.unique(groups))} groups; give fewer folds")
+        parts = StratifiedGroupKFold(folds, shuffle=True, random_state=shuffle or 0).split(y, y, groups)
+    elif stratify and np.bincount(y).max() < folds:
+        raise DataError(f"folds={folds}: no class has so many examples; give fewer folds")
+    else:
+        parts = (StratifiedKFold if stratify else KFold)(folds, **seed).split(y, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer members than folds; `check` sees what matters
+        return np.asarray([test for _, test in parts][fold])
 
 
 def in_time(times: Array, valid: int, test: int) -> Rows:

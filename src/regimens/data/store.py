@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPLIT_KEYS = ("scale", "n_valid", "n_test", "shuffle", "stratify", "train_size")
+HOW_KEYS = ("n_valid", "n_test", "shuffle", "stratify", "folds", "fold")
+SPLIT_KEYS = ("scale", *HOW_KEYS, "train_size")
 """Keys of a conf/data node that say how to split and scale; the others are the source's own."""
 
 Source = Callable[[], Arrays]
@@ -33,13 +34,17 @@ class How:
     """How examples are split, see `carve.carve`."""
 
     n_valid: int | float
-    n_test: int | float
-    shuffle: int | None
-    stratify: bool
+    n_test: int | float = 0.2
+    shuffle: int | None = None
+    stratify: bool = False
+    folds: int | None = None
+    fold: int = 0
 
     def told(self) -> dict[str, Any]:
-        """It in plain data; what is not stratified is named as before there was a choice."""
-        return {key: value for key, value in asdict(self).items() if key != "stratify" or value}
+        """It in plain data; what is not stratified, or has no folds, is named as before there was a choice."""
+        left = {"stratify"} if not self.stratify else set()
+        left |= {"folds", "fold"} if self.folds is None else set()
+        return {key: value for key, value in asdict(self).items() if key not in left}
 
 
 def prepare(
@@ -47,21 +52,17 @@ def prepare(
     *,
     dataset: str,
     directory: str | Path,
-    n_valid: int | float,
-    n_test: int | float = 0.2,
-    shuffle: int | None = None,
-    stratify: bool = False,
     kind: str = "all",
+    **how: Any,
 ) -> tuple[Path, tuple[str, ...]]:
     """Split what `source` gives for a task's kind and write it to `directory`/`dataset` with its manifest.
 
-    Returns that folder, and sentences about what was found.
-
-    See `carve.carve` for the sizes. Raises DataError where the data cannot be had, is not sound, or cannot be written.
+    Returns that folder, and sentences about what was found. how: the fields of `How`.
+    Raises DataError where the data cannot be had, is not sound, or cannot be written.
     """
     folder, source = Path(directory) / dataset, _asked(source, kind)
-    how = How(n_valid, n_test, shuffle, stratify)
-    files, made = _make(source, dataset, _key(source, how), how)
+    split = How(**how)
+    files, made = _make(source, dataset, _key(source, split), split)
     prepared.save(files, folder)
     return folder, made.said
 
@@ -77,22 +78,19 @@ def cut(
     dataset: str,
     directory: str | Path,
     scale: str,
-    n_valid: int | float,
-    n_test: int | float = 0.2,
-    shuffle: int | None = None,
-    stratify: bool = False,
     train_size: int | None = None,
     kind: str = "all",
     b_classes: Sequence[int] = (5, 6),
     b_train: int | None = 200,
+    **how: Any,
 ) -> Cut:
-    """The examples of one task, with their manifest.
+    """The examples of one task, with their manifest; how: the fields of `How`.
 
     Prepared files in `directory` are used where they are sound and of this source and split; where not, the split is
     prepared beside them, by one process at a time, or in memory where `directory` cannot be written. See `cut.cut_out`.
     Raises DataError where the data cannot be had, is not sound, or the cut leaves a class without examples.
     """
-    found = _find(_asked(source, kind), dataset, Path(directory), How(n_valid, n_test, shuffle, stratify))
+    found = _find(_asked(source, kind), dataset, Path(directory), How(**how))
     return cut_out(found, dataset, scale, train_size, kind, b_classes, b_train)
 
 

@@ -110,14 +110,14 @@ def _judge(samples: Mapping[str, Sample], pairs: Pairs, rule: Rule, picked: bool
     return told
 
 
-def moderated(spread: Array, n: NDArray[np.int64]) -> tuple[Array, Array]:
-    """(variances of a unit, their degrees of freedom) of cells: from those found (draws, k) and how many units (k,).
+def moderated(spread: Array, n: NDArray[np.int64], free: Array) -> tuple[Array, Array]:
+    """(variances of a unit, their degrees of freedom) of cells: from those found (draws, k), how many units (k,), and
+    how many degrees of freedom these had (k,).
 
     Few units tell little of a variance, and a cell whose three happen to agree would be surer than any other. So each
     is pulled towards the cells' median: with the weight of one degree of freedom, whatever the variances are, so that
     no test of their equality decides anything.
     """
-    free = np.asarray(n - 1, dtype=float)
     if np.sum(n > 1) < MODERATED:
         return spread, free
     middle = np.median(spread[:, n > 1], axis=1, keepdims=True)
@@ -127,7 +127,7 @@ def moderated(spread: Array, n: NDArray[np.int64]) -> tuple[Array, Array]:
 def _pair(found: Means, spread: Array, i: NDArray[np.int64], j: NDArray[np.int64]) -> tuple[Array, Array]:
     """(variance, degrees of freedom), (draws, pairs) each, of means i minus j, given the variances of their units."""
     row = np.arange(len(spread))[:, None]
-    variance, df = moderated(spread, found.n)
+    variance, df = moderated(spread, found.n, found.df)
     one, other, shared = variance[row, i] / found.n[i], variance[row, j] / found.n[j], found.image_part(i, j)
     total = one + other + shared
     lost = one**2 / df[i] + other**2 / df[j] + (shared**2 / (found.m - 1) if found.m > 1 else 0.0)
@@ -168,7 +168,7 @@ def smallest_p(found: Means, pairs: Pairs, picked: float | None = None, draws: i
     from scipy.special import stdtr
 
     rng = np.random.default_rng(0)
-    k, df = len(found.n), np.maximum(found.n - 1, 1)
+    k, df = len(found.n), np.where(found.n > 1, found.df, 1.0)
     spread = np.where(found.n > 1, found.seeds * found.n, 0.0)
     drawn = rng.standard_normal((draws, k)) * np.sqrt(spread / found.n)
     if found.images is not None:

@@ -45,7 +45,9 @@ def sample_of(finals: Sequence[Result | None], metric: str) -> Sample | None:
     images = {images_of(result, metric) for result in done}
     if len(images) > 1:
         correct = None
-    return Sample(values, correct, "+".join(sorted(images)))
+    folds = [(done[group[0]].study or {}).get("fold") for group in groups]
+    alone = len(set(folds)) < 2 or None in folds
+    return Sample(values, correct, "+".join(sorted(images)), () if alone else tuple(map(int, folds)))  # type: ignore[arg-type]
 
 
 def images_of(result: Result, metric: str) -> str:

@@ -47,7 +47,7 @@ def _differences(k: int) -> Array:
 
 def _p(found: Means, contrasts: Array, draws: int) -> float:
     rng = np.random.default_rng(0)
-    k, df = len(found.n), (found.n - 1).astype(float)
+    k, df = len(found.n), found.df
     # A cell without spread would be taken for one that is known exactly.
     floor = 1e-6 * float(np.max(found.seeds))
     seeds = np.maximum(found.seeds, floor)

@@ -99,13 +99,21 @@ def pooled_sd(samples: Sequence[Sample]) -> float | None:
     return (sum(d * v for d, v in spread) / sum(d for d, _ in spread)) ** 0.5 if spread else None
 
 
+def _own_sd(samples: Sequence[Sample]) -> float | None:
+    """As `pooled_sd`, without what cells have in common where they were tested on the same folds."""
+    if len(samples) < 2 or not samples[0].folds:
+        return pooled_sd(samples)
+    found = means(samples)
+    return float(np.mean(found.seeds * found.n)) ** 0.5
+
+
 def smallest_detectable(judged: Judgement, samples: Mapping[str, Sample]) -> float | None:
     """The difference from the best that is found with a power of 80%, for two cells of pooled deviation.
 
     With the cells' median number of units, the median part of the test images, and the level that one comparison has.
     """
     tested = [(label, one) for label, one in judged.vs_best.items() if one.level is not None]
-    pooled = pooled_sd([samples[label] for group in judged.groups for label in group])
+    pooled = _own_sd([samples[label] for group in judged.groups for label in group])
     if not tested or pooled is None:
         return None
     n = float(np.median([min(one.n) for _, one in tested]))

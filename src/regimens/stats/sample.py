@@ -17,12 +17,14 @@ class Sample:
     """One value a unit (n,): a final, or the mean of those that share a repetition of the tuning.
 
     correct: (n, m), what share of the unit's networks were right on each of m test images; None where results do not
-    say. Samples whose `images` differ were tested on different images.
+    say. Samples whose `images` differ were tested on different images. folds: (n,), where the parts of the data took
+    turns at being the test set, which of them each unit was tested on; else empty.
     """
 
     values: Array
     correct: Array | None = None
     images: str = ""
+    folds: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, values: Sequence[float] | Array, correct: Any = None, images: str = "") -> Sample:
@@ -51,11 +53,13 @@ class Means:
     seeds: Array
     images: Array | None
     m: int
+    #: (k,), degrees of freedom of each cell's part
+    df: Array
 
     def one(self, i: int) -> tuple[float, float]:
         """(variance, degrees of freedom) of one mean."""
         own = 0.0 if self.images is None else max(float(self.images[i, i]), 0.0)
-        return satterthwaite(np.array([self.seeds[i], own]), np.array([self.n[i] - 1, self.m - 1]))
+        return satterthwaite(np.array([self.seeds[i], own]), np.array([self.df[i], self.m - 1]))
 
     def image_part(self, i: NDArray[Any], j: NDArray[Any]) -> Array:
         """What the test images contribute to the variance of the differences of means i and j, none below 0."""
@@ -73,15 +77,38 @@ def satterthwaite(parts: Array, df: Array) -> tuple[float, float]:
 
 
 def means(samples: Sequence[Sample]) -> Means:
-    """The means of samples; the images count where every sample was tested on the same ones and says which it got."""
+    """The means of samples; the images count where every sample was tested on the same ones and says which it got.
+
+    Where all were tested on the same folds, these are what they have in common, in the images' place.
+    """
+    if samples and samples[0].folds and all(one.folds == samples[0].folds for one in samples):
+        return over_folds(samples)
     n = np.array([one.n for one in samples])
     mean = np.array([one.values.mean() if one.n else np.nan for one in samples])
     seeds = np.array([one.values.var(ddof=1) / one.n if one.n > 1 else np.nan for one in samples])
     told = [one.correct for one in samples if one.correct is not None]
     same = len({(one.images, None if one.correct is None else one.correct.shape[1]) for one in samples}) == 1
     if len(told) < len(samples) or not same or told[0].shape[1] < 2:
-        return Means(mean, n, seeds, None, 0)
-    return Means(mean, n, seeds, image_covariance(told), told[0].shape[1])
+        return Means(mean, n, seeds, None, 0, n - 1.0)
+    return Means(mean, n, seeds, image_covariance(told), told[0].shape[1], n - 1.0)
+
+
+def over_folds(samples: Sequence[Sample]) -> Means:
+    """The means of k cells over the same n units, value = cell + fold + rest, by the two-way analysis of variance.
+
+    Networks of two folds learnt mostly from the same examples, so that their mean scatters by more than 1/n of their
+    variance: by 1/n + 1/(folds - 1), test over training examples (Nadeau & Bengio 2003, equation 9).
+    """
+    table = np.array([one.values for one in samples])
+    k, n = table.shape
+    more = 1 / n + 1 / (len(set(samples[0].folds)) - 1)
+    mean, whole = table.mean(axis=1), np.full(k, n)
+    if k == 1:
+        return Means(mean, whole, table.var(axis=1, ddof=1) * more, None, 0, whole - 1.0)
+    left = table - mean[:, None] - table.mean(axis=0) + table.mean()
+    rest = np.sum(left**2, axis=1) * k / ((k - 1) * (n - 1))
+    fold = max(float(table.mean(axis=0).var(ddof=1)) - float(rest.mean()) / k, 0.0)
+    return Means(mean, whole, rest * more, np.full((k, k), fold * more), n, np.full(k, (n - 1) * (k - 1) / k))
 
 
 def image_covariance(correct: Sequence[Array]) -> Array:

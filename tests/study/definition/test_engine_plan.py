@@ -19,6 +19,7 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("one_core")
+@pytest.mark.thorough
 def test_every_trial_of_a_fleet_study_is_in_one_fleet_of_its_phase_and_optimiser() -> None:
     study = study_of("optimizer=sgd,adam", "engine=fleet", tuned=["optimizer.lr"], trials=20, seeds=3)
     assert shapes(study) == [("tuning", 10), ("tuning", 10)] * 2
@@ -27,6 +28,7 @@ def test_every_trial_of_a_fleet_study_is_in_one_fleet_of_its_phase_and_optimiser
 
 
 @pytest.mark.usefixtures("one_core")
+@pytest.mark.thorough
 def test_cells_of_one_shape_share_a_fleet_and_others_do_not() -> None:
     assert shapes(study_of("scheduler=constant,exp,cosine", "engine=fleet", seeds=4)) == [("final", 12)]
     assert shapes(study_of("activation=relu,tanh", "engine=fleet", seeds=4)) == [("final", 4)] * 2

@@ -21,6 +21,7 @@ def edited(tmp_path_factory):
     return {"PYTHONPATH": f"{FAKE}:{source}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+@pytest.mark.thorough
 def test_what_other_code_trained_is_said_before_it_is_trained_anew(finished, uninterrupted, edited):
     before = finished.directory.name
     output = finished.run("study=optimizers", **edited)
@@ -32,6 +33,7 @@ def test_what_other_code_trained_is_said_before_it_is_trained_anew(finished, uni
     assert "other code" not in finished.run("study=optimizers", **edited)
 
 
+@pytest.mark.thorough
 def test_what_is_taken_over_as_it_is_is_said_in_every_table(finished, edited):
     output = finished.run("study=optimizers", "study.code=any", "study.seeds=4", **edited)
     assert "taken over as they are (study.code=any)" in output
@@ -55,6 +57,7 @@ def test_a_study_of_one_code_says_nothing_of_others(finished):
     assert "other_code" not in (finished.path / "results" / "optimizers.csv").read_text()
 
 
+@pytest.mark.thorough
 def test_a_name_of_one_s_own_keeps_its_code(room, edited):
     room.run("optimizer=adam,sgd", "study.name=mine")
     output = room.run("optimizer=adam,sgd", "study.name=mine", status=2, **edited)
@@ -64,6 +67,7 @@ def test_a_name_of_one_s_own_keeps_its_code(room, edited):
     assert len(room.trained) == 2
 
 
+@pytest.mark.thorough
 def test_a_trial_that_broke_is_none_that_other_code_has(room, edited):
     fault = "advice.fault={kind: raise, phase: final, number: 0}"
     room.run("optimizer=adam,sgd", fault, status=1)

@@ -52,6 +52,7 @@ def calls_for_the_next(directory: Path, done: int) -> int:
     return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
 
 
+@pytest.mark.thorough
 def test_a_claim_costs_the_same_after_ten_thousand_trials(tmp_path: Path) -> None:
     early, late = calls_for_the_next(tmp_path / "early", 10), calls_for_the_next(tmp_path / "late", 10_000)
     assert late <= 1.5 * early

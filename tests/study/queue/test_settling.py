@@ -42,6 +42,7 @@ def ask(**settings: Any) -> Study:
     return study_of(*CELLS, **({"seeds": 4, "most_seeds": 16, "settle": 0.005} | settings))
 
 
+@pytest.mark.thorough
 def test_a_study_whose_cells_are_clearly_apart_asks_for_no_more() -> None:
     study = ask()
     apart = {"sgd": 0.5, "rmsprop": 0.6, "adam": 0.7, "nadam": 0.8}
@@ -49,6 +50,7 @@ def test_a_study_whose_cells_are_clearly_apart_asks_for_no_more() -> None:
     assert study.complete and looks_of(study) == (1, 4)
 
 
+@pytest.mark.thorough
 def test_only_what_is_open_is_asked_again_with_the_same_seeds_in_every_cell() -> None:
     study = ask()
     values = play(study, {"sgd": 0.5, "rmsprop": 0.6}, 0.004)
@@ -60,6 +62,7 @@ def test_only_what_is_open_is_asked_again_with_the_same_seeds_in_every_cell() ->
     assert len(set(seeds["adam"])) == len(seeds["adam"])
 
 
+@pytest.mark.thorough
 def test_equality_within_the_margin_ends_it_and_the_budget_ends_it_otherwise() -> None:
     assert max(map(len, play(ask(), {}, 0.0003).values())) == 4
     wide = play(ask(), {}, 0.05)
@@ -73,6 +76,7 @@ def test_without_settle_or_with_seeds_that_are_named_there_is_one_round(settings
     assert looks_of(study) == (1, 1)
 
 
+@pytest.mark.thorough
 def test_the_last_look_asks_for_nothing_and_neither_does_a_study_that_only_measures() -> None:
     finals = {f"optimizer={name}": [] for name in ("sgd", "adam", "nadam", "rmsprop")}
     study = ask()

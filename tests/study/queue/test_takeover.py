@@ -3,7 +3,10 @@
 import json
 import shutil
 
+import pytest
 
+
+@pytest.mark.thorough
 def test_more_seeds_of_a_finished_study_train_exactly_the_missing_ones(finished):
     before = set(finished.trained)
     output = finished.run("study=optimizers", "study.seeds=5")
@@ -13,6 +16,7 @@ def test_more_seeds_of_a_finished_study_train_exactly_the_missing_ones(finished)
     assert all(not path.endswith(("final-0", "final-1", "final-2")) for path in set(finished.trained) - before)
 
 
+@pytest.mark.thorough
 def test_from_five_seeds_to_twenty_fifteen_are_trained_in_each_cell(room):
     room.run("optimizer=adam,sgd", "study.seeds=5")
     output = room.run("optimizer=adam,sgd", "study.seeds=20")
@@ -22,6 +26,7 @@ def test_from_five_seeds_to_twenty_fifteen_are_trained_in_each_cell(room):
     assert sorted(new) == sorted([cell, f"final-{number}"] for cell in cells for number in range(5, 20))
 
 
+@pytest.mark.thorough
 def test_another_cell_is_all_that_a_larger_study_trains(room):
     room.run("optimizer=adam,nadam", "tune=lr", "study.trials=3", "study.seeds=2")
     before = len(room.trained)
@@ -30,6 +35,7 @@ def test_another_cell_is_all_that_a_larger_study_trains(room):
     assert all("optimizer=sgd" in path for path in room.trained[before:])
 
 
+@pytest.mark.thorough
 def test_the_same_cell_in_another_study_is_not_trained_again(room):
     room.run("study=optimizers")
     output = room.run("optimizer=adam", "tune=lr", "study.trials=4", "study.refine=0", "study.seeds=3")
@@ -37,6 +43,7 @@ def test_the_same_cell_in_another_study_is_not_trained_again(room):
     assert len(room.trained) == 21
 
 
+@pytest.mark.thorough
 def test_a_result_says_where_it_was_trained_and_what_it_is_here(room):
     room.run("study=optimizers", "study.seeds=2")
     room.run("optimizer=adam", "tune=lr", "study.trials=4", "study.seeds=2")
@@ -46,6 +53,7 @@ def test_a_result_says_where_it_was_trained_and_what_it_is_here(room):
     assert (result["study"]["name"], result["study"]["cell"]) == ("adhoc", {})
 
 
+@pytest.mark.thorough
 def test_a_trial_of_another_regimen_in_a_study_s_place_is_set_aside_and_trained(finished, uninterrupted):
     directory = finished.directory
     shutil.copy(directory / "optimizer=adam" / "final-0" / "result.json", directory / "optimizer=sgd" / "final-1")
@@ -55,6 +63,7 @@ def test_a_trial_of_another_regimen_in_a_study_s_place_is_set_aside_and_trained(
     assert list((directory / "optimizer=sgd").glob("final-1.replaced-*"))
 
 
+@pytest.mark.thorough
 def test_a_copied_and_a_renamed_project_go_on_with_their_own_files(finished, uninterrupted, tmp_path):
     shutil.rmtree(finished.directory / "optimizer=adam" / "final-1")
     copy = type(finished)(shutil.copytree(finished.path, tmp_path / "copy"))
@@ -65,12 +74,14 @@ def test_a_copied_and_a_renamed_project_go_on_with_their_own_files(finished, uni
         assert room.trained[-1].startswith(str(room.path)) and len(room.trained) == 22
 
 
+@pytest.mark.thorough
 def test_a_list_of_trials_that_is_lost_or_damaged_is_made_anew(finished):
     (finished.path / "runs" / ".trials").write_text("[1, 2\n")
     output = finished.run("optimizer=adam", "tune=lr", "study.trials=4", "study.seeds=3")
     assert "7 of them taken over" in output.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_a_joint_search_goes_on_from_its_own_copy_of_the_configuration(room):
     arguments = ("study=optimizers", "study.mode=search", "study.sampler=random", "study.trials=6", "study.seeds=2")
     room.run(*arguments)

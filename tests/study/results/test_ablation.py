@@ -20,6 +20,7 @@ def test_the_path_takes_the_important_first_and_a_technique_before_its_values():
     assert found["default"] == []
 
 
+@pytest.mark.thorough
 def test_a_search_says_what_mattered_and_its_path_is_re_trained_with_the_same_seeds(room):
     room.run(*SEARCH, "study.name=wide", "study.seeds=3")
     told = room.table("wide")["study"]["importance"]
@@ -44,6 +45,7 @@ def test_a_search_says_what_mattered_and_its_path_is_re_trained_with_the_same_se
     assert said is not None and f"found: {said}"[:60] in output
 
 
+@pytest.mark.thorough
 def test_what_there_is_to_take_apart_is_named(room):
     for line, wrong in (
         (["study.mode=ablate"], "study.of names the search"),
@@ -54,6 +56,7 @@ def test_what_there_is_to_take_apart_is_named(room):
         assert wrong in output and len(output.splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_search_that_is_not_finished_has_no_path(room):
     room.run(*SEARCH, "study.name=wide")
     for one in room.directory.glob("search/final-0/result.json"):

@@ -123,6 +123,7 @@ def test_somebody_elses_folder_is_not_used(gpus, tmp_path):
         take(1)
 
 
+@pytest.mark.thorough
 def test_two_commands_at_once_never_share_a_gpu(room, tmp_path_factory):
     """Each of two studies of the same machine's three GPUs, a worker of one of them killed on the way."""
     other = type(room)(tmp_path_factory.mktemp("other"))
@@ -140,6 +141,7 @@ def test_two_commands_at_once_never_share_a_gpu(room, tmp_path_factory):
         assert gpus != others or pid == other_pid or b <= c or d <= a
 
 
+@pytest.mark.thorough
 def test_a_study_without_a_free_gpu_says_so(room):
     machine = {"CUDA_VISIBLE_DEVICES": "0", "TMPDIR": str(room.path)}
     first = room.start("study=optimizers", "study.trials=8", "advice.pause=0.3", **machine)

@@ -128,6 +128,7 @@ def test_a_trials_bits_are_the_same_in_any_company_and_in_none(technique: str) -
     assert_no_company_matters([technique])
 
 
+@pytest.mark.thorough
 def test_techniques_together_leave_a_trials_bits_its_own() -> None:
     assert_no_company_matters(MANY)
 

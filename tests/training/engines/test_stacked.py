@@ -17,11 +17,13 @@ from tests.training.small_modules import BATCH, QUICK, SHARPER, TECHNIQUES, N, a
 
 
 @pytest.mark.parametrize("technique", QUICK)
+@pytest.mark.thorough
 def test_a_fleet_on_a_processor_is_each_trial_on_its_own(technique: str) -> None:
     assert assert_fleet_agrees(technique, Apart) == "traced"
 
 
 @pytest.mark.parametrize("technique", QUICK)
+@pytest.mark.thorough
 def test_a_fleet_as_on_a_gpu_is_each_trial_on_its_own(technique: str) -> None:
     assert assert_fleet_agrees(technique, Stacked) == "traced"
 
@@ -31,6 +33,7 @@ def test_a_fleet_as_on_a_gpu_is_each_trial_on_its_own(technique: str) -> None:
     "technique",
     [name if name == "regularization=dropout" else pytest.param(name, marks=pytest.mark.slow) for name in TECHNIQUES],
 )
+@pytest.mark.thorough
 def test_a_compiled_fleet_is_each_trial_on_its_own(
     technique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

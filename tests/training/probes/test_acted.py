@@ -199,6 +199,7 @@ def test_a_gap_is_that_of_the_epoch_whose_weights_are_kept(train: Train) -> None
         assert result.metrics[name] == result.history[name][best]
 
 
+@pytest.mark.thorough
 def test_a_plateau_schedule_that_fires_and_one_that_never_does(train: Train) -> None:
     fired = train("scheduler=plateau", "scheduler.patience=1", "scheduler.min_delta=100", "epochs=5").acted["scheduler"]
     assert (fired["acted"], fired["reductions"]) == (True, 3)

@@ -88,6 +88,7 @@ def test_a_loss_that_is_no_number_ends_the_test_and_leaves_no_mark() -> None:
     assert RangeTest().report()["proposed"] is None
 
 
+@pytest.mark.thorough
 def test_a_trial_is_tested_whatever_its_schedule_epochs_and_stopping(train: Train, tmp_path: Path) -> None:
     result = train("probe=lr_range", "scheduler=exp", "regularization=early_stopping", "optimizer=nadam", "epochs=1")
     assert result.status == "completed"

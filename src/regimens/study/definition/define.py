@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from regimens.core.errors import UserError
-from regimens.core.hashing import digest
+from regimens.core.hashing import derive_seed, digest
 from regimens.study.definition.cell_ranges import defaults_for, ranges_for
 from regimens.study.definition.checks import (
     MetricsOf,
@@ -44,6 +44,7 @@ AS_SAID = (
     *("trials", "extend", "refine", "retries"),
 )
 MOST = 10_000  # cells
+Unit = tuple[dict[str, int], tuple[str, ...]]
 
 
 def define(
@@ -79,7 +80,8 @@ def define(
     search = settings.mode == SEARCH
     base = composer.compose(shared) if search else base_of(shared, composer)
     base_seed = seed_of(base.cfg)
-    cells = _search(axes, shared, tuned, composer) if search else _grid(axes, shared, tuned, composer)
+    units = _units(settings, base_seed)
+    cells = _search(axes, shared, tuned, composer) if search else _grid(axes, shared, tuned, composer, units)
     if not search:
         check_over(settings.over, axes)
         check_axes(axes, cells, [*line.compared, *(line.declared.get("study.compared") or ())])
@@ -100,7 +102,7 @@ def define(
         explicit_name=settings.name is not None,
         source=composer.source,
         cells=cells,
-        reference=_reference(settings.reference, cells, digest(base.regimen)),
+        reference=_reference(settings.reference, cells, digest(base_of(merge(shared, units[0][1]), composer).regimen)),
         tuned=tuned,
         epochs=int(base.cfg.get("epochs", 1)),
         base_seed=base_seed,
@@ -130,32 +132,57 @@ def _finals(seeds: Any) -> tuple[tuple[int, ...], int]:
     return tuple(int(seed) for seed in seeds), len(seeds)
 
 
+def _units(settings: Settings, base_seed: int) -> list[Unit]:
+    """The repetitions of the whole study: what tells each from the others, and the overrides that make it so."""
+    found: list[Unit] = []
+    for repeat, fold in itertools.product(range(settings.repeats), range(settings.folds or 1)):
+        unit, overrides = {}, []
+        if settings.repeats > 1:
+            unit["repeat"] = repeat
+            overrides += [f"seed={derive_seed(base_seed, 'repeat', repeat)}"] if repeat else []
+        if settings.folds:
+            unit["fold"] = fold
+            overrides += [f"++data.folds={settings.folds}", f"++data.fold={fold}"]
+        found.append((unit, tuple(overrides)))
+    return found
+
+
 def _grid(
-    axes: Mapping[str, dict[str, tuple[str, ...]]], shared: tuple[str, ...], tuned: dict[str, Any], composer: Composer
+    axes: Mapping[str, dict[str, tuple[str, ...]]],
+    shared: tuple[str, ...],
+    tuned: dict[str, Any],
+    composer: Composer,
+    units: Sequence[Unit],
 ) -> list[Cell]:
-    if (count := math.prod(len(labels) for labels in axes.values())) > MOST:
+    if (count := math.prod(len(labels) for labels in axes.values()) * len(units)) > MOST:
         raise UserError(f"{' x '.join(axes)}: {count} cells, and {MOST} are the most")
-    values, layers = {}, {}
-    for labels in itertools.product(*axes.values()):
+    values, layers, groups = {}, {}, {}
+    for labels, (unit, repeated) in itertools.product(itertools.product(*axes.values()), units):
         chosen = dict(zip(axes, labels, strict=True))
-        label = ",".join(f"{axis}={one}" for axis, one in chosen.items()) or DEFAULT
-        values[label], layers[label] = chosen, merge(shared, *(axes[axis][one] for axis, one in chosen.items()))
+        group = ",".join(f"{axis}={one}" for axis, one in chosen.items()) or DEFAULT
+        label = ",".join([group, *(f"{name}={number}" for name, number in unit.items())])
+        values[label], groups[label] = chosen, (group, unit)
+        layers[label] = merge(shared, *(axes[axis][one] for axis, one in chosen.items()), repeated)
     cells, found = [], compose_cells(layers, composer)
-    limits = contained(found)
+    limits = contained({label: one for label, one in found.items() if groups[label][1] == units[0][0]})
     for label, composed in found.items():
+        group, unit = groups[label]
+        limit = limits.get(next(one for one in groups if groups[one] == (group, units[0][0])), "")
         ranges = ranges_for(composed.cfg, tuned)
         cells.append(
             Cell(
                 label=label,
                 values=values[label],
                 overrides=layers[label],
+                group=group,
+                unit=unit,
                 ranges=ranges,
                 default=defaults_for(composed.cfg, ranges),
                 regimen_hash=digest(composed.regimen),
                 config=composed.to_text(),
                 choices=dict(composed.choices),
                 seed=int(composed.cfg.get("seed", 0)),
-                contains=limits.get(label, ""),
+                contains=groups[limit][0] if limit else "",
             )
         )
     return cells
@@ -195,10 +222,11 @@ def _chosen(base: Any, labels: dict[str, tuple[str, ...]], composer: Composer, s
 
 
 def _reference(wanted: str | None, cells: list[Cell], base_hash: str) -> str | None:
-    labels = [cell.label for cell in cells]
+    labels = list(dict.fromkeys(cell.group for cell in cells))
     if wanted is not None:
-        matches = [cell.label for cell in cells if wanted in (cell.label, *map(str, cell.values.values()))]
+        named = [cell.group for cell in cells if wanted in (cell.group, *map(str, cell.values.values()))]
+        matches = list(dict.fromkeys(named))
         if len(matches) != 1:
             raise UserError(f"study.reference={wanted}: {len(matches)} cells match; the cells are {', '.join(labels)}")
         return matches[0]
-    return next((cell.label for cell in cells if cell.regimen_hash == base_hash), labels[0] if labels else None)
+    return next((cell.group for cell in cells if cell.regimen_hash == base_hash), labels[0] if labels else None)

@@ -40,6 +40,10 @@ class Settings:
     reference: str | None = None
     trials: int = 1
     seeds: Any = 1
+    #: how often everything, the tuning too, is done again with fresh seeds; on how many parts of the data that take
+    #: turns at being the test set. Repetitions and folds are random effects in what is said of the finals.
+    repeats: int = 1
+    folds: int | None = None
     #: further rounds of finals until every comparison is settled within this difference, with at most `most_seeds` each
     settle: float | None = None
     most_seeds: int | None = None
@@ -124,10 +128,26 @@ def _check_numbers(settings: Settings) -> None:
         if settings.most_seeds is None
         else [("most_seeds", settings.seeds if isinstance(settings.seeds, int) else 1)]
     )
-    for key, least in (("trials", 1), ("extend", 0), ("refine", 0), ("retries", 0), ("per_gpu", 1), *most):
+    for key, least in (
+        ("trials", 1),
+        ("extend", 0),
+        ("refine", 0),
+        ("retries", 0),
+        ("per_gpu", 1),
+        ("repeats", 1),
+        *most,
+    ):
         value = getattr(settings, key)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
             raise UserError(f"study.{key}={value}: it is a whole number, at least {least} and at most {MOST}")
+    if settings.folds is not None and (not isinstance(settings.folds, int) or not 2 <= settings.folds <= MOST):
+        raise UserError(f"study.folds={settings.folds}: it is a whole number, at least 2, or null")
+    if settings.repeats > 1 or settings.folds:
+        asked = f"study.folds={settings.folds}" if settings.folds else f"study.repeats={settings.repeats}"
+        if settings.mode != MODES[0]:
+            raise UserError(f"{asked}: it is for study.mode=compare")
+        if settings.over is not None:
+            raise UserError(f"{asked} and study.over={settings.over}: give one of them")
     for key in ("settle", "margin"):
         value = getattr(settings, key)
         if key == "margin" and value == AUTO:

@@ -46,6 +46,9 @@ class Cell:
     label: str
     values: dict[str, Any]
     overrides: tuple[str, ...]
+    #: the label of the cell of which this is one repetition, on which fold; its own where nothing is repeated
+    group: str = ""
+    unit: dict[str, int] = field(default_factory=dict)
     ranges: dict[str, Range] = field(default_factory=dict)
     #: what the configuration itself has at the tuned paths
     default: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +68,7 @@ class Cell:
     size: list[int] = field(default_factory=list)
     #: from which the seeds of its trials follow
     seed: int = 0
-    #: the label of the cell that this one becomes as its technique goes to its limit; empty for none
+    #: the group of the cell that this one becomes as its technique goes to its limit; empty for none
     contains: str = ""
     #: the axes that have been searched so far, one after the other
     sweeps: list[Sweep] = field(default_factory=list)
@@ -73,6 +76,9 @@ class Cell:
     best: dict[str, Any] | None = None
     #: the seed of each final that is asked for so far
     finals: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.group = self.group or self.label
 
     @property
     def tuned(self) -> bool:
@@ -146,6 +152,14 @@ class Study:
     def together(self) -> set[str]:
         """The labels of the cells whose trials are in fleets."""
         return {slot[0] for slots in self.fleets for slot in slots}
+
+    @property
+    def groups(self) -> dict[str, list[Cell]]:
+        """What is compared: label -> its cells, of which there are several where it is repeated."""
+        found: dict[str, list[Cell]] = {}
+        for cell in self.cells:
+            found.setdefault(cell.group, []).append(cell)
+        return found
 
     @property
     def key(self) -> str:

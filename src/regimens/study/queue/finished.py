@@ -32,6 +32,8 @@ def best_final(files: TrialFiles, table: Mapping[str, Any]) -> Path | None:
     if not ranked:
         return None
     sign = 1 if study.maximize else -1
-    cell = study.cell(max(ranked, key=lambda row: sign * row["mean"])["label"])
-    best = best_result(study, [result for result in files.results(cell, "final") if result is not None])
-    return files.place(cell, "final", best.study["number"]) if best and best.study else None
+    label = max(ranked, key=lambda row: sign * row["mean"])["label"]
+    finals = [(cell, one) for cell in study.groups[label] for one in files.results(cell, "final") if one is not None]
+    best = best_result(study, [one for _, one in finals])
+    cell = next((cell for cell, one in finals if one is best), None)
+    return files.place(cell, "final", best.study["number"]) if cell and best and best.study else None

@@ -32,7 +32,7 @@ def looks_of(study: Study) -> tuple[int, int]:
 def judge(study: Study, samples: Mapping[str, Sample]) -> Judgement:
     """Compare the cells that have finals; each kind of comparison errs at most 5% of the time in the whole study."""
     rule = Rule(maximize=study.maximize, margin=margin_of(study), level=level_at(*looks_of(study)))
-    contains = {cell.label: cell.contains for cell in study.cells if cell.contains}
-    labels = [cell.label for cell in study.cells]
+    contains = {cell.group: cell.contains for cell in study.cells if cell.contains}
+    labels = list(study.groups)
     previous = dict(pairwise(reversed(labels))) if study.mode == ABLATE else {}
     return judging.judge(samples, rule, study.references, contains, previous)

@@ -57,7 +57,10 @@ def advance(study: Study, read: Read) -> bool:
             for cell in study.cells:
                 cell.finals = final_seeds(study, cell, study.seeds)
     else:
-        again = open_cells(study, {cell.label: read(cell, "final") for cell in study.cells})
+        finals = {
+            label: [one for cell in cells for one in read(cell, "final")] for label, cells in study.groups.items()
+        }
+        again = open_cells(study, finals)
         for cell in again:
             cell.finals = final_seeds(study, cell, min(len(cell.finals) + study.seeds, study.most_seeds))
         if not again:

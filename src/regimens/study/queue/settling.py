@@ -18,7 +18,8 @@ from regimens.study.queue.judging import judge, looks_of
 def open_cells(study: Study, finals: Mapping[str, Sequence[Result | None]]) -> list[Cell]:
     """The cells that get another round of finals: those with an open comparison, and what they are compared with.
 
-    A cell that was not asked for the last round's finals was settled before, and stays so.
+    finals: of each group of cells, those of all its repetitions. A cell that was not asked for the last round's finals
+    was settled before, and stays so.
     """
     look, looks = looks_of(study)
     if look >= looks or not study.judged:
@@ -27,10 +28,10 @@ def open_cells(study: Study, finals: Mapping[str, Sequence[Result | None]]) -> l
     found = {label: sample_of(results, metric) for label, results in finals.items()}
     judged = judge(study, {label: sample for label, sample in found.items() if sample is not None})
     newest = max(len(cell.finals) for cell in study.cells)
-    running = {cell.label for cell in study.cells if len(cell.finals) == newest}
+    running = {cell.group for cell in study.cells if len(cell.finals) == newest}
     again: set[str] = set()
     for family in (judged.vs_best, judged.vs_default, judged.vs_previous):
         for label, one in family.items():
             if label in running and not is_settled(one.verdict):
                 again |= {label, one.against}
-    return [cell for cell in study.cells if cell.label in again]
+    return [cell for cell in study.cells if cell.group in again]

@@ -58,7 +58,7 @@ class Standings:
         found = cls(study)
         for result in results:
             about = result.study or {}
-            labels = [cell.label for cell in study.cells if cell.values == about.get("cell")]
+            labels = [cell.group for cell in study.cells if cell.values == about.get("cell")]
             if labels:
                 found.note(labels[0], str(about.get("phase")), result.status, result.metrics)
         return found

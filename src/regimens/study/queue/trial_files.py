@@ -95,6 +95,7 @@ class TrialFiles:
             "phase": phase,
             "number": number,
             "params": dict(values),
+            **cell.unit,
         }
 
     def results(self, cell: Cell, phase: str) -> list[Result | None]:

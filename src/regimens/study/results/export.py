@@ -47,10 +47,12 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
     study = files.study
     by_cell: dict[str, dict[str, list[Result]]] = {}
     for cell in study.cells:
-        found = {phase: files.results(cell, phase) for phase in study.phases(cell)}
-        if missing := sum(result is None for one in found.values() for result in one):
-            raise UserError(f"{files.directory}: {missing} results were removed meanwhile; run the same command again")
-        by_cell[cell.label] = {phase: [r for r in one if r is not None] for phase, one in found.items()}
+        for phase in study.phases(cell):
+            found = files.results(cell, phase)
+            if missing := found.count(None):
+                why = f"{missing} results were removed meanwhile; run the same command again"
+                raise UserError(f"{files.directory}: {why}")
+            by_cell.setdefault(cell.group, {}).setdefault(phase, []).extend(r for r in found if r is not None)
     everything = [result for phases in by_cell.values() for one in phases.values() for result in one]
     metric = final_metric(study.metric, [result for phases in by_cell.values() for result in phases["final"]])
     finals = {label: phases["final"] for label, phases in by_cell.items()}
@@ -65,15 +67,15 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
             "winner": winner_row(judged, finals, study.metric, metric),
             "importance": importance(files, by_cell),
             "ranks": ranks_of(study, by_cell, metric),
-            "interaction": interaction_row({c.label: c.values for c in study.cells}, samples) if judged else None,
+            "interaction": interaction_row({c.group: c.values for c in study.cells}, samples) if judged else None,
             "other_code": of_other_code(study, everything) or None,
         },
         "cells": [
             {
-                **cell_row(study, cell, by_cell[cell.label], samples.get(cell.label), worst),
-                **comparison_rows(cell.label, judged, samples),
+                **cell_row(study, cells, by_cell[label], samples.get(label), worst),
+                **comparison_rows(label, judged, samples),
             }
-            for cell in study.cells
+            for label, cells in study.groups.items()
         ],
         "trials": [result.to_json() for result in everything],
         "provenance": everything[0].to_json()["provenance"] if everything else {},
@@ -138,20 +140,18 @@ def ranks_of(study: Study, by_cell: Mapping[str, Mapping[str, list[Result]]], me
 
 
 def cell_row(
-    study: Study, cell: Cell, phases: Mapping[str, list[Result]], sample: Sample | None, worst: float | None
+    study: Study, cells: Sequence[Cell], phases: Mapping[str, list[Result]], sample: Sample | None, worst: float | None
 ) -> dict[str, Any]:
-    """What one cell's own trials say."""
-    everything = [result for results in phases.values() for result in results]
-    params = dict(cell.best or {})
-    edges = {path: one.edge(params[path]) for path, one in cell.ranges.items() if path in params}
-    edges |= {sweep.path: {-1: "low", 0: None, 1: "high"}[sweep.end] for sweep in cell.sweeps}
+    """What the trials of one cell, and of its repetitions, say."""
+    cell, everything = cells[0], [result for results in phases.values() for result in results]
+    edges = {path: edge for one in cells for path, edge in edges_of(one).items()}
     tuned = [tried(study, result, worst) for result in phases.get("tuning", [])]
     return {
         "cell": cell.values,
-        "label": cell.label,
+        "label": cell.group,
         **mean_row(sample, phases["final"]),
-        "best_params": params,
-        "edge_flags": {path: edge for path, edge in edges.items() if edge},
+        "best_params": best_params(cells),
+        "edge_flags": edges,
         "default_params": cell.default,
         "n_trials": len(everything),
         "n_failed": sum(r.status in BROKEN for r in everything),
@@ -161,6 +161,30 @@ def cell_row(
         "contains": cell.contains or None,
         "n_other_code": sum(of_other_code(study, everything).values()) or None,
     }
+
+
+def edges_of(cell: Cell) -> dict[str, str]:
+    """The tuned values that lie at an end of what was tried."""
+    best = cell.best or {}
+    edges = {path: one.edge(best[path]) for path, one in cell.ranges.items() if path in best}
+    edges |= {sweep.path: {-1: "low", 0: None, 1: "high"}[sweep.end] for sweep in cell.sweeps}
+    return {path: edge for path, edge in edges.items() if edge}
+
+
+def best_params(cells: Sequence[Cell]) -> dict[str, Any]:
+    """What finals were trained with: path -> value, or where repetitions found several, from which to which."""
+    found: dict[str, list[Any]] = {}
+    for cell in cells:
+        for path, value in (cell.best or {}).items():
+            found.setdefault(path, []).append(value)
+    return {path: one[0] if all(value == one[0] for value in one) else spread(one) for path, one in found.items()}
+
+
+def spread(values: Sequence[Any]) -> str:
+    """`0.01 to 0.03`, or all of them where they are no numbers."""
+    if all(isinstance(one, int | float) and not isinstance(one, bool) for one in values):
+        return f"{min(values):.3g} to {max(values):.3g}"
+    return ", ".join(sorted(set(map(str, values))))
 
 
 def tried(study: Study, result: Result, worst: float | None) -> float | None:
