@@ -27,9 +27,9 @@ class Room:
     def start(self, *arguments: str, script: Path | None = None) -> subprocess.Popen:
         environment = {
             **os.environ,
+            **self.environment,
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": f"{FAKE}:{os.environ.get('PYTHONPATH', '')}",
-            **self.environment,
         }
         return subprocess.Popen(
             [sys.executable, str(script or self.script), *arguments], cwd=self.path, env=environment,
