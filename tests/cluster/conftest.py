@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ class Room:
         }
         return subprocess.Popen(
             [sys.executable, str(script or self.script), *arguments], cwd=self.path, env=environment,
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_hear_interrupts,
         )  # fmt: skip
 
     def run(self, *arguments: str, status: int = 0, timeout: float = 600, script: Path | None = None) -> str:
@@ -65,6 +66,10 @@ class Room:
         """The text of every file that a study left, to look for what must not be in it."""
         files = [path for path in self.path.rglob("*") if path.is_file()]
         return "\n".join(path.read_bytes().decode(errors="replace") for path in files)
+
+
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
 
 
 def wait_for(condition, seconds: float = 300.0) -> None:
