@@ -115,6 +115,7 @@ def test_a_study_shows_itself_in_a_notebook() -> None:
         ({"epochs": 0}, "epochs=0: must be 1 or more"),
     ],
 )
+@pytest.mark.thorough
 def test_a_mistake_is_one_line(settings: dict[str, object], message: str) -> None:
     for call in (regimens.train, regimens.run_study):
         with pytest.raises(regimens.UserError) as error:

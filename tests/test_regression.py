@@ -143,6 +143,7 @@ def test_a_served_model_answers_in_the_unit(train: Train, tmp_path: Path) -> Non
         (("-m", "data=diabetes", "optimizer=adam,sgd", "metrics=[r2]"), "measure what study.metric"),
     ],
 )
+@pytest.mark.thorough
 def test_what_makes_no_sense_is_refused_in_a_line(arguments: tuple[str, ...], said: str, ask: Any) -> None:
     found: Asked = ask(*arguments, small=("tracking=none",))
     assert said in found.error
@@ -159,6 +160,7 @@ def test_what_makes_no_sense_is_refused_in_a_line(arguments: tuple[str, ...], sa
         (("data=digits",), ("val/accuracy", "maximize"), 0.005, []),
     ],
 )
+@pytest.mark.thorough
 def test_a_study_knows_what_is_better(
     arguments: tuple[str, ...], objective: tuple[str, str], margin: float, measured: list[str], ask: Any
 ) -> None:

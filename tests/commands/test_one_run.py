@@ -133,6 +133,7 @@ def test_the_folder_of_all_runs_is_no_run_s(ask: Ask, name: str) -> None:
     assert "the folder of all runs" in ask(name).error
 
 
+@pytest.mark.thorough
 def test_a_study_s_directory_is_no_run_s(ask: Ask, tmp_path: Path) -> None:
     study = tmp_path / "runs" / "optimizers-12345678"
     (study / "optimizer=adam" / "final-0").mkdir(parents=True)

@@ -39,6 +39,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_a_packaged_run_answers_as_predict_does_and_holds_no_pickle(train: Train, tmp_path: Path, table: Path) -> None:
     from mlflow.models import Model
 
@@ -83,6 +84,7 @@ def test_a_study_closes_with_its_files_and_one_model(train: Train, tmp_path: Pat
     assert "Which?" in run.data.tags["mlflow.note.content"]
 
 
+@pytest.mark.thorough
 def test_a_trial_that_cannot_be_packaged_costs_a_warning_and_no_study(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def test_all_pairs_of_classes_are_on_the_map(studies: dict[str, Study]) -> None:
     assert "45 pairs of classes" in (pair_answer(studies["transfer_pairs"]) or "")
 
 
+@pytest.mark.thorough
 def test_special_figures_appear_where_their_data_are(studies: dict[str, Study]) -> None:
     palette = Palette(studies.values())
     for make_one, where in ((gradient_flow, "depth"), (lr_curves, "schedules"), (overfitting, "regularizers")):

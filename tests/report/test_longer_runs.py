@@ -49,6 +49,7 @@ def test_a_network_that_gets_no_gradient_is_told_from_one_that_does(results: Pat
     assert "19 hidden layers" in answer
 
 
+@pytest.mark.thorough
 def test_many_cuts_of_the_data_are_one_line(results: Path, tmp_path: Path) -> None:
     raw = json.loads((results / "recipes.json").read_text())
     for number, trial in enumerate(raw["trials"]):

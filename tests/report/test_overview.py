@@ -45,6 +45,7 @@ def test_transfer_is_one_row_and_published_numbers_are_none(studies: list[Study]
     assert "parity" not in found
 
 
+@pytest.mark.thorough
 def test_both_parts_together_show_what_the_whole_does_on_one_scale(studies: list[Study]) -> None:
     whole, parts = overview(studies), halves(studies)
     assert whole is not None

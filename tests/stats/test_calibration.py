@@ -52,6 +52,7 @@ def test_equal_cells_are_called_equal_where_they_scatter_little() -> None:
     assert {one.verdict for one in against_best(made, Rule(margin=0.5)).values()} == {"equal"}
 
 
+@pytest.mark.thorough
 def test_seeds_crossed_with_images_cover_what_seeds_alone_do_not() -> None:
     rng, repeats = np.random.default_rng(4), 300
     covered = wrong = blind = 0

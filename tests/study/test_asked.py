@@ -51,6 +51,7 @@ def test_a_metric_that_does_not_exist_is_refused_with_the_one_that_was_meant(ask
         (["optimizer=sgd,adam", "study.metric=val/loss", "study.metrics=[val/loss,parameters]"], "say one of the two"),
     ],
 )
+@pytest.mark.thorough
 def test_a_metric_that_cannot_select_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
     assert words in ask("-m", *arguments).error
 
@@ -59,10 +60,12 @@ def test_a_metric_that_cannot_select_is_refused(ask: Ask, arguments: list[str], 
     ("metric", "direction"),
     [("val/accuracy", "maximize"), ("val/loss", "minimize"), ("time/train", "minimize"), ("parameters", "minimize")],
 )
+@pytest.mark.thorough
 def test_what_a_metric_is_says_its_direction(ask: Ask, metric: str, direction: str) -> None:
     assert ask("-m", "optimizer=sgd,adam", f"study.metric={metric}").study.objectives == ((metric, direction),)
 
 
+@pytest.mark.thorough
 def test_a_direction_against_what_the_metric_is_is_taken_and_said(ask: Ask) -> None:
     asked = ask("-m", "optimizer=sgd,adam", "study.metric=val/loss", "study.direction=maximize")
     assert asked.study.objectives == (("val/loss", "maximize"),)
@@ -127,6 +130,7 @@ def test_a_range_replaces_what_a_study_declares(ask: Ask) -> None:
         ("scheduler=exp,power", "scheduler.s", 7),
     ],
 )
+@pytest.mark.thorough
 def test_a_value_that_all_swept_options_have_reaches_each_cell(
     ask: Ask, options: str, value: str, number: float
 ) -> None:
@@ -148,6 +152,7 @@ def test_a_value_that_all_swept_options_have_reaches_each_cell(
         (["-m", "optimizer=adam,nadam", "optimizer.beta1=0.8"], "did you mean optimizer.beta_1?"),
     ],
 )
+@pytest.mark.thorough
 def test_a_value_that_no_cell_has_is_explained_with_what_works(ask: Ask, arguments: list[str], works: str) -> None:
     assert works in ask(*arguments).error
 
@@ -250,6 +255,7 @@ def test_whole_numbers_are_points_too(ask: Ask) -> None:
         (["study=optimizers", "optimizer=adam,sgd"], ["optimizer=adam", "optimizer=sgd"]),
     ],
 )
+@pytest.mark.thorough
 def test_of_a_key_given_twice_the_later_counts(ask: Ask, arguments: list[str], cells: list[str]) -> None:
     assert labels(ask("-m", *arguments)) == cells
 
@@ -283,6 +289,7 @@ def test_the_later_of_two_plain_values_counts_also_where_the_first_adds(ask: Ask
         (["tune=lr", "study.direction=none"], "study.direction=none"),
     ],
 )
+@pytest.mark.thorough
 def test_what_contradicts_itself_is_refused(ask: Ask, arguments: list[str], words: str) -> None:
     assert words in ask("-m", *arguments).error
 
@@ -323,6 +330,7 @@ def test_a_study_s_settings_without_m_are_refused(ask: Ask, argument: str) -> No
     assert "a study is asked for with -m" in ask(argument).error
 
 
+@pytest.mark.thorough
 def test_flags_may_stand_among_the_overrides(ask: Ask) -> None:
     assert labels(ask("optimizer=adam,sgd", "-m", "epochs=1")) == ["optimizer=adam", "optimizer=sgd"]
     assert "--epochs" in ask("--epochs", "3").error

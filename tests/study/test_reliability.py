@@ -147,6 +147,7 @@ def test_ctrl_c_stops_within_five_seconds_and_says_how_to_resume(room, uninterru
     assert len(set(room.trained)) == len(room.trained) == 21
 
 
+@pytest.mark.thorough
 def test_workers_die_with_their_command(room):
     process = room.start("study=optimizers", "study.workers=2", "advice.pause=5")
     wait_for(lambda: len(list((room.path / "runs").glob("*/workers/*.log"))) == 2)

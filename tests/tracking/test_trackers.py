@@ -125,6 +125,7 @@ def test_renamed_and_copied_directories_are_delivered_already(runs: Path, tracke
     assert shown(mlflow)["optimizers-0123abcd/optimizer=adam final 0"] == 1
 
 
+@pytest.mark.thorough
 def test_a_trial_that_takes_another_ones_place_is_delivered_too(train: Train, tracker: Tracker, tmp_path: Path) -> None:
     mlflow = tracker()
     first, second = train(), train("seed=7", into="other")

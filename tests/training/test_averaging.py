@@ -68,6 +68,7 @@ def test_an_exponential_average_is_its_closed_formula(every: int, decay: float) 
 
 
 @pytest.mark.parametrize("average", ["epoch", "ema"])
+@pytest.mark.thorough
 def test_training_goes_on_from_the_last_steps_weights_to_the_last_bit(average: str) -> None:
     overrides = ["norm=batch", "regularization.dropout=0.2"]
     plain, _, judged = trained(*overrides, "average=none")

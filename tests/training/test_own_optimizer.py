@@ -102,6 +102,7 @@ def test_schedule_free_weights_are_the_mean_of_where_its_steps_lead() -> None:
         torch.testing.assert_close(module.weight.detach(), x)
 
 
+@pytest.mark.thorough
 def test_schedule_free_training_does_not_go_with_batch_norm(train: Train) -> None:
     result = train("optimizer=schedule_free", "optimizer.lr=0.01", "epochs=4")
     assert result.status == "completed"

@@ -92,6 +92,7 @@ def test_the_last_epochs_validation_is_that_of_the_final_weights(train: Train, a
     assert result.metrics["epoch"] == result.metrics["epochs"] == 2
 
 
+@pytest.mark.thorough
 def test_averaged_weights_are_judged_and_kept_and_the_last_ones_are_trained(train: Train, tmp_path: Path) -> None:
     alone = train("norm=batch", "test=true", into="none")
     averaged = train("norm=batch", "test=true", "average=epoch", into="epoch")
@@ -118,6 +119,7 @@ def vector(weights: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("average", ["none", "epoch"])
+@pytest.mark.thorough
 def test_any_regimen_can_end_with_the_weights_of_its_best_epoch(train: Train, tmp_path: Path, average: str) -> None:
     overrides = ("optimizer.lr=2.0", "epochs=8", f"average={average}", "test=true")
     last, best = train(*overrides, into="last"), train(*overrides, "restore=best", into="best")
@@ -136,6 +138,7 @@ def test_any_regimen_can_end_with_the_weights_of_its_best_epoch(train: Train, tm
     assert not all(torch.equal(files["last"][key], value) for key, value in kept.items())
 
 
+@pytest.mark.thorough
 def test_patience_as_a_share_is_that_many_epochs(train: Train) -> None:
     base = ("regularization=early_stopping", "optimizer.lr=5", "epochs=12")
     share = train(*base, "regularization.patience=20%", into="share")

@@ -127,6 +127,7 @@ def given(asked: tuple[Any, dict[str, str]], directory: Path) -> tuple[Any, Path
     return asked[0], directory, asked[1]
 
 
+@pytest.mark.thorough
 def test_one_trials_mistake_is_its_own(composed: Compose, tmp_path: Path) -> None:
     variants = (["optimizer.lr=-1"], ["seed=1"], ["seed=2"])
     tasks = [Task(*given(composed(*one), tmp_path / str(i))) for i, one in enumerate(variants)]

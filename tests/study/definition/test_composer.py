@@ -32,6 +32,7 @@ def composer() -> Composer:
 
 
 @pytest.mark.parametrize("overrides", CELLS, ids=" ".join)
+@pytest.mark.thorough
 def test_a_cell_is_composed_as_hydra_composes_it(composer: Composer, overrides: tuple[str, ...]) -> None:
     overrides = ("name=mine", *overrides)  # in place of the time of day
     with composer._hydra():

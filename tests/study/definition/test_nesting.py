@@ -18,6 +18,7 @@ def composed(*overrides: str) -> Composed:
     return Composed(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]), choices)
 
 
+@pytest.mark.thorough
 def test_a_cell_contains_the_one_that_differs_from_it_in_that_option_alone() -> None:
     lines = {
         "none": ["regularization=none"],

@@ -124,6 +124,7 @@ def assert_no_company_matters(overrides: Sequence[str], put_together: PutTogethe
 
 
 @pytest.mark.parametrize("technique", EVERY)
+@pytest.mark.thorough
 def test_a_trials_bits_are_the_same_in_any_company_and_in_none(technique: str) -> None:
     assert_no_company_matters([technique])
 

@@ -84,6 +84,7 @@ def test_code_that_does_not_compile_is_not_the_end() -> None:
     assert math.isfinite(float(sums[0]))
 
 
+@pytest.mark.thorough
 def test_a_trial_of_the_same_shape_is_compiled_once_in_a_process() -> None:
     seen = []
 
