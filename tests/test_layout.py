@@ -226,7 +226,7 @@ TESTED_IN = {
         *("training/engine", "training/engines/compiler", "training/engines/inductor", "training/engines/inplace"),
         *("training/engines/trace_cache", "training/functional"),
     ),
-    "training/engines/test_stacked.py": ("training/engines/coefficients", "training/engines/stacked_average"),
+    "training/engines/test_stacked.py": ("training/engines/stacked_average",),
     "training/probes/test_lr_range.py": ("report/lr_range",),
     "training/test_ddp.py": ("training/group",),
     "training/test_metrics.py": ("core/metrics",),

@@ -84,6 +84,16 @@ def test_warmup_multiplies_any_schedule(option: str, warmup: int) -> None:
     np.testing.assert_allclose(rates(driver(option, warmup)), ramp * expected(option), rtol=1e-12)
 
 
+@pytest.mark.parametrize("option", FORMULAS)
+@pytest.mark.parametrize("warmup", [0, 1, STEPS + 2])
+def test_steps_looked_at_ahead_are_those_taken_one_by_one(option: str, warmup: int) -> None:
+    schedule, seen = driver(option, warmup), []
+    for _ in range(EPOCHS):
+        seen += [*schedule.ahead(1), *schedule.ahead(4), *schedule.ahead(STEPS - 5)]
+        schedule.epoch_end(1.0)
+    assert seen == rates(driver(option, warmup)).tolist()
+
+
 def test_onecycle_of_the_notes() -> None:
     seen = rates(driver("onecycle", steps=430, epochs=25), steps=430, epochs=25) * 0.05 / LR
     assert len(seen) == 10750

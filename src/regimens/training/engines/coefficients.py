@@ -14,40 +14,27 @@ from regimens.training.updates import Rule
 def advance(jobs: Sequence[Job], optimizers: Sequence[RuleOptimizer], counted: Sequence[bool], steps: int) -> Tensor:
     """The next `steps` steps' coefficients (steps, trials, n), float64, the same as in the plain loop.
 
-    counted: for which trials the learning rate is added to the counters (`Job.actions`).
+    counted: for which trials the learning rates are added to the counters (`Job.actions`).
     """
-    if any(job.schedule.moves for job in jobs):
-        rows = [_tick(jobs, optimizers, counted) for _ in range(steps)]
-        return torch.tensor(rows, dtype=torch.float64)
-    for job, counts in zip(jobs, counted, strict=True):
+    rates = [job.schedule.ahead(steps) for job in jobs]
+    for job, counts, own in zip(jobs, counted, rates, strict=True):
         if counts:
-            job.actions.lr(job.schedule.lr, steps)
-        job.schedule.skip(steps)
-    return torch.from_numpy(np.stack(_steady(optimizers, steps)))
+            job.actions.lrs(own)
+    return torch.from_numpy(coefficients(optimizers, np.array(rates).T))
 
 
-def _tick(jobs: Sequence[Job], optimizers: Sequence[RuleOptimizer], counted: Sequence[bool]) -> list[tuple[float, ...]]:
-    row = []
-    for job, optimizer, counts in zip(jobs, optimizers, counted, strict=True):
-        if counts:
-            job.actions.lr(job.schedule.lr)
-        row.append(optimizer.tick(optimizer.param_groups[0]))
-        job.schedule.step()
-    return row
-
-
-def _steady(optimizers: Sequence[RuleOptimizer], steps: int) -> list[np.ndarray]:
-    """As `_tick` for constant learning rates, where trials of one rule are computed as one array."""
+def coefficients(optimizers: Sequence[RuleOptimizer], rates: np.ndarray) -> np.ndarray:
+    """(steps, trials, n) of the next steps at these learning rates (steps, trials), which the optimisers count."""
     alike: dict[tuple[Rule, int], list[int]] = {}
     for i, optimizer in enumerate(optimizers):
         alike.setdefault((optimizer.rule, optimizer.param_groups[0]["step"]), []).append(i)
-    rates = np.array([float(optimizer.param_groups[0]["lr"]) for optimizer in optimizers])
-    width = len(optimizers[0].rule.coefficients(1, 0.01))
-    rows = [np.empty((len(optimizers), width)) for _ in range(steps)]
+    found = np.empty((*rates.shape, len(optimizers[0].rule.coefficients(1, 0.01))))
     for (rule, done), members in alike.items():
-        for step, row in enumerate(rows, done + 1):
-            for column, value in enumerate(rule.coefficients(step, rates[members])):  # type: ignore[arg-type]
-                row[members, column] = value
+        # Trials of one rule as one array; a single one in Python's own numbers, which takes less time.
+        together = [rates[:, i].tolist() for i in members] if len(members) == 1 else rates[:, members]
+        for step, lr in enumerate(together[0] if len(members) == 1 else together, done + 1):
+            for column, value in enumerate(rule.coefficients(step, lr)):
+                found[step - done - 1, members, column] = value
     for optimizer in optimizers:
-        optimizer.param_groups[0]["step"] += steps
-    return rows
+        optimizer.param_groups[0]["step"] += len(rates)
+    return found

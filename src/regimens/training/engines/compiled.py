@@ -17,6 +17,7 @@ from regimens.core.process import keep_freed_memory
 from regimens.core.secrets import brief
 from regimens.training.engine import Engine, Job, not_functional, shape, weights_of
 from regimens.training.engines import compiler
+from regimens.training.engines.coefficients import advance
 from regimens.training.engines.inductor import Inductor, Lower
 from regimens.training.engines.inplace import InPlace
 from regimens.training.engines.trace_cache import trace
@@ -93,13 +94,8 @@ class Compiled(Engine):
 
     def _coefficients(self, job: Job, steps: int) -> Tensor:
         """The next steps' coefficients (steps, n); advances optimiser and schedule as the plain loop does."""
-        optimizer, rows = job.optimizer, []
-        assert isinstance(optimizer, RuleOptimizer)
-        for _ in range(steps):
-            job.actions.lr(job.schedule.lr)
-            rows.append(optimizer.tick(optimizer.param_groups[0]))
-            job.schedule.step()
-        return torch.tensor(rows, dtype=job.x.dtype)
+        assert isinstance(job.optimizer, RuleOptimizer)
+        return advance([job], [job.optimizer], [True], steps)[:, 0].to(job.x.dtype)
 
     def _compile(self, job: Job, size: int) -> Any:
         """A function (indices (steps * size,), coefficients) -> the five tallies' sums, float64."""

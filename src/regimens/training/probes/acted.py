@@ -1,9 +1,10 @@
 """For each technique, whether and how often it had an effect: what never acted is reported so, not as a result."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -43,6 +44,15 @@ class Actions:
         self.last_lr = lr
         self.lowest_lr = min(self.lowest_lr, lr)
         self.highest_lr = max(self.highest_lr, lr)
+
+    def lrs(self, rates: Sequence[float]) -> None:
+        """A step is about to be taken at each of these learning rates, of which there is at least one."""
+        self.lr(rates[0])
+        self.reductions += sum(now < before for before, now in pairwise(rates))
+        self.steps += len(rates) - 1
+        self.last_lr = rates[-1]
+        self.lowest_lr = min(self.lowest_lr, *rates)
+        self.highest_lr = max(self.highest_lr, *rates)
 
     def clipped(self, clipped: Tensor) -> None:
         """`clipped` is 1 where this step's gradient was changed, else 0 (0-dim)."""
