@@ -75,6 +75,8 @@ def test_rows_of_a_frame_are_predicted_by_their_names(place: Path) -> None:
     del table["data__train_size"]
     mine = regimens.train(**{**table, "epochs": 20}, optimizer="adam", optimizer__lr=0.05)
     assert list(mine.predict(frame[["z"]])) == list(frame["y"])
+    likely = mine.predictor.probabilities(frame[["z"]])
+    assert [mine.predictor.classes[one] for one in likely.argmax(1)] == list(frame["y"])
 
 
 @pytest.mark.thorough

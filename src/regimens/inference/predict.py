@@ -44,11 +44,11 @@ class Model(Interface):
     target: str | None = None
     reading: "Mapping[str, Any]" = field(default_factory=dict)
 
-    def probabilities(self, x: "Array") -> "Array":
-        """(N, classes) probabilities of raw inputs (N, ...), or of a table's codes, prepared as in training.
+    def probabilities(self, x: "Array | pd.DataFrame") -> "Array":
+        """(N, classes) probabilities of raw inputs (N, ...), or of the rows of a table, prepared as in training.
 
-        Raises UserError where an example has another shape than in training, or holds what no training example can, and
-        where the network predicts quantities.
+        Raises UserError where an example has another shape than in training, or holds what no training example can, as
+        `codes` does, and where the network predicts quantities.
         """
         import numpy as np
         import torch
@@ -61,18 +61,19 @@ class Model(Interface):
         positive = logits.sigmoid()
         return self._finite(np.asarray(torch.cat([1 - positive, positive], 1)))
 
-    def values(self, x: "Array") -> "Array":
-        """(N, quantities) of raw inputs, in the unit of training's; raises UserError as `probabilities` does."""
+    def values(self, x: "Array | pd.DataFrame") -> "Array":
+        """(N, quantities) of raw inputs or the rows of a table, in training's unit; raises UserError as `probabilities`."""
         if self.targets is None:
             raise UserError(f"the network names classes ({', '.join(self.classes[:8])}) and predicts no quantities")
         return self._finite(self.targets.restored(self._outputs(x).numpy()))
 
-    def _outputs(self, x: "Array") -> "Tensor":
+    def _outputs(self, x: "Array | pd.DataFrame") -> "Tensor":
+        import pandas as pd
         import torch
 
-        x = self.inputs.checked(x)
+        raw = self.inputs.checked(self.codes(x, "the table")[0] if isinstance(x, pd.DataFrame) else x)
         with torch.no_grad():
-            return torch.cat([self.net(torch.from_numpy(self.inputs.features(part))) for part in _parts(x)])
+            return torch.cat([self.net(torch.from_numpy(self.inputs.features(part))) for part in _parts(raw)])
 
     def _finite(self, found: "Array") -> "Array":
         import numpy as np
@@ -90,15 +91,13 @@ class Model(Interface):
         Raises UserError as `probabilities` and `codes` do.
         """
         import numpy as np
-        import pandas as pd
 
-        inputs = self.codes(x, "the table")[0] if isinstance(x, pd.DataFrame) else x
         if self.targets is not None:
-            values = self.values(inputs)
+            values = self.values(x)
             return values[:, 0] if values.shape[1] == 1 else values
-        return np.asarray(self.classes)[self.probabilities(inputs).argmax(1)]
+        return np.asarray(self.classes)[self.probabilities(x).argmax(1)]
 
-    def answers(self, x: "Array") -> "pd.DataFrame":
+    def answers(self, x: "Array | pd.DataFrame") -> "pd.DataFrame":
         """A row for each raw input: its quantities by name, or its likeliest class and the probability of each."""
         return answers(self, self.probabilities(x) if self.targets is None else self.values(x))
 

@@ -23,7 +23,7 @@ from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
 from regimens.study.definition.define import define
 from regimens.study.definition.settings import ABLATE, Settings, read_settings
-from regimens.study.definition.study import Study
+from regimens.study.definition.study import UNNAMED, Study
 from regimens.study.queue import rounds
 from regimens.study.queue.finished import best_final
 from regimens.study.queue.open import compared_with_earlier, open_queue, recover, settle_definition, use_storage
@@ -150,7 +150,7 @@ def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: S
         settings,
         read_command_line(arguments, hydra_context.config_loader),
         Composer(source),
-        name=str(config.hydra.runtime.choices.get("study") or "adhoc"),
+        name=str(config.hydra.runtime.choices.get("study") or UNNAMED),
         tune=config.get("tune"),
         data_hash=lambda cfg: look(plain(cfg))[0],
         size_of=lambda cfg: look(plain(cfg))[1],

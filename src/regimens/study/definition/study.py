@@ -17,6 +17,8 @@ from regimens.study.definition.composer import Source
 from regimens.study.definition.search_space import Range, make_range
 from regimens.study.definition.settings import MEASURE
 
+#: what studies are called that a command line asks without naming them
+UNNAMED = "adhoc"
 #: [cell's label, phase, number]
 Slot = list[Any]
 
@@ -169,7 +171,7 @@ class Study:
     @property
     def title(self) -> str:
         """The name of the exported files: a declared or named study's own; an unnamed one's with its identity."""
-        return self.name if self.name != "adhoc" else self.key
+        return self.name if self.name != UNNAMED else self.key
 
     @property
     def metric(self) -> str:

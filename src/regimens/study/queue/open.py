@@ -13,7 +13,7 @@ from regimens.core.files import write_text
 from regimens.core.locks import held, is_held
 from regimens.study.definition.identity import changes
 from regimens.study.definition.settings import SEARCH
-from regimens.study.definition.study import Study
+from regimens.study.definition.study import UNNAMED, Study
 from regimens.study.queue.other_code import changed_code
 from regimens.study.queue.sessions import busy
 from regimens.study.queue.trial_files import SOURCES, TrialFiles
@@ -76,7 +76,7 @@ def earlier(study: Study, directory: Path) -> list[Study]:
 
 def compared_with_earlier(study: Study, directory: Path) -> str:
     """What sets a new study apart from the latest of its name, the code aside; empty where there is none."""
-    others = [] if (directory / "study.json").exists() else earlier(study, directory)
+    others = [] if study.name == UNNAMED or (directory / "study.json").exists() else earlier(study, directory)
     if not others:
         return ""
     old = others[0]
