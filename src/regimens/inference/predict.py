@@ -62,7 +62,7 @@ class Model(Interface):
         return self._finite(np.asarray(torch.cat([1 - positive, positive], 1)))
 
     def values(self, x: "Array | pd.DataFrame") -> "Array":
-        """(N, quantities) of raw inputs or the rows of a table, in training's unit; raises UserError as `probabilities`."""
+        """(N, quantities) of raw inputs or rows of a table, in training's unit; raises UserError as `probabilities`."""
         if self.targets is None:
             raise UserError(f"the network names classes ({', '.join(self.classes[:8])}) and predicts no quantities")
         return self._finite(self.targets.restored(self._outputs(x).numpy()))
