@@ -24,11 +24,13 @@ def evidence(cell: Cell, metric: str, digits: int = 1) -> str:
 
 
 def subject(study: Study) -> str:
-    """`8 optimizers, tuned with 8 trials each`: what was compared, under which budget."""
+    """`8 optimizers, tuned with 8 to 12 trials each`: what was compared, and how many trials the grids came to."""
     axis = study.axes[0].split(".")[-1] if len(study.axes) == 1 else "combination"
     noun = NOUNS.get(axis, axis.replace("_", " "))
-    each = number(study.about.get("budget"))
-    tuned = f", tuned with {plural(int(each), 'trial')} each" if study.about.get("tuned") and each else ""
+    counts = sorted({sum(trial.phase == "tuning" for trial in cell.trials) for cell in study.cells} - {0})
+    counts = counts or [int(number(study.about.get("budget")) or 0)]
+    each = plural(counts[-1], "trial") if len(counts) == 1 else f"{counts[0]} to {plural(counts[-1], 'trial')}"
+    tuned = f", tuned with {each} each" if study.about.get("tuned") and counts[-1] else ""
     return f"{plural(len(study.cells), noun)}{tuned}"
 
 
