@@ -11,6 +11,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.study.conftest import FAKE, Room
@@ -142,7 +143,14 @@ def smaller(room, moments):
     """A study of some of the same trials, killed or not, which the other one may take over."""
     size = ("study.trials=4", "study.refine=0", f"study.seeds={moments.choice((1, 2))}")
     killed(room, moments, "optimizer=sgd,adam", "tune=lr", *size, "advice.pause=0.03")
+    wait_for(lambda: not works(room))  # what ends after another study's command has looked is trained by both
     return room
+
+
+def works(room):
+    """Whether a process of the room's commands is still there, such as a worker that has yet to notice."""
+    lines = [one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"])]
+    return any(str(room.path) in part for line in lines for part in line)
 
 
 def disturbed(room, seed, times):
