@@ -149,8 +149,7 @@ def smaller(room, moments):
 
 def works(room):
     """Whether a process of the room's commands is still there, such as a worker that has yet to notice."""
-    lines = [one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"])]
-    return any(str(room.path) in part for line in lines for part in line)
+    return any(one.info["cwd"] == str(room.path) for one in psutil.process_iter(["cwd"]))
 
 
 def disturbed(room, seed, times):
