@@ -56,7 +56,7 @@ format: $(STAMP)  ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff format .
 
 test-thorough: $(STAMP)  ## the tests that run whole commands (a quarter of an hour)
-	$(PYTEST) -m thorough -n $(JOBS)
+	$(PYTEST) -m "thorough and not (slow or soak or postgres or slurm or browser)" -n $(JOBS)
 
 test-slow: $(STAMP)  ## the tests that take longer
 	$(PYTEST) -m slow --timeout=1200

@@ -25,11 +25,17 @@ from regimens.trial.regimen import plain
 from regimens.trial.settings import read_settings
 from regimens.trial.single import sandbox
 from tests.conftest import CONF
+from tests.training.small_modules import NOT_FUNCTIONAL
 
 GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler", "average")
 CATALOGUE = sorted(
-    f"{group}={path.stem}" for group in GROUPS for path in (CONF / group).glob("*.yaml") if path.stem != "rrelu"
+    f"{group}={path.stem}"
+    for group in GROUPS
+    for path in (CONF / group).glob("*.yaml")
+    if path.stem not in NOT_FUNCTIONAL
 )
+# What leaves the finite numbers here at the optimiser's own learning rate.
+SLOWER = {"activation=exponential": ["optimizer.lr=0.00001"]}
 # Each of these has failed while fleets were batched: an activation's vectors, products, batch norm's units.
 STANDARD = {"activation=gelu", "optimizer=nadam", "norm=batch", "regularization=dropout"}
 STANDARD |= {"average=epoch", "average=ema"}
@@ -126,7 +132,7 @@ def assert_no_company_matters(overrides: Sequence[str], put_together: PutTogethe
 @pytest.mark.parametrize("technique", EVERY)
 @pytest.mark.thorough
 def test_a_trials_bits_are_the_same_in_any_company_and_in_none(technique: str) -> None:
-    assert_no_company_matters([technique])
+    assert_no_company_matters([technique, *SLOWER.get(technique, [])])
 
 
 @pytest.mark.thorough
