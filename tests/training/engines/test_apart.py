@@ -25,7 +25,7 @@ from regimens.trial.regimen import plain
 from regimens.trial.settings import read_settings
 from regimens.trial.single import sandbox
 from tests.conftest import CONF
-from tests.training.small_modules import NOT_FUNCTIONAL
+from tests.training.small_modules import NOT_FUNCTIONAL, SHARPER
 
 GROUPS = ("activation", "norm", "regularization", "clip", "optimizer", "scheduler", "average")
 CATALOGUE = sorted(
@@ -34,8 +34,8 @@ CATALOGUE = sorted(
     for path in (CONF / group).glob("*.yaml")
     if path.stem not in NOT_FUNCTIONAL
 )
-# What leaves the finite numbers here at the optimiser's own learning rate.
-SLOWER = {"activation=exponential": ["optimizer.lr=0.00001"]}
+# What leaves the finite numbers at the optimiser's own learning rate.
+SLOWER = {"activation=exponential": SHARPER["activation=exponential"]}
 # Each of these has failed while fleets were batched: an activation's vectors, products, batch norm's units.
 STANDARD = {"activation=gelu", "optimizer=nadam", "norm=batch", "regularization=dropout"}
 STANDARD |= {"average=epoch", "average=ema"}
