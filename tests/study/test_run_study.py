@@ -44,7 +44,7 @@ def test_intervals_are_tuned_inside_each_cell_then_finals_share_fresh_seeds(room
 def test_tune_takes_each_technique_s_own_range(room):
     lines = room.run("optimizer=sgd,adam", "tune=lr", "study.trials=8", "study.seeds=2").splitlines()
     assert any(line.startswith("so far: ") and "has the best tuning trial" in line for line in lines)
-    assert lines[-2].startswith("found: Of 2 optimisers, tuned with 8 trials each, ")
+    assert lines[-2].startswith("found: Of 2 optimisers, tuned with 10 trials each, ")
     trials = room.table("adhoc")["trials"]
     for name, low, high in (("sgd", 0.001, 1.0), ("adam", 0.0001, 0.1)):
         found = [t["study"]["params"]["optimizer.lr"] for t in trials if t["study"]["cell"]["optimizer"] == name]
