@@ -187,20 +187,18 @@ class Schedule:
         if not self.moves:
             self.skip(steps)
             return [self.lr] * steps
-        scheduler = self._scheduler
-        # Of such a scheduler a step costs as much as a small network's, and its values are known without taking any.
+        rates, scheduler = [self.lr], self._scheduler
         warm = not self.warmup or self._steps > self.warmup
+        # Of such a scheduler a step costs as much as a small network's, and its values are known without taking any.
         if type(scheduler) is LambdaLR and self._every_step and warm and steps > 1:
             first, base, factor = scheduler.last_epoch, float(scheduler.base_lrs[0]), scheduler.lr_lambdas[0]
-            found = [self.lr, *(base * factor(i) for i in range(first + 1, first + steps))]
+            rates += [base * factor(i) for i in range(first + 1, first + steps)]
             scheduler.last_epoch = first + steps - 1
             self._steps += steps - 1
+        while len(rates) < steps:
             self.step()
-            return found
-        rates: list[float] = []
-        for _ in range(steps):
             rates.append(self.lr)
-            self.step()
+        self.step()
         return rates
 
     def epoch_end(self, val_loss: float | None = None) -> None:

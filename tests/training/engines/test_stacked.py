@@ -69,7 +69,7 @@ def assert_fleet_agrees(technique: str, put_together: Callable[..., Stepping], d
         module.begin_epoch(0)
     together = put_together([module.job() for module in fleet])
     together.begin_epoch()
-    sums = together.run([torch.cat(order) for order in orders], BATCH, [True] * 4).cpu()
+    sums = together.run(torch.stack([torch.cat(order) for order in orders]).to(device), BATCH, [True] * 4).cpu()
     together.validate(*fleet[0].data["val"], [True] * 4)
     for i, (ours, theirs) in enumerate(zip(fleet, plain, strict=True)):
         together.save(i)

@@ -43,6 +43,8 @@ AS_SAID = (
     *("question", "objectives", "mode", "sampler", "pruner", "settle", "target", "over"),
     *("trials", "extend", "refine", "retries"),
 )
+# The groups whose options every cell starts from.
+STARTS = ("data", "scale")
 MOST = 10_000  # cells
 Unit = tuple[dict[str, int], tuple[str, ...]]
 
@@ -81,20 +83,20 @@ def define(
     base = composer.compose(shared) if search else base_of(shared, composer)
     base_seed = seed_of(base.cfg)
     units = _units(settings, base_seed)
-    cells = _search(axes, shared, tuned, composer) if search else _grid(axes, shared, tuned, composer, units)
-    if not search:
+    if search:
+        cells = _search(axes, shared, tuned, composer)
+    else:
         check_over(settings.over, axes)
+        cells = _grid(axes, shared, tuned, composer, units)
         check_axes(axes, cells, [*line.compared, *(line.declared.get("study.compared") or ())])
         check_tuned(tuned, cells, line, composer.source, note)
     settings = settle_metrics(settings, cells, composer, metrics_of, note)
     if settings.direction == MEASURE and any(cell.tuned for cell in cells):
         raise UserError("study.direction=none: what is only measured cannot be tuned for; say maximize or minimize")
     seeds = line.seeds or settings.seeds
-    named, count = _finals(seeds)
     for cell in cells:
         cell.data = data_hash(composer.compose(cell.overrides).cfg)
     sizes = [size for cell in cells if (size := size_of(composer.compose(cell.overrides).cfg)) is not None]
-    margin = settle_margin(settings, (size.spread for size in sizes))
     identity = identify(settings, axes, tuned, cells, (base_seed, seeds), composer, code_hash)
     study = Study(
         name=settings.name or name,
@@ -106,18 +108,15 @@ def define(
         tuned=tuned,
         epochs=int(base.cfg.get("epochs", 1)),
         base_seed=base_seed,
-        final_seeds=named,
-        seeds=count,
-        most_seeds=settings.most_seeds or (4 * count if settings.settle and not named else count),
-        margin=margin,
+        margin=settle_margin(settings, (size.spread for size in sizes)),
         code=code_hash,
         any_code=settings.code == "any",
         revision=revision,
         sources=dict(sources),
         identity=identity,
         asked=line.asked,
-        setting={group: base.choices[group] for group in ("data", "scale") if group in base.choices}
-        | {"seed": str(base_seed)},
+        setting={**{group: base.choices[group] for group in STARTS if group in base.choices}, "seed": str(base_seed)},
+        **_finals(seeds, settings),
         **{key: getattr(settings, key) for key in AS_SAID},
     )
     tell_budget(settings, line, cells, note)
@@ -125,11 +124,12 @@ def define(
     return study
 
 
-def _finals(seeds: Any) -> tuple[tuple[int, ...], int]:
-    """The seeds of finals that are named, if any, and how many each cell has at first."""
-    if isinstance(seeds, int):
-        return (), seeds
-    return tuple(int(seed) for seed in seeds), len(seeds)
+def _finals(seeds: Any, settings: Settings) -> dict[str, Any]:
+    """The seeds of finals that are named, if any, how many each cell has at first, and at most."""
+    named = () if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
+    count = len(named) or int(seeds)
+    most = settings.most_seeds or (4 * count if settings.settle and not named else count)
+    return {"final_seeds": named, "seeds": count, "most_seeds": most}
 
 
 def _units(settings: Settings, base_seed: int) -> list[Unit]:
@@ -156,23 +156,23 @@ def _grid(
 ) -> list[Cell]:
     if (count := math.prod(len(labels) for labels in axes.values()) * len(units)) > MOST:
         raise UserError(f"{' x '.join(axes)}: {count} cells, and {MOST} are the most")
-    values, layers, groups = {}, {}, {}
+    places, layers = {}, {}
     for labels, (unit, repeated) in itertools.product(itertools.product(*axes.values()), units):
         chosen = dict(zip(axes, labels, strict=True))
         group = ",".join(f"{axis}={one}" for axis, one in chosen.items()) or DEFAULT
         label = ",".join([group, *(f"{name}={number}" for name, number in unit.items())])
-        values[label], groups[label] = chosen, (group, unit)
+        places[label] = group, unit, chosen
         layers[label] = merge(shared, *(axes[axis][one] for axis, one in chosen.items()), repeated)
     cells, found = [], compose_cells(layers, composer)
-    limits = contained({label: one for label, one in found.items() if groups[label][1] == units[0][0]})
+    # What contains what is the same in every repetition.
+    limits = contained({group: found[label] for label, (group, unit, _) in places.items() if unit == units[0][0]})
     for label, composed in found.items():
-        group, unit = groups[label]
-        limit = limits.get(next(one for one in groups if groups[one] == (group, units[0][0])), "")
+        group, unit, chosen = places[label]
         ranges = ranges_for(composed.cfg, tuned)
         cells.append(
             Cell(
                 label=label,
-                values=values[label],
+                values=chosen,
                 overrides=layers[label],
                 group=group,
                 unit=unit,
@@ -182,7 +182,7 @@ def _grid(
                 config=composed.to_text(),
                 choices=dict(composed.choices),
                 seed=int(composed.cfg.get("seed", 0)),
-                contains=groups[limit][0] if limit else "",
+                contains=limits.get(group, ""),
             )
         )
     return cells

@@ -6,7 +6,7 @@ array's end otherwise. On a processor a batch is no faster either (docs/decision
 `torch.utils._pytree` is private and pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import Any
 
@@ -17,7 +17,6 @@ from torch.utils import _pytree as pytree
 from regimens.core.secrets import brief
 from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
-from regimens.training.engines.fleet import Order
 from regimens.training.engines.inductor import Lower
 from regimens.training.engines.stacked import CHUNK, evaluation, rule_optimizers
 from regimens.training.engines.trace_cache import as_traced, trace
@@ -48,22 +47,18 @@ class Apart:
     def begin_epoch(self) -> None:
         """Nothing to begin: each trial's own averages are told by its own module."""
 
-    def deal(self, orders: Sequence[Order], epoch: int) -> Iterator[Sequence[Tensor]]:
-        """The blocks of `epoch`, each trial's indices."""
-        return zip(*(order.order(epoch).split(order.batch_size * order.block) for order in orders), strict=True)
-
-    def run(self, blocks: Sequence[Tensor] | Tensor, size: int, counted: Sequence[bool]) -> Tensor:
-        """Step through a block (indices) of each trial that is `counted` in mini-batches of `size`; sums (trials, 3).
+    def run(self, block: Tensor, size: int, counted: Sequence[bool]) -> Tensor:
+        """Step through the block (trials, examples) of who is `counted` in mini-batches of `size`; sums (trials, 3).
 
         The sums are of loss * samples, hits and penalty * samples, float64, 0 for the others.
         """
         active = list(compress(range(len(self.jobs)), counted))
         sums = self.jobs[0].x.new_zeros(len(self.jobs), 3, dtype=torch.float64)
         jobs, optimizers = [self.jobs[i] for i in active], [self._optimizers[i] for i in active]
-        rows = advance(jobs, optimizers, [True] * len(active), -(-len(blocks[0]) // size))
+        rows = advance(jobs, optimizers, [True] * len(active), -(-block.shape[1] // size))
         with torch.no_grad():
             for i, row in zip(active, rows.to(sums.device).unbind(1), strict=True):
-                sums[i] = self._step(i, blocks[i], size, row)
+                sums[i] = self._step(i, block[i], size, row)
         return sums
 
     def _step(self, i: int, block: Tensor, size: int, rows: Tensor) -> Tensor:

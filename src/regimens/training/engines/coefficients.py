@@ -31,10 +31,10 @@ def coefficients(optimizers: Sequence[RuleOptimizer], rates: np.ndarray) -> np.n
     found = np.empty((*rates.shape, len(optimizers[0].rule.coefficients(1, 0.01))))
     for (rule, done), members in alike.items():
         # Trials of one rule as one array; a single one in Python's own numbers, which takes less time.
-        together = [rates[:, i].tolist() for i in members] if len(members) == 1 else rates[:, members]
-        for step, lr in enumerate(together[0] if len(members) == 1 else together, done + 1):
-            for column, value in enumerate(rule.coefficients(step, lr)):
-                found[step - done - 1, members, column] = value
+        own = rates[:, members] if len(members) > 1 else rates[:, members[0]].tolist()
+        for row, lr in enumerate(own):
+            for column, value in enumerate(rule.coefficients(done + row + 1, lr)):
+                found[row, members, column] = value
     for optimizer in optimizers:
         optimizer.param_groups[0]["step"] += len(rates)
     return found

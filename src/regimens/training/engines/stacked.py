@@ -6,7 +6,6 @@ weights; they share the network's shape, the kind of optimiser and the batch siz
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,6 @@ from regimens.core.errors import UserError
 from regimens.nets.mlp import kernels
 from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
-from regimens.training.engines.fleet import Order
 from regimens.training.engines.launch import Launcher, Mapped
 from regimens.training.engines.stacked_average import stacked_average
 from regimens.training.functional import Numbers, Step, Tensors, Weights, numbers_of, penalty_of
@@ -38,9 +36,6 @@ class Stacked:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = list(jobs)
         first = self.jobs[0]
-        # Drawing an epoch's order takes a fifth of the epoch's time, and no GPU.
-        self._drawing = ThreadPoolExecutor(1)
-        self._next: tuple[int, Future[Tensor]] | None = None
         self._optimizers = rule_optimizers(self.jobs)
         self._own = [weights_of(job.net, optimizer) for job, optimizer in zip(self.jobs, self._optimizers, strict=True)]
         self._weights = stack(self._own)
@@ -56,27 +51,15 @@ class Stacked:
         self.judged = stacked_average(self.jobs, self._weights, kind)
         self._evaluate = Mapped(evaluation(first), (0, 0, None, None), ("evaluate", kind))
 
-    def deal(self, orders: Sequence[Order], epoch: int) -> Iterator[Tensor]:
-        """The blocks of `epoch`, indices (trials, examples), on the device; the next epoch's are drawn meanwhile."""
-        if self._next is None or self._next[0] != epoch:
-            self._next = epoch, self._drawing.submit(self._draw, orders, epoch)
-        drawn = self._next[1].result()
-        self._next = epoch + 1, self._drawing.submit(self._draw, orders, epoch + 1)
-        yield from drawn.split(orders[0].batch_size * orders[0].block, dim=1)
-
-    def _draw(self, orders: Sequence[Order], epoch: int) -> Tensor:
-        return torch.stack([order.order(epoch) for order in orders]).to(self.jobs[0].x.device)
-
-    def run(self, blocks: Sequence[Tensor] | Tensor, size: int, counted: Sequence[bool]) -> Tensor:
-        """Step through a block (indices) of every trial in mini-batches of `size`; sums (trials, 3), float64.
+    def run(self, block: Tensor, size: int, counted: Sequence[bool]) -> Tensor:
+        """Step through a block, indices (trials, examples), in mini-batches of `size`; sums (trials, 3), float64.
 
         The sums are of loss * samples, hits and penalty * samples. counted: whose actions count. The last mini-batch
         of an epoch may be smaller.
         """
-        drawn = blocks if isinstance(blocks, Tensor) else torch.stack(list(blocks)).to(self.jobs[0].x.device)
-        whole, rest = divmod(drawn.shape[1], size)
-        parts = [(drawn[:, : whole * size], size)] * (whole > 0) + [(drawn[:, whole * size :], rest)] * (rest > 0)
-        runs = [part.view(len(blocks), -1, each).transpose(0, 1) for part, each in parts]
+        whole = block.shape[1] - block.shape[1] % size
+        parts = [part for part in block.tensor_split((whole,), dim=1) if part.shape[1]]
+        runs = [part.view(len(block), -1, min(size, part.shape[1])).transpose(0, 1) for part in parts]
         return torch.stack([self._run(indices, counted) for indices in runs]).sum(0)
 
     def _run(self, indices: Tensor, counted: Sequence[bool]) -> Tensor:
