@@ -32,6 +32,7 @@ from regimens.study.queue.sessions import open_session
 from regimens.study.queue.takeover import KnownTrials, keep_engines
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results.summary import print_summary
+from regimens.study.workers.leases import room_for
 from regimens.study.workers.start import train
 from regimens.study.workers.tracked import tracked
 from regimens.study.workers.trial_runner import data_hash_of, locate, look_once
@@ -159,7 +160,15 @@ def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: S
         code_hash=training_code(),
         revision=str(code(code_root())["revision"] or ""),
         sources=training_sources(),
+        workers=_workers(settings, config),
     )
+
+
+def _workers(settings: Settings, config: DictConfig) -> int:
+    """How many workers share a study's time."""
+    if settings.workers == "auto":
+        return max(1, room_for(settings.per_gpu, threads=config.get("threads", 1)))
+    return int(settings.workers)
 
 
 def _report(

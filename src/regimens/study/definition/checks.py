@@ -52,6 +52,13 @@ def check_line(line: CommandLine, settings: Settings, note: Note) -> None:
         raise UserError(f"{also}: study.metrics={list(settings.metrics)} says what is measured; say one of the two")
     if settings.metrics and (also := line.given("study.direction")):
         raise UserError(f"{also}: there are several metrics (study.metrics), and each has its own direction")
+    if settings.seconds is not None:
+        asked = line.given("study.hours") or line.given("study.minutes") or "study.minutes"
+        for key in ("study.trials", "study.seeds"):
+            if also := line.given(key):
+                raise UserError(f"{also} and {asked}: the time says how many there are; say one of the two")
+        if line.seeds is not None or not isinstance(settings.seeds, int):
+            raise UserError(f"{asked}: the time says how many finals there are, so that their seeds cannot be named")
     if also := line.given("test"):
         note(f"{also} has no effect in a study: its finals read the test set, and its tuning never does")
 
@@ -204,6 +211,6 @@ def tell_budget(settings: Settings, line: CommandLine, cells: Sequence[Cell], no
             if given := line.given(f"study.{key}"):
                 note(f"{given} has no effect, since nothing is tuned (tune=lr, say, tunes the learning rate)")
     for path, one in {path: one for cell in tuned for path, one in cell.ranges.items()}.items():
-        if one.size < settings.trials and settings.mode != SEARCH:
+        if one.size < settings.trials and settings.seconds is None and settings.mode != SEARCH:
             points = f"{one.size:g} points" if one.size > 1 else "1 point"
             note(f"study.trials={settings.trials}: {path} has {points}, and none is tried twice")

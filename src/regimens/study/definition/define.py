@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,9 @@ AS_SAID = (
 )
 # The groups whose options every cell starts from.
 STARTS = ("data", "scale")
-MOST = 10_000  # cells
+MOST = 10_000  # cells; finals of a cell
+# Of a study that is given a time: finals of a cell in the first round, and how often a grid is made finer at most.
+ROUND, FINEST = 3, 3
 Unit = tuple[dict[str, int], tuple[str, ...]]
 
 
@@ -63,8 +66,11 @@ def define(
     size_of: SizeOf = lambda cfg: None,
     metrics_of: MetricsOf = lambda config: None,
     note: Note = lambda sentence: None,
+    workers: int = 1,
 ) -> Study:
     """The study that these settings and this command line ask for; `note` is told what of them has no effect.
+
+    workers: who share the time of a study that is given one.
 
     Raises:
         UserError: something in it cannot be composed, is contradicted or ignored, or nothing has the range or the
@@ -73,6 +79,7 @@ def define(
     check_sampler(settings.sampler)
     check_pruner(settings.pruner)
     check_line(line, settings, note)
+    settings = timed(settings)
     axes = axes_of(line, settings.compared)
     # where the storage is says nothing about a regimen, and its password has no place in a file
     shared = merge(settings.fixed, (one for one in line.fixed if key_of(one) not in ("study.storage", *DECLARED)))
@@ -98,6 +105,8 @@ def define(
         cell.data = data_hash(composer.compose(cell.overrides).cfg)
     sizes = [size for cell in cells if (size := size_of(composer.compose(cell.overrides).cfg)) is not None]
     identity = identify(settings, axes, tuned, cells, (base_seed, seeds), composer, code_hash)
+    budget = settings.seconds and settings.seconds * workers
+    identity |= {"seconds": budget} if budget else {}
     study = Study(
         name=settings.name or name,
         id=digest(identity)[:8],
@@ -108,6 +117,7 @@ def define(
         tuned=tuned,
         epochs=int(base.cfg.get("epochs", 1)),
         base_seed=base_seed,
+        budget=budget,
         margin=settle_margin(settings, (size.spread for size in sizes)),
         code=code_hash,
         any_code=settings.code == "any",
@@ -124,11 +134,19 @@ def define(
     return study
 
 
+def timed(settings: Settings) -> Settings:
+    """The settings of a study that is given a time: with how many finals each round begins, and the finest grid."""
+    if settings.seconds is None:
+        return settings
+    return dataclasses.replace(settings, seeds=ROUND, refine=max(FINEST, settings.refine))
+
+
 def _finals(seeds: Any, settings: Settings) -> dict[str, Any]:
     """The seeds of finals that are named, if any, how many each cell has at first, and at most."""
     named = () if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
     count = len(named) or int(seeds)
-    most = settings.most_seeds or (4 * count if settings.settle and not named else count)
+    usual = 4 * count if settings.settle and not named else count if settings.seconds is None else MOST
+    most = settings.most_seeds or usual
     return {"final_seeds": named, "seeds": count, "most_seeds": most}
 
 

@@ -44,6 +44,9 @@ class Settings:
     #: turns at being the test set. Repetitions and folds are random effects in what is said of the finals.
     repeats: int = 1
     folds: int | None = None
+    #: how long everything may take, in place of `trials` and `seeds`; one of the two
+    minutes: float | None = None
+    hours: float | None = None
     #: further rounds of finals until every comparison is settled within this difference, with at most `most_seeds` each
     settle: float | None = None
     most_seeds: int | None = None
@@ -90,6 +93,11 @@ class Settings:
             raise UserError("study.tuned: names of values, or a mapping from paths to ranges")
         if self.metrics is not None and self.pruner != "none":
             raise UserError("study.metrics and study.pruner exclude each other: pruning needs a single metric")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long everything may take; None where the numbers of trials say what is asked for."""
+        return 60 * self.minutes if self.minutes is not None else 3600 * self.hours if self.hours is not None else None
 
     @property
     def objectives(self) -> tuple[tuple[str, str], ...]:
@@ -154,6 +162,12 @@ def _check_numbers(settings: Settings) -> None:
             continue
         if value is not None and not (_is_number(value) and value > 0):
             raise UserError(f"study.{key}={value}: it is a difference in the metric, above 0, or null")
+    for key in ("minutes", "hours"):
+        value = getattr(settings, key)
+        if value is not None and not (_is_number(value) and value > 0):
+            raise UserError(f"study.{key}={value}: it is a time above 0, or null")
+    if settings.minutes is not None and settings.hours is not None:
+        raise UserError(f"study.minutes={settings.minutes} and study.hours={settings.hours}: give one of them")
     if settings.target is not None and not _is_number(settings.target):
         raise UserError(f"study.target={settings.target}: it is a value of the metric, such as 0.85, or null")
     workers = settings.workers

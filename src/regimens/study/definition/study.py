@@ -146,6 +146,10 @@ class Study:
     target: float | None = None
     #: the compared axis whose values are a sample of problems, over which the other axes are asked; None: there is none
     over: str | None = None
+    #: seconds of training, of all workers together, that decide how many trials there are; None: what is asked for
+    budget: float | None = None
+    #: what a person is told of how that time is used
+    plan: str = ""
     #: how many rounds of trials have been asked for, and whether no other one follows
     round: int = 0
     complete: bool = False
@@ -243,6 +247,7 @@ class Study:
             mine.points, mine.sweeps, mine.best, mine.finals = theirs.points, theirs.sweeps, theirs.best, theirs.finals
             mine.engine = theirs.engine
         self.fleets, self.alone = other.fleets, other.alone
+        self.trials, self.plan = other.trials, other.plan
         self.round, self.complete = other.round, other.complete
 
     def save(self, directory: Path) -> None:

@@ -9,7 +9,6 @@ are used up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from regimens.core.hashing import derive_seed
@@ -21,28 +20,23 @@ from regimens.study.definition.samplers import FIXED
 from regimens.study.definition.study import Cell, Study, Sweep
 from regimens.study.queue.finished import best_result
 from regimens.study.queue.settling import open_cells
-
-#: the results of a phase of a cell, by number; None where a trial has none
-Read = Callable[[Cell, str], list[Result | None]]
+from regimens.study.queue.time_budget import Read, TimeBudget
 
 
 def begin(study: Study) -> None:
     """Ask for the first round: tuning where something is tuned, finals elsewhere."""
-    study.round, study.complete, study.fleets = 1, False, []
+    study.round, study.complete, study.fleets, study.plan = 1, False, [], ""
+    if study.budget is not None:
+        study.trials = 1  # how many more fit is known once each cell has had one
     tuned = any(cell.tuned for cell in study.cells)
     for cell in study.cells:
         cell.points, cell.sweeps, cell.finals, cell.best = [], [], [], None
         if not cell.tuned:
             cell.best = {}
-        elif study.sampler not in FIXED:
-            cell.points = [dict(cell.default), *([None] * (study.trials - 1))]
-        elif cell.axes:
-            cell.points = draw_search(study, cell)
-        elif study.sampler == "grid":
+        elif study.sampler == "grid" and not cell.axes:
             start_sweep(study, cell, next(iter(cell.ranges)), dict(cell.default))
         else:
-            seed = derive_seed(cell.seed, cell.label)
-            cell.points = list(draw(cell.ranges, cell.default, study.sampler, study.trials, seed))
+            cell.points = drawn(study, cell)
     if not tuned:
         for cell in study.cells:
             cell.finals = final_seeds(study, cell, study.seeds)
@@ -51,23 +45,39 @@ def begin(study: Study) -> None:
 def advance(study: Study, read: Read) -> bool:
     """Ask for the next round, now that every trial of the last one has its result; False where none follows."""
     tuning = [cell for cell in study.cells if cell.best is None]
+    time = TimeBudget(study, read)
     if tuning:
-        grew = [tune_on(study, cell, read(cell, "tuning")) for cell in tuning]
+        if time.limited and tuning[0].sweeps:
+            study.trials = time.grid(tuning) if study.round == 1 else study.trials
+        elif time.limited:
+            study.trials += time.more(tuning, tuned=True)
+        more = time.more(tuning, tuned=True)
+        grew = [tune_on(study, cell, read(cell, "tuning"), more) for cell in tuning]
         if not any(grew):
             for cell in study.cells:
                 cell.finals = final_seeds(study, cell, study.seeds)
-    else:
+    elif not ask_for_finals(study, read, time):
+        study.complete = True
+        return False
+    study.plan = study.plan or time.plan(tuning)
+    study.round += 1
+    return True
+
+
+def ask_for_finals(study: Study, read: Read, time: TimeBudget) -> bool:
+    """Ask for another round of finals, if a comparison is open, or if there is time; whether it does."""
+    if study.settle is not None or not time.limited:
         finals = {
             label: [one for cell in cells for one in read(cell, "final")] for label, cells in study.groups.items()
         }
-        again = open_cells(study, finals)
-        for cell in again:
-            cell.finals = final_seeds(study, cell, min(len(cell.finals) + study.seeds, study.most_seeds))
-        if not again:
-            study.complete = True
-            return False
-    study.round += 1
-    return True
+        again, count = open_cells(study, finals), study.seeds
+    else:  # nothing looks at the results in between, and rounds that double have few pauses between them
+        asked = len(study.cells[0].finals)
+        again, count = study.cells, min(asked, study.most_seeds - asked)
+    count = min(count, time.more(again))
+    for cell in again if count else ():
+        cell.finals = final_seeds(study, cell, min(len(cell.finals) + count, study.most_seeds))
+    return bool(again) and count > 0
 
 
 def final_seeds(study: Study, cell: Cell, count: int) -> list[int]:
@@ -81,29 +91,49 @@ def final_seeds(study: Study, cell: Cell, count: int) -> list[int]:
     return fresh if any(one.tuned for one in study.cells) else [cell.seed, *fresh[1:]]
 
 
-def tune_on(study: Study, cell: Cell, results: list[Result | None]) -> bool:
-    """Ask for more of a cell's tuning, or settle what its finals are trained with; whether it asks for more."""
+def drawn(study: Study, cell: Cell) -> list[dict[str, Any] | None]:
+    """The points of a cell that is not searched on a grid; more of them begin with the fewer."""
+    if study.sampler not in FIXED:
+        return [dict(cell.default), *([None] * (study.trials - 1))]
+    if cell.axes:
+        return draw_search(study, cell)
+    seed = derive_seed(cell.seed, cell.label)
+    return list(draw(cell.ranges, cell.default, study.sampler, study.trials, seed))
+
+
+def tune_on(study: Study, cell: Cell, results: list[Result | None], more: float) -> bool:
+    """Ask for more of a cell's tuning, or settle what its finals are trained with; whether it asks for more.
+
+    more: how many further trials there is time for.
+    """
     if not cell.sweeps:
+        points = drawn(study, cell) if study.trials > len(cell.points) and study.budget is not None else cell.points
+        if len(points) > len(cell.points):
+            cell.points = points
+            return True
         best = best_result(study, [result for result in results if result is not None])
         cell.best = dict((best.study or {}).get("params") or {}) if best else dict(cell.default)
         return False
     sweep = cell.sweeps[-1]
+    one = cell.ranges[sweep.path]
+    if study.round == 1 < study.trials and study.budget is not None and ask_for(cell, sweep, one.grid(study.trials)):
+        return True
     curve = response(study, cell, sweep, results)
-    room = sweep.extended < study.extend and study.trials > 2  # two points say nothing of where the summit lies
+    # Two points say nothing of where the summit lies; an extension takes half as many points as the grid.
+    room = sweep.extended < study.extend and 2 < study.trials <= 2 * more + 1
     if curve and curve.end and room and extend(study, cell, sweep, curve.end):
         return True
-    finer = sweep.refined < study.refine and study.trials > 2
+    finer = sweep.refined < study.refine and study.trials > 2 <= more
     if curve and not curve.end and finer and refine(cell, sweep, curve.best):
         return True
-    one = cell.ranges[sweep.path]
     sweep.best = one.value(curve.summit) if curve else sweep.base[sweep.path]
     sweep.end = curve.end if curve and one.choices is None else 0
     values = {**sweep.base, sweep.path: sweep.best}
-    left = list(cell.ranges)[len(cell.sweeps) :]
+    left = list(cell.ranges)[len(cell.sweeps) :] if more >= study.trials else []
     if left and start_sweep(study, cell, left[0], values):
         return True
     if left:
-        return tune_on(study, cell, results)
+        return tune_on(study, cell, results, more)
     cell.best = values
     return False
 
@@ -152,5 +182,6 @@ def ask_for(cell: Cell, sweep: Sweep, values: list[Any]) -> bool:
         point = {**sweep.base, sweep.path: value}
         if point not in cell.points:
             cell.points.append(point)
-        sweep.numbers.append(cell.points.index(point))
+        if (number := cell.points.index(point)) not in sweep.numbers:
+            sweep.numbers.append(number)
     return len(cell.points) > before

@@ -54,11 +54,9 @@ def take(wanted: Any, per_gpu: int = 1, each: int = 1, threads: int = 1) -> list
     """
     if wanted != "auto" and (isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1):
         raise UserError(f"study.workers={wanted}: it is a whole number, at least 1, or auto")
-    gpus = inventory()
+    gpus, room = inventory(), room_for(per_gpu, each, threads)
     if not gpus:
-        count = max(1, len(os.sched_getaffinity(0)) // (each * threads)) if wanted == "auto" else wanted
-        return [Lease() for _ in range(count)]
-    room = len(gpus) // each * per_gpu
+        return [Lease() for _ in range(room if wanted == "auto" else wanted)]
     if room == 0 or (wanted != "auto" and wanted > room):
         raise UserError(
             f"study.workers={wanted}: {len(gpus)} GPUs, {each} for a trial, with {per_gpu} workers each, have room for "
@@ -73,6 +71,13 @@ def take(wanted: Any, per_gpu: int = 1, each: int = 1, threads: int = 1) -> list
             "wait for them, ask for fewer workers, or set study.per_gpu"
         )
     return leases
+
+
+def room_for(per_gpu: int = 1, each: int = 1, threads: int = 1) -> int:
+    """How many workers this machine has room for, if nobody else is on it (see `take`)."""
+    if gpus := inventory():
+        return len(gpus) // each * per_gpu
+    return max(1, len(os.sched_getaffinity(0)) // (each * threads))
 
 
 def _free(gpus: Sequence[str], per_gpu: int, each: int, wanted: int) -> list[Lease]:

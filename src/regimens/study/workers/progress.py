@@ -31,6 +31,7 @@ class View:
     _ends: list[float] = field(default_factory=list)
     _live: Any = None
     _told: str = ""
+    _plan: str = ""
 
     def __post_init__(self) -> None:
         self.standings = Standings.of(self.study, self.earlier)
@@ -55,6 +56,9 @@ class View:
             self.say(f"worker {event['worker']} died (status {event['status']}); a new one takes its place")
         if kind == "waiting":
             self.say(event["message"])
+        if kind == "round" and self.study.plan != self._plan:
+            self._plan = self.study.plan
+            self.say(self._plan)
         if kind == "round" and (told := self.standings.sentence) and told != self._told:  # each worker tells of a round
             self._told = told
             self.say(f"so far: {told}")

@@ -12,7 +12,7 @@ from regimens.study.definition.settings import Settings
 from regimens.study.workers import cluster
 from regimens.study.workers.leases import Lease, take
 from regimens.study.workers.pool import make_pool
-from regimens.study.workers.progress import View
+from regimens.study.workers.progress import View, duration
 from regimens.study.workers.trial_runner import locate
 from regimens.study.workers.worker import work
 
@@ -38,7 +38,8 @@ def train(
     leases = [] if foreign else leased(queue, settings, config) if left else [Lease()]
     count = cluster.job_count(settings.workers) if foreign else len(leases)
     size = f"{counted(len(study.cells), 'cell')}, {counted(study.total, 'trial')}, {done} done"
-    print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}")
+    limit = f", then what fits in {duration(settings.seconds)}" if settings.seconds and left else ""
+    print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}{limit}")
     job: dict[str, Any] = {"directory": str(queue.directory), "session": queue.session, "run_trial": run_trial}
     job |= {"tracking": entry.for_workers, "entry": entry.parent, "storage_wait": settings.storage_wait}
     try:

@@ -32,9 +32,9 @@ def coefficients(optimizers: Sequence[RuleOptimizer], rates: np.ndarray) -> np.n
     for (rule, done), members in alike.items():
         # Trials of one rule as one array; a single one in Python's own numbers, which takes less time.
         own = rates[:, members] if len(members) > 1 else rates[:, members[0]].tolist()
-        for row, lr in enumerate(own):
-            for column, value in enumerate(rule.coefficients(done + row + 1, lr)):
-                found[row, members, column] = value
+        columns = zip(*(rule.coefficients(done + row + 1, lr) for row, lr in enumerate(own)), strict=True)
+        for column, values in enumerate(columns):
+            found[:, members, column] = np.array(values).reshape(len(rates), -1)
     for optimizer in optimizers:
         optimizer.param_groups[0]["step"] += len(rates)
     return found

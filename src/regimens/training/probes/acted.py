@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from operator import gt
 from typing import Any
 
 import torch
@@ -48,7 +48,7 @@ class Actions:
     def lrs(self, rates: Sequence[float]) -> None:
         """A step is about to be taken at each of these learning rates, of which there is at least one."""
         self.lr(rates[0])
-        self.reductions += sum(now < before for before, now in pairwise(rates))
+        self.reductions += sum(map(gt, rates, rates[1:]))
         self.steps += len(rates) - 1
         self.last_lr = rates[-1]
         self.lowest_lr = min(self.lowest_lr, *rates)
