@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from regimens.report.palette import Palette
-from regimens.report.responses import along, responses
+from regimens.report.responses import _limits, along, responses
 from regimens.report.tables import Study, read_study
 
 RATES = (0.001, 0.01, 0.1, 1.0)
@@ -55,6 +55,18 @@ def test_the_figure_draws_them_and_its_data_hold_them(tmp_path: Path) -> None:
     assert ("adam", "optimizer.lr", 1.0, "tuning", None) in figure.rows
     assert sum(row[3] == "final" for row in figure.rows) == 6
     assert "n=3" in figure.caption and "4 per cell" in figure.caption
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_a_curve_that_rises_beyond_its_points_stays_in_the_picture(tmp_path: Path, direction: str) -> None:
+    sign = 1 if direction == "maximize" else -1
+    points = zip(RATES, (0.6, 0.79, 0.795, 0.5), strict=True)
+    trials = [trial("sgd", "tuning", {"optimizer.lr": rate}, sign * value) for rate, value in points]
+    shown = along(study(tmp_path, trials, direction=direction))["optimizer.lr"]
+    curve = shown[0].curve
+    assert curve is not None and curve(curve.summit) > 0.81
+    low, high = _limits(shown, maximize=direction == "maximize")
+    assert low < sign * curve(curve.summit) < high
 
 
 def test_less_is_better_where_the_study_says_so(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def command(tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=tmp_path,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # they are processes of a processor
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
         )
 

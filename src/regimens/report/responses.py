@@ -146,8 +146,10 @@ def _limits(shown: Sequence[Response], maximize: bool) -> tuple[float, float]:
     everything = sorted(y for one in each for y in one)
     floor = top - REACH * max(top - best[len(best) // 2], top - everything[len(everything) // 3], 1e-9)
     low = max(floor, everything[0])
-    room = 0.06 * (top - low or 1.0)
-    ends = sign * (low - room), sign * (top + room)
+    summits = [r.curve(r.curve.summit) for r in shown if r.curve]
+    high = min(max([top, *summits]), 2 * top - low)  # a curve may rise beyond the points, within reason
+    room = 0.06 * (high - low or 1.0)
+    ends = sign * (low - room), sign * (high + room)
     return min(ends), max(ends)
 
 

@@ -87,6 +87,7 @@ def test_a_slow_cell_gets_as_many_trials_as_a_fast_one_and_counts_with_its_own_t
 def test_workers_multiply_the_time() -> None:
     alone, together = study_of(*LINE, minutes=1), study_of(*LINE, minutes=1, workers=4)
     assert 3.5 < play(together) / play(alone) <= 4.1 and alone.id != together.id
+    assert together.asked[-1] == "study.workers=4"  # who asks for it again with others has another study
 
 
 def test_the_same_results_ask_for_the_same_trials() -> None:

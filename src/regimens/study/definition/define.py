@@ -124,7 +124,7 @@ def define(
         revision=revision,
         sources=dict(sources),
         identity=identity,
-        asked=line.asked,
+        asked=(*line.asked, f"study.workers={workers}") if budget else line.asked,
         setting={**{group: base.choices[group] for group in STARTS if group in base.choices}, "seed": str(base_seed)},
         **_finals(seeds, settings),
         **{key: getattr(settings, key) for key in AS_SAID},
