@@ -42,18 +42,17 @@ def new_study(directory: Path, optimizers: list[str], trials: int) -> None:
     from regimens.study.definition.composer import Composer, Source
     from regimens.study.definition.define import define
     from regimens.study.definition.settings import read_settings
+    from regimens.study.queue import rounds
     from regimens.study.queue.open import settle_definition
 
-    source = Source(
-        "train", (("hydra", "pkg://hydra.conf"), ("main", f"file://{ROOT / 'conf'}"), ("schema", "structured://"))
-    )
     node = {"compared": {"optimizer": optimizers}, "tuned": ["optimizer.lr"], "trials": trials, "sampler": "random"}
     study = define(
         read_settings(node),
         read_command_line(["data=digits"]),
-        Composer(source),
+        Composer(Source("train", (f"file://{ROOT / 'conf'}",))),
         name=f"storage-{uuid.uuid4().hex[:8]}",
     )
+    rounds.begin(study)
     settle_definition(study, directory)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any, note: str = "") -> Any:
+def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any, identity: Any, note: str = "") -> Any:
     """A trial of zero steps: the record alone."""
     from datetime import UTC, datetime
 
@@ -39,6 +39,7 @@ def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any, n
         regimen_hash=digest(regimen),
         choices={group: choices.get(group, "?") for group in GROUPS},
         study=dict(study),
+        trial=identity.to_json(),
         metrics={"val/accuracy": 0.5 + (cfg.seed % 997) / 10000, "time/train": 0.0},
         history={name: [0.5] * 10 for name in ("train/loss", "val/loss", "val/accuracy", "lr", "time")}
         | {"epoch": list(range(1, 11))},  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ NO_TRAINING = {"--help", "--info", "--cfg", "--again", "sync", "status", "--forg
 SMALL = ("epochs=1", "model.hidden=[8]", "tracking=none")
 DIGITS = ("data=digits", "data.train_size=200")
 SMALL_STUDY = ("study.trials=2", "study.seeds=1", "study.workers=1")
+SHORT_STUDY = ("study.minutes=0.05", "study.workers=1")  # of one that is given a time
 # What needs a service that not every machine has; tests/cluster/ runs studies with each.
 SERVICES = ("study.storage=postgresql:", "hydra/launcher=", "hydra.launcher.", "tracking.uri=http:")
 # Of README.md, own-data.md and regression.md, these run by default; `make test-slow` runs every command of every page.
@@ -59,10 +60,10 @@ def small(words: list[str]) -> list[str]:
     if words[1] != "src/train.py" or NO_TRAINING & set(words):
         return words
     own = any(word.startswith("data=") for word in words)
-    study = SMALL_STUDY if "-m" in words else ()
-    kept = [
-        word for word in words if not word.startswith(("epochs=", "study.trials=", "study.seeds=", "study.workers="))
-    ]
+    timed = any(word.startswith(("study.minutes=", "study.hours=")) for word in words)
+    study = () if "-m" not in words else SHORT_STUDY if timed else SMALL_STUDY
+    sizes = ("epochs=", "study.trials=", "study.seeds=", "study.workers=", "study.minutes=", "study.hours=")
+    kept = [word for word in words if not word.startswith(sizes)]
     deep = any(word.startswith(("experiment=", "scale=")) for word in words)
     return [*kept, *(() if own else DIGITS), *(SMALL[:1] + SMALL[2:] if deep else SMALL), *study]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from regimens.core.errors import DataError
@@ -25,6 +25,7 @@ def rows_of(parts: Arrays) -> list[list[int]]:
     return [x[:, 0].astype(int).tolist() for x, _ in parts.parts().values()]
 
 
+@example([3, 3, 3, 7], 4, 7, 0)
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=6), st.integers(1, 40), st.integers(1, 40), st.integers(0, 3))
 def test_every_class_has_its_share(counts: list[int], valid: int, test: int, seed: int) -> None:
     y = np.repeat(np.arange(len(counts)), counts)

@@ -5,6 +5,7 @@ The command runs in this process, with the real conf/, and stops where the train
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -218,6 +219,14 @@ def test_fractions_are_drawn_where_the_configuration_has_one(ask: Ask) -> None:
 )
 def test_what_would_fail_in_every_trial_is_refused_before_the_first(ask: Ask, arguments: list[str], words: str) -> None:
     assert words in ask("-m", *arguments).error
+
+
+def test_a_word_is_a_list_of_one_where_data_are_read(ask: Ask, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("a,b,y\n" + "".join(f"{i},{i * i % 7},{'xy'[i % 2]}\n" for i in range(200)))
+    line = ("optimizer=adam,sgd", "data=csv", f"data.path={table}", "data.target=y")
+    assert ask("-m", *line, "data.drop=b").error == ""
+    assert "data.drop=5: must be a list" in ask("-m", *line, "data.drop=5").error
 
 
 # As many tuning trials as there is to try.

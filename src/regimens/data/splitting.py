@@ -26,7 +26,9 @@ def stratified(order: Array, y: Array, valid: int, test: int) -> Rows:
     the largest remainder, so the order alone decides who goes where.
     """
     counts = np.bincount(y)
-    test_of = _shares(counts, test, len(y), np.maximum(counts - 1, 0))
+    apart = counts >= LEAST
+    left = apart if valid >= apart.sum() else np.zeros_like(apart)  # for validation, beside one for training
+    test_of = _shares(counts, test, len(y), np.maximum(counts - 1 - left, 0))
     valid_of = _shares(counts, valid, len(y), np.maximum(counts - 1 - test_of, 0))
     parts: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
     ordered = y[order]

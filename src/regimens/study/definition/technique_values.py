@@ -150,6 +150,8 @@ def check_values(overrides: Iterable[str], composed: Composed, composer: Compose
             _check_added(override, composed.cfg)
         elif key in SHARES and isinstance(given, str) and given.endswith("%"):
             continue
+        elif key.startswith("data.") and isinstance(default, list) and isinstance(given, str):
+            continue  # the readers of data take a single word as a list of it: data.drop=patient
         elif (wanted := _wanted(default)) and not _fits(default, given):
             raise UserError(f"{override}: must be {wanted}, as the {override_text(default)} that it replaces")
 
