@@ -71,6 +71,7 @@ def main(trials: int) -> int:
         command = [
             *(sys.executable, str(ROOT / "src" / "train.py"), "-m", "optimizer=adam", "data=digits"),
             *("study.tuned=[optimizer.lr]", f"study.trials={trials - 1}", "study.seeds=1"),
+            *("study.extend=0", "study.refine=0"),
             "hydra.sweeper.run_trial=study_overhead",
         ]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks"), "STAMPS": str(stamps)}

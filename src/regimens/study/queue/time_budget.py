@@ -31,7 +31,7 @@ class TimeBudget:
         self._study = study
         self._took = {
             cell.label: [seconds_of(one) for phase in study.phases(cell) for one in read(cell, phase) if one]
-            for cell in study.cells
+            for cell in (study.cells if self.limited else ())
         }
         self._all = [seconds for took in self._took.values() for seconds in took]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,9 @@ class TrialFiles:
     _composer: Composer | None = None
     _bases: dict[str, Composed] = field(default_factory=dict)
     _plain: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _identities: dict[str, Identity] = field(default_factory=dict)
+    #: result files as they were when they were read: (time of change, inode), result
+    _results: dict[Path, tuple[tuple[int, int], Result | None]] = field(default_factory=dict)
 
     def place(self, cell: Cell, phase: str, number: int) -> Path:
         """The directory of a trial; it follows from the trial's place in the study alone."""
@@ -59,11 +64,31 @@ class TrialFiles:
         if key not in self._plain:
             engine = {"engine": cell.engine} if cell.engine else {}
             set_values = {**engine, **joint_search.params_of(cell, dict(values))}
-            self._plain[key] = plain(self._base(cell, values).with_values(set_values).cfg)
+            self._plain[key] = self._resolved(cell, values, set_values)
         return self._plain[key]
+
+    def _resolved(self, cell: Cell, values: Mapping[str, Any], set_values: Mapping[str, Any]) -> dict[str, Any]:
+        """A cell's configuration with values set, all interpolations resolved.
+
+        To resolve it takes ten milliseconds, too long for each of thousands of trials: where no interpolation can
+        depend on what is set, the cell's own is resolved once.
+        """
+        if cell.config and not refers_to(cell.config, set_values):
+            if cell.label not in self._plain:
+                self._plain[cell.label] = plain(self._base(cell, values).cfg)
+            if (found := with_set(self._plain[cell.label], set_values)) is not None:
+                return found
+        return plain(self._base(cell, values).with_values(set_values).cfg)
 
     def identity(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Identity:
         """What a trial has to be."""
+        seed = self.seed(cell, phase, number)
+        key = json.dumps([cell.label, cell.engine, phase, seed, values], sort_keys=True, default=str)
+        if key not in self._identities:
+            self._identities[key] = self._identify(cell, phase, number, values)
+        return self._identities[key]
+
+    def _identify(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Identity:
         config = {**self.plain(cell, values), "seed": self.seed(cell, phase, number), "test": phase == "final"}
         if "${seed" in cell.config:  # something else in the configuration hangs on it
             config = plain(self.composed(cell, phase, number, values).cfg)
@@ -73,13 +98,24 @@ class TrialFiles:
 
     def read(self, cell: Cell, phase: str, number: int) -> Result | None:
         """The result of a trial, None where there is none that can be read, or that of another trial."""
-        result = read_finished(self.place(cell, phase, number))
+        result = self._finished(self.place(cell, phase, number))
         if result is None:
             return None
         values = self.values(cell, phase, number)
         if values is None:
             values = (result.study or {}).get("params") or {}
         return result if self.counts(result, self.identity(cell, phase, number, values)) else None
+
+    def _finished(self, place: Path) -> Result | None:
+        """`read_finished`, of a file that has not changed since it was read without reading it again."""
+        try:
+            told = (place / FILE_NAME).stat()
+        except OSError:
+            return None
+        version = (told.st_mtime_ns, told.st_ino)  # results are replaced, never written over
+        if self._results.get(place, (None,))[0] != version:
+            self._results[place] = version, read_finished(place)
+        return self._results[place][1]
 
     def counts(self, result: Result, identity: Identity) -> bool:
         """Whether a result is that of the trial called `identity`, the code aside where the study takes any."""
@@ -120,6 +156,28 @@ class TrialFiles:
         if cell.label not in self._bases:
             self._bases[cell.label] = Composed.from_text(cell.config, cell.choices)
         return self._bases[cell.label]
+
+
+def refers_to(config: str, set_values: Mapping[str, Any]) -> bool:
+    """Whether an interpolation of a configuration (JSON) may depend on what is set, or a set value is one."""
+    texts = re.findall(r'"((?:[^"\\]|\\.)*\$\{(?:[^"\\]|\\.)*)"', config)
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
+    named = any(words & {*path.replace("/", ".").split(".")} for path in set_values)
+    return named or any("${" in str(value) for value in set_values.values())
+
+
+def with_set(config: Mapping[str, Any], set_values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A copy of plain values with some set at their paths; None where a path leads through anything but mappings."""
+    found = copy.deepcopy(dict(config))
+    for path, value in set_values.items():
+        *parents, last = path.split(".")
+        node: Any = found
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            return None
+        node[last] = copy.deepcopy(value)
+    return found
 
 
 def read_finished(directory: Path) -> Result | None:
