@@ -44,6 +44,7 @@ class Connection:
         #: the tracker that last answered, and its experiments by name
         self._tracker = ""
         self._experiments: dict[str, str] = {}
+        self._client: MlflowClient | None = None
 
     @property
     def address(self) -> str:
@@ -53,13 +54,14 @@ class Connection:
     def client(self) -> "MlflowClient":
         """MLflow's client. Raises Unusable, and whatever MLflow says of a server that does not answer."""
         if self._path and self._tracker and sqlite_file.birth(self._path, self.name) != self._tracker:
-            self._tracker, self._experiments = "", {}  # deleted meanwhile
-        if self._tracker:
-            return _client(self.uri)
+            self._tracker, self._experiments, self._client = "", {}, None  # deleted meanwhile
+        if self._tracker and self._client is not None:
+            return self._client
         if self._path:
             sqlite_file.check(self._path)
         try:
-            return self._meet()
+            self._client = self._meet()
+            return self._client
         except Exception as error:
             if self._path or not is_away(error):
                 raise Unusable(f"{self.address}: {brief(error)}") from error
@@ -108,7 +110,7 @@ class Connection:
         prepare(self.uri)
         if self._path:
             sqlite_file.make(self.uri)
-        client = _client(self.uri)
+        client = _connect(self.uri)
         client.search_experiments(max_results=1)
         if self._path is None:
             self._tracker = self._ask(client)
@@ -146,7 +148,7 @@ def prepare(uri: str) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _client(uri: str) -> "MlflowClient":
+def _connect(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
