@@ -310,8 +310,9 @@ def draw(results: dict[str, Any], path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def main(trials: int) -> None:
+def main() -> None:
     """Measure both storages, model the rest, write and print the results."""
+    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     import psutil
     from tests.cluster.postgres import postgres
 
@@ -365,4 +366,4 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["--model"]:  # anew, from what was measured before
         conclude(json.loads((RESULTS / "storage.json").read_text()))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+        main()

@@ -61,8 +61,9 @@ def metrics(config: Any) -> None:
     return None
 
 
-def main(trials: int) -> int:
-    """Run a study of `trials` zero-step trials, then resume it, and print the numbers beside their limits."""
+def main() -> int:
+    """Run a study of so many zero-step trials, then resume it, and print the numbers beside their limits."""
+    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     from shared import Figure, publish
 
     took = {}
@@ -105,4 +106,4 @@ def median(values: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
+    sys.exit(main())

@@ -262,6 +262,7 @@ TESTS_OF = {
     "test_pages.py": "tools/pages.py",
     "test_pipeline.py": "dvc.yaml, the Makefile and tools/study.py",
     "data/test_cases.py": "tables that people bring, a case for each kind of mistake",
+    "data/test_case_tables.py": "the same, of whole tables",
     "data/test_case_arrays.py": "the same of arrays in files",
     "data/test_fuzz.py": "any file at all, for every reader",
     "test_served_inputs.py": "what the served model takes, in every type",

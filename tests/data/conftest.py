@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from regimens.data import fashion, sources
+from regimens.inference import predict
+from tests.conftest import Train
+from tests.data.handed import Fit
 
 Npz = Callable[..., str]
 
@@ -35,3 +38,15 @@ def clothes(tmp_path_factory: pytest.TempPathFactory) -> "functools.partial[sour
     except fashion.Unavailable:
         pytest.skip("Fashion-MNIST cannot be had: set FASHION_MNIST_DIR")
     return source
+
+
+@pytest.fixture
+def fit(train: Train, tmp_path: Path) -> Fit:
+    """`fit(path, target)`: a network trained on a table for a moment, as predictions find it."""
+
+    def make(path: Path | str, target: str, *overrides: str) -> predict.Model:
+        own = ("data=csv", "data.train_size=null", f"paths.data={tmp_path}/data", "batch_size=8", "optimizer=adam")
+        train(*own, f"data.path='{path}'", f"data.target='{target}'", *overrides)
+        return predict.load(tmp_path / "trial")
+
+    return make

@@ -21,7 +21,7 @@ from regimens.core.secrets import keep, redact
 from regimens.core.terminal import counted, note, proposals
 from regimens.study.definition.command_line import read_command_line
 from regimens.study.definition.composer import Composer, Source
-from regimens.study.definition.define import define
+from regimens.study.definition.define import Code, define
 from regimens.study.definition.settings import ABLATE, Settings, read_settings
 from regimens.study.definition.study import UNNAMED, Study
 from regimens.study.queue import rounds
@@ -157,9 +157,7 @@ def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: S
         size_of=lambda cfg: look(plain(cfg))[1],
         metrics_of=runner.metrics,
         note=note,
-        code_hash=training_code(),
-        revision=str(code(code_root())["revision"] or ""),
-        sources=training_sources(),
+        code=Code(training_code(), str(code(code_root())["revision"] or ""), training_sources()),
         workers=_workers(settings, config),
     )
 

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
 from regimens.core.errors import UserError
 from regimens.study.definition.composer import Composer, Source
+from regimens.trial.regimen import plain
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -40,6 +42,28 @@ def test_a_cell_is_composed_as_hydra_composes_it(composer: Composer, overrides: 
     assert OmegaConf.to_yaml(ours.cfg) == OmegaConf.to_yaml(theirs.cfg)
     assert OmegaConf.to_yaml(ours.cfg, resolve=True) == OmegaConf.to_yaml(theirs.cfg, resolve=True)
     assert ours.choices == theirs.choices
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"optimizer.lr": 0.3, "engine": "eager", "seed": 5, "test": True},
+        {"model.hidden": [3, 4], "batch_size": 64},
+        {"task.b_classes": [1, 2]},  # what the checkpoint refers to
+        {"paths.root": "/elsewhere"},
+        {"optimizer.lr": "${batch_size}"},
+        {"optimizer.more.rate": 1},
+    ],
+    ids=str,
+)
+def test_resolving_once_is_resolving_each(composer: Composer, values: dict[str, Any]) -> None:
+    cell = ("name=mine", "task=b", "data=digits", "transfer=from_a", r"transfer.checkpoint=a-\${task.b_classes.0}")
+    composed = composer.compose(cell)
+    for _ in range(2):  # what was given away may be changed
+        found = composed.resolved_with(values)
+        assert found == plain(composed.with_values(values).cfg)
+        found["optimizer"].clear()
 
 
 def test_cells_that_differ_in_values_cost_one_reading_of_the_files(

@@ -135,7 +135,7 @@ def test_nothing_tuned_is_all_finals_and_with_looks_these_end_at_the_last() -> N
         (LINE, {"hours": "x"}, "study.hours=x: it is a time above 0"),
         (LINE, {"hours": 1, "minutes": 1}, "give one of them"),
         ((*LINE, "study.trials=3"), {"minutes": 1}, "study.trials=3 and study.minutes"),
-        ((*LINE, "study.seeds=3"), {"hours": 1}, "study.seeds=3 and study.minutes"),
+        ((*LINE, "study.seeds=3"), {"hours": 1}, "study.seeds=3 and study.hours=1"),
         ((*LINE, "seed=1,2"), {"minutes": 1}, "cannot be named"),
         (LINE, {"minutes": 1, "seeds": [1, 2]}, "cannot be named"),
     ],

@@ -53,7 +53,7 @@ def check_line(line: CommandLine, settings: Settings, note: Note) -> None:
     if settings.metrics and (also := line.given("study.direction")):
         raise UserError(f"{also}: there are several metrics (study.metrics), and each has its own direction")
     if settings.seconds is not None:
-        asked = line.given("study.hours") or line.given("study.minutes") or "study.minutes"
+        asked = f"study.minutes={settings.minutes}" if settings.hours is None else f"study.hours={settings.hours}"
         for key in ("study.trials", "study.seeds"):
             if also := line.given(key):
                 raise UserError(f"{also} and {asked}: the time says how many there are; say one of the two")
@@ -66,6 +66,21 @@ def check_line(line: CommandLine, settings: Settings, note: Note) -> None:
 def key_value(override: str) -> str:
     """An override without `+`."""
     return override.lstrip("+")
+
+
+def check_compared(
+    settings: Settings,
+    line: CommandLine,
+    axes: Mapping[str, Any],
+    tuned: Mapping[str, Any],
+    cells: Sequence[Cell],
+    source: Source,
+    note: Note,
+) -> None:
+    """Refuse what changes nothing of the cells that are compared, or that none of them has; see the three below."""
+    check_over(settings.over, axes)
+    check_axes(axes, cells, [*line.compared, *(line.declared.get("study.compared") or ())])
+    check_tuned(tuned, cells, line, source, note)
 
 
 def check_axes(axes: Mapping[str, Any], cells: Sequence[Cell], asked: Iterable[str]) -> None:

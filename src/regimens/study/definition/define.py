@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from regimens.core.errors import UserError
@@ -15,11 +15,9 @@ from regimens.study.definition.cell_ranges import defaults_for, ranges_for
 from regimens.study.definition.checks import (
     MetricsOf,
     Note,
-    check_axes,
+    check_compared,
     check_line,
-    check_over,
     check_tunable,
-    check_tuned,
     measuring,
     seed_of,
     settle_margin,
@@ -52,6 +50,15 @@ ROUND, FINEST = 3, 3
 Unit = tuple[dict[str, int], tuple[str, ...]]
 
 
+@dataclass(frozen=True)
+class Code:
+    """The code that moves numbers: its hash, the revision that it is of, and the hash of each of its files."""
+
+    hash: str = ""
+    revision: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
 def define(
     settings: Settings,
     line: CommandLine,
@@ -60,9 +67,7 @@ def define(
     name: str,
     tune: Any = None,
     data_hash: DataHash = lambda cfg: None,
-    code_hash: str = "",
-    revision: str = "",
-    sources: Mapping[str, str] = MappingProxyType({}),
+    code: Code = Code(),
     size_of: SizeOf = lambda cfg: None,
     metrics_of: MetricsOf = lambda config: None,
     note: Note = lambda sentence: None,
@@ -81,32 +86,26 @@ def define(
     check_line(line, settings, note)
     settings = timed(settings)
     axes = axes_of(line, settings.compared)
-    # where the storage is says nothing about a regimen, and its password has no place in a file
-    shared = merge(settings.fixed, (one for one in line.fixed if key_of(one) not in ("study.storage", *DECLARED)))
-    shared = merge(shared, measuring(settings, line))
+    shared = _shared(settings, line)
     tuned = tuned_of(line, settings.tuned, tune)
     check_tunable(tuned, axes)
-    search = settings.mode == SEARCH
-    base = composer.compose(shared) if search else base_of(shared, composer)
+    base = composer.compose(shared) if settings.mode == SEARCH else base_of(shared, composer)
     base_seed = seed_of(base.cfg)
     units = _units(settings, base_seed)
-    if search:
+    if settings.mode == SEARCH:
         cells = _search(axes, shared, tuned, composer)
     else:
-        check_over(settings.over, axes)
         cells = _grid(axes, shared, tuned, composer, units)
-        check_axes(axes, cells, [*line.compared, *(line.declared.get("study.compared") or ())])
-        check_tuned(tuned, cells, line, composer.source, note)
+        check_compared(settings, line, axes, tuned, cells, composer.source, note)
     settings = settle_metrics(settings, cells, composer, metrics_of, note)
     if settings.direction == MEASURE and any(cell.tuned for cell in cells):
         raise UserError("study.direction=none: what is only measured cannot be tuned for; say maximize or minimize")
-    seeds = line.seeds or settings.seeds
     for cell in cells:
         cell.data = data_hash(composer.compose(cell.overrides).cfg)
     sizes = [size for cell in cells if (size := size_of(composer.compose(cell.overrides).cfg)) is not None]
-    identity = identify(settings, axes, tuned, cells, (base_seed, seeds), composer, code_hash)
-    budget = settings.seconds and settings.seconds * workers
-    identity |= {"seconds": budget} if budget else {}
+    extent = _extent(settings, line, workers)
+    seeds = (base_seed, line.seeds or settings.seeds)
+    identity = identify(settings, axes, tuned, cells, seeds, extent["budget"], composer, code.hash)
     study = Study(
         name=settings.name or name,
         id=digest(identity)[:8],
@@ -117,21 +116,26 @@ def define(
         tuned=tuned,
         epochs=int(base.cfg.get("epochs", 1)),
         base_seed=base_seed,
-        budget=budget,
         margin=settle_margin(settings, (size.spread for size in sizes)),
-        code=code_hash,
+        code=code.hash,
         any_code=settings.code == "any",
-        revision=revision,
-        sources=dict(sources),
+        revision=code.revision,
+        sources=dict(code.sources),
         identity=identity,
-        asked=(*line.asked, f"study.workers={workers}") if budget else line.asked,
         setting={**{group: base.choices[group] for group in STARTS if group in base.choices}, "seed": str(base_seed)},
-        **_finals(seeds, settings),
+        **extent,
         **{key: getattr(settings, key) for key in AS_SAID},
     )
     tell_budget(settings, line, cells, note)
     plan_engines(study, settings, composer, size_of)
     return study
+
+
+def _shared(settings: Settings, line: CommandLine) -> tuple[str, ...]:
+    """The overrides that every cell shares."""
+    # Where the storage is says nothing about a regimen, and its password has no place in a file.
+    said = (one for one in line.fixed if key_of(one) not in ("study.storage", *DECLARED))
+    return merge(settings.fixed, said, measuring(settings, line))
 
 
 def timed(settings: Settings) -> Settings:
@@ -141,13 +145,17 @@ def timed(settings: Settings) -> Settings:
     return dataclasses.replace(settings, seeds=ROUND, refine=max(FINEST, settings.refine))
 
 
-def _finals(seeds: Any, settings: Settings) -> dict[str, Any]:
-    """The seeds of finals that are named, if any, how many each cell has at first, and at most."""
+def _extent(settings: Settings, line: CommandLine, workers: int) -> dict[str, Any]:
+    """The seeds of finals that are named, if any, how many each cell has at first, and at most; or for how long all of
+    them may be trained, and the command line that asks for as much again."""
+    seeds: Any = line.seeds or settings.seeds
     named = () if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
     count = len(named) or int(seeds)
     usual = 4 * count if settings.settle and not named else count if settings.seconds is None else MOST
-    most = settings.most_seeds or usual
-    return {"final_seeds": named, "seeds": count, "most_seeds": most}
+    finals = {"final_seeds": named, "seeds": count, "most_seeds": settings.most_seeds or usual}
+    if settings.seconds is None:
+        return {**finals, "budget": None, "asked": line.asked}
+    return {**finals, "budget": settings.seconds * workers, "asked": (*line.asked, f"study.workers={workers}")}
 
 
 def _units(settings: Settings, base_seed: int) -> list[Unit]:

@@ -25,10 +25,13 @@ def identify(
     tuned: Mapping[str, Any],
     cells: Sequence[Cell],
     seeds: tuple[int, Any],
+    seconds: float | None,
     composer: Composer,
     code_hash: str,
 ) -> dict[str, Any]:
     """The identity of a study; `seeds` are the base seed, and the number or the list of those of the finals.
+
+    seconds: how long its trials may be trained, where that decides how many there are.
 
     Raises:
         UserError: a checkpoint that transfer is to start from does not exist.
@@ -50,6 +53,7 @@ def identify(
         "data": sorted({cell.data for cell in cells if cell.data is not None}),
         "weights": sorted({found for one in composed.values() if (found := weights_hash(plain(one.cfg))) is not None}),
         "code": code_hash if settings.code == "same" else "any",
+        **({} if seconds is None else {"seconds": seconds}),
     }
     return json.loads(json.dumps(finite(identity), default=str))
 

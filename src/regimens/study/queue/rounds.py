@@ -47,11 +47,7 @@ def advance(study: Study, read: Read) -> bool:
     tuning = [cell for cell in study.cells if cell.best is None]
     time = TimeBudget(study, read)
     if tuning:
-        if time.limited and tuning[0].sweeps:
-            study.trials = time.grid(tuning) if study.round == 1 else study.trials
-        elif time.limited:
-            study.trials += time.more(tuning, tuned=True)
-        more = time.more(tuning, tuned=True)
+        study.trials, more = time.trials(tuning), time.more(tuning, tuned=True)
         grew = [tune_on(study, cell, read(cell, "tuning"), more) for cell in tuning]
         if not any(grew):
             for cell in study.cells:
@@ -107,8 +103,7 @@ def tune_on(study: Study, cell: Cell, results: list[Result | None], more: float)
     more: how many further trials there is time for.
     """
     if not cell.sweeps:
-        points = drawn(study, cell) if study.trials > len(cell.points) and study.budget is not None else cell.points
-        if len(points) > len(cell.points):
+        if study.trials > len(cell.points) < len(points := drawn(study, cell)):
             cell.points = points
             return True
         best = best_result(study, [result for result in results if result is not None])
@@ -116,7 +111,7 @@ def tune_on(study: Study, cell: Cell, results: list[Result | None], more: float)
         return False
     sweep = cell.sweeps[-1]
     one = cell.ranges[sweep.path]
-    if study.round == 1 < study.trials and study.budget is not None and ask_for(cell, sweep, one.grid(study.trials)):
+    if study.round == 1 < study.trials and ask_for(cell, sweep, one.grid(study.trials)):
         return True
     curve = response(study, cell, sweep, results)
     # Two points say nothing of where the summit lies; an extension takes half as many points as the grid.

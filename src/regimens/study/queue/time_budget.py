@@ -48,26 +48,31 @@ class TimeBudget:
         left = self._study.budget * (self._tuning if tuned else 1) - sum(self._all)
         return max(0, math.floor(left / each)) if each else 0
 
+    def trials(self, tuning: Sequence[Cell]) -> int:
+        """What `study.trials` is now: the points of a grid, known after the first round, or all draws that fit."""
+        if not self.limited or (tuning[0].sweeps and self._study.round > 1):
+            return self._study.trials
+        more = self.more(tuning, tuned=True)
+        if not tuning[0].sweeps:
+            return self._study.trials + more
+        axes = max(len(cell.ranges) for cell in tuning)
+        return next((count for count in GRIDS if count * axes <= more), 1)
+
     @property
     def _tuning(self) -> float:
         return SEARCH if any(cell.axes for cell in self._study.cells) else TUNING
-
-    def grid(self, cells: Sequence[Cell]) -> int:
-        """The points of a grid that fit, for each tuned axis of these cells; 1 where not even three do."""
-        axes = max(len(cell.ranges) for cell in cells)
-        return next((count for count in GRIDS if count * axes <= self.more(cells, tuned=True)), 1)
 
     def plan(self, tuning: Sequence[Cell]) -> str:
         """What a person is told of it, once each cell has had a trial."""
         study = self._study
         if study.budget is None:
             return ""
-        first = f"tuning for at most {self._tuning:.0%} of the time, then " if tuning else ""
-        if tuning and tuning[0].sweeps:
-            grid = (
-                f"a grid of {study.trials} in each cell, made finer for at most {self._tuning:.0%} of the time, then "
-            )
-            first = grid if study.trials > 1 else "too long for any tuning, so "
+        first, at_most = "", f"for at most {self._tuning:.0%} of the time, then "
+        if tuning and study.trials == 1:
+            first = "too long for any tuning, so "
+        elif tuning:
+            first = f"a grid of {study.trials} in each cell, made finer " if tuning[0].sweeps else "tuning "
+            first += at_most
         return f"a trial takes {self._mean(self._all):.2g} s: {first}finals until the time is used"
 
     @staticmethod

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,6 @@ from regimens.study.definition import joint_search
 from regimens.study.definition.composer import Composed, Composer
 from regimens.study.definition.study import Cell, Study
 from regimens.trial.identity import Identity, content_of
-from regimens.trial.regimen import plain
 
 SOURCES = "conf"  # in the study's directory: the configuration that a joint search composes from, as it was
 
@@ -31,7 +28,6 @@ class TrialFiles:
     hash_of: Callable[[Mapping[str, Any]], str | None] = lambda config: None
     _composer: Composer | None = None
     _bases: dict[str, Composed] = field(default_factory=dict)
-    _plain: dict[str, dict[str, Any]] = field(default_factory=dict)
     _identities: dict[str, Identity] = field(default_factory=dict)
     #: result files as they were when they were read: (time of change, inode), result
     _results: dict[Path, tuple[tuple[int, int], Result | None]] = field(default_factory=dict)
@@ -50,35 +46,21 @@ class TrialFiles:
 
     def composed(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Composed:
         """The configuration of a trial."""
-        settings: dict[str, Any] = {"seed": self.seed(cell, phase, number), "test": phase == "final"}
-        settings |= {"engine": cell.engine} if cell.engine else {}
-        return self._base(cell, values).with_values({**settings, **joint_search.params_of(cell, dict(values))})
+        return self._base(cell, values).with_values(self._set(cell, phase, number, values))
+
+    def _set(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What is set in a cell's configuration for a trial."""
+        own = {"seed": self.seed(cell, phase, number), "test": phase == "final"}
+        return {**own, **with_engine(cell), **joint_search.params_of(cell, dict(values))}
 
     def leaves_engine_open(self, cell: Cell) -> bool:
         """Whether a cell's configuration leaves the engine to the study."""
         return bool(cell.config) and json.loads(cell.config).get("engine") == "auto"
 
     def plain(self, cell: Cell, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The resolved configuration of a cell with these values, but for seed and `test`; not to be changed."""
-        key = json.dumps([cell.label, cell.engine, values], sort_keys=True, default=str)
-        if key not in self._plain:
-            engine = {"engine": cell.engine} if cell.engine else {}
-            set_values = {**engine, **joint_search.params_of(cell, dict(values))}
-            self._plain[key] = self._resolved(cell, values, set_values)
-        return self._plain[key]
-
-    def _resolved(self, cell: Cell, values: Mapping[str, Any], set_values: Mapping[str, Any]) -> dict[str, Any]:
-        """A cell's configuration with values set, all interpolations resolved.
-
-        To resolve it takes ten milliseconds, too long for each of thousands of trials: where no interpolation can
-        depend on what is set, the cell's own is resolved once.
-        """
-        if cell.config and not refers_to(cell.config, set_values):
-            if cell.label not in self._plain:
-                self._plain[cell.label] = plain(self._base(cell, values).cfg)
-            if (found := with_set(self._plain[cell.label], set_values)) is not None:
-                return found
-        return plain(self._base(cell, values).with_values(set_values).cfg)
+        """The resolved configuration of a cell with these values, but for seed and `test`."""
+        set_values = {**with_engine(cell), **joint_search.params_of(cell, dict(values))}
+        return self._base(cell, values).resolved_with(set_values)
 
     def identity(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Identity:
         """What a trial has to be."""
@@ -89,9 +71,7 @@ class TrialFiles:
         return self._identities[key]
 
     def _identify(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Identity:
-        config = {**self.plain(cell, values), "seed": self.seed(cell, phase, number), "test": phase == "final"}
-        if "${seed" in cell.config:  # something else in the configuration hangs on it
-            config = plain(self.composed(cell, phase, number, values).cfg)
+        config = self._base(cell, values).resolved_with(self._set(cell, phase, number, values))
         tuned = any(path.partition(".")[0] in ("data", "task") for path in values)
         data = self.hash_of(config) if tuned else cell.data
         return Identity(content_of(config, data, cell.engine or str(config.get("engine"))), self.study.code)
@@ -158,26 +138,9 @@ class TrialFiles:
         return self._bases[cell.label]
 
 
-def refers_to(config: str, set_values: Mapping[str, Any]) -> bool:
-    """Whether an interpolation of a configuration (JSON) may depend on what is set, or a set value is one."""
-    texts = re.findall(r'"((?:[^"\\]|\\.)*\$\{(?:[^"\\]|\\.)*)"', config)
-    words = {word for text in texts for word in re.findall(r"\w+", text)}
-    named = any(words & {*path.replace("/", ".").split(".")} for path in set_values)
-    return named or any("${" in str(value) for value in set_values.values())
-
-
-def with_set(config: Mapping[str, Any], set_values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A copy of plain values with some set at their paths; None where a path leads through anything but mappings."""
-    found = copy.deepcopy(dict(config))
-    for path, value in set_values.items():
-        *parents, last = path.split(".")
-        node: Any = found
-        for parent in parents:
-            node = node.get(parent) if isinstance(node, dict) else None
-        if not isinstance(node, dict):
-            return None
-        node[last] = copy.deepcopy(value)
-    return found
+def with_engine(cell: Cell) -> dict[str, str]:
+    """The engine that the study chose for a cell, if it did."""
+    return {"engine": cell.engine} if cell.engine else {}
 
 
 def read_finished(directory: Path) -> Result | None:
