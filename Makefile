@@ -29,7 +29,8 @@ study: $(STAMP)  ## set up, run the whole pipeline, write reports/ [DATA=digits]
 
 setup: $(STAMP)  ## the virtual environment and the locked packages (once; the other targets call it)
 
-# The stamp is written last, so that a set-up that was cut off is done again.
+# The stamp is written last, so that a set-up that was cut off is done again. Byte code is made by all cores together,
+# where pip would use one; some packages hold templates that are no Python, which it leaves.
 $(STAMP): requirements.lock pyproject.toml
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then break; fi; python=; \
@@ -39,8 +40,9 @@ $(STAMP): requirements.lock pyproject.toml
 	fi; \
 	echo "set-up: $$($$python --version) in $(VENV) (once; some minutes)"; \
 	$$python -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib src || :
 	@touch $@
 
 test: $(STAMP)  ## every test that needs neither minutes nor other services (under 5 minutes)
