@@ -31,7 +31,14 @@ def test_a_longer_runs_answers_are_quoted_and_linked(results: Path, params: Path
     build_report(tmp_path / "one", tmp_path / "out")
     assert "From a longer run" not in (tmp_path / "out" / "report.html").read_text()
     (tmp_path / "whole").rename(tmp_path / "out" / "whole")
-    build_report(tmp_path / "one", tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "whole" / "answers.json").read_text())["answers"]
+    (tmp_path / "declared").mkdir()
+    for name, question in (("elsewhere", told[-1]["question"]), ("nowhere", "Does anybody ask?")):
+        (tmp_path / "declared" / f"{name}.yaml").write_text(json.dumps({"study": {"question": question}}))
+    build_report(tmp_path / "one", tmp_path / "out", declared=tmp_path / "declared")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "`nowhere`: Does anybody ask?" in text
+    assert "`elsewhere`" not in text
     page = (tmp_path / "out" / "report.html").read_text()
     assert 'href="whole/report.html"' in page
     assert "data=digits, scale=smoke, seed=42" in page

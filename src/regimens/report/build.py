@@ -33,6 +33,8 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
     own = read_studies(results)
     longer = [s for s in kept_studies(out) if s.name not in {one.name for one in own}]
     studies = order([*own, *longer])
+    elsewhere = longer_reports(out)
+    answered = {question for one in elsewhere for question, _ in one.answers}
     palette = Palette(studies)
     report = Report(
         title=TITLE,
@@ -40,8 +42,8 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
         sections=[section(s, palette, {} if s in longer else settings) for s in studies],
         settings=settings,
         manifest=_manifest(results),
-        longer=longer_reports(out),
-        not_run=_not_run({s.name for s in studies}, params, declared),
+        longer=elsewhere,
+        not_run=_not_run({s.name for s in studies}, answered, params, declared),
     )
     for folder in ("figures", "plots"):
         shutil.rmtree(out / folder, ignore_errors=True)
@@ -82,14 +84,17 @@ def _yaml(path: Path | None) -> Mapping[str, Any]:
     return content if isinstance(content, Mapping) else {}
 
 
-def _not_run(present: set[str], params: Path | None, declared: Path | None) -> list[tuple[str, str]]:
+def _not_run(
+    present: set[str], answered: set[str], params: Path | None, declared: Path | None
+) -> list[tuple[str, str]]:
+    """The studies that could be run, with their questions, but those that are here or `answered` by a longer run."""
     wanted = _names(_yaml(params).get("studies"))
     files = {path.stem: path for path in sorted(declared.glob("*.yaml"))} if declared and declared.is_dir() else {}
     found = []
     for name in sorted((set(files) | set(wanted)) - present - {ADHOC}):
         about = _yaml(files.get(name)).get("study") or _yaml(files.get(name))
         question = str(about.get("question") or "") if isinstance(about, Mapping) else ""
-        if question or name in wanted:
+        if (question or name in wanted) and question not in answered:
             found.append((name, question))
     return found
 
