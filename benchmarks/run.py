@@ -19,6 +19,7 @@ PARTS = {
     "start_up": [],
     "study_race": ["--size", "55000", "--rounds", "1"],
     "study_overhead": [],
+    "waiting": [],
     "fleet": [],
     "auto": ["--pairs", "3"],
 }

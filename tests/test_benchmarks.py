@@ -19,10 +19,12 @@ TOYS = {
     "calibration": ("", "16"),
     "fleet": ("fleet.TRIALS = fleet.PLAIN = 2; fleet.ROUNDS = 1",),
     "fleet_gpu": ("", "--smoke"),
+    "growth": ("growth.NETWORKS = {'toy': (8,)}; growth.ROUNDS = growth.EPOCHS = 1; growth.EXAMPLES = (2000,)",),
     "one_trial": ("", "--rounds", "1", "--cases", "sgd", "--contestants", "eager", "raw", "--size", "1000"),
     "start_up": ("", "--pairs", "1"),
     "storage": ("storage.WORKERS = storage.PROCESSES = (1, 2); storage.DONE = (10,)", "20"),
     "study_overhead": ("", "40"),
+    "waiting": ("", "--trials", "4", "--workers", "2", "--seconds", "0.1", "--contestants", "ours"),
     "study_race": ("", "--size", "1000", "--rounds", "1", "--contestants", "ours"),
 }
 RACES += [("cnn", one) for one in (*OURS, ("compiled_loop.py",), ("stock_lightning.py",))]
