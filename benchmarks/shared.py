@@ -5,8 +5,10 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,22 @@ def raise_first(outcomes: Sequence[Any]) -> None:
 def one_core() -> set[int] | None:
     """The core that one-threaded contestants share, turn by turn; None where the system cannot hold one to it."""
     return {max(os.sched_getaffinity(0))} if hasattr(os, "sched_getaffinity") else None
+
+
+def seconds_of(command: Callable[[str], list[str]], log: str, environment: Mapping[str, str] | None = None) -> float:
+    """How long a whole command takes that works in a fresh directory; raises NotRun where it fails.
+
+    command: from the directory to the command line. log: the name of what it prints, below build/bench.
+    """
+    (BUILD / "bench").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory, (BUILD / "bench" / f"{log}.log").open("w") as output:
+        line = command(directory)
+        start = time.perf_counter()
+        done = subprocess.run(line, cwd=directory, env=environment, stdout=output, stderr=output, check=False)
+        taken = time.perf_counter() - start
+    if done.returncode:
+        raise NotRun(f"ended with status {done.returncode}; see {output.name}")
+    return taken
 
 
 def publish(name: str, figures: Sequence[Figure], not_run: Mapping[str, str], **more: Any) -> int:

@@ -7,13 +7,11 @@ of an hour, so a smaller one is the default; rounds alternate from two on.
 
 import argparse
 import os
-import subprocess
 import sys
-import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
-from shared import BUILD, PEERS, ROOT, Figure, NotRun, publish, python_of, write_data
+from shared import BUILD, PEERS, ROOT, Figure, NotRun, publish, python_of, seconds_of, write_data
 
 TRIALS, TARGET = 24, 5.0
 SCRIPTS = Path(__file__).parent / "contestants"
@@ -40,18 +38,6 @@ def command(name: str, data: Path, size: int, directory: str) -> list[str]:
     ]
 
 
-def seconds(name: str, data: Path, size: int) -> float:
-    """How long a contestant takes for the study. Raises NotRun where it cannot be installed or fails."""
-    with tempfile.TemporaryDirectory() as directory, (BUILD / "bench" / f"study-{name}.log").open("w") as log:
-        line = command(name, data, size, directory)
-        start = time.perf_counter()
-        done = subprocess.run(line, cwd=directory, stdout=log, stderr=log, check=False)
-        taken = time.perf_counter() - start
-    if done.returncode:
-        raise NotRun(f"ended with status {done.returncode}; see {log.name}")
-    return taken
-
-
 def main() -> int:
     """Race, print the table, write results; status 1 where the target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -70,7 +56,7 @@ def main() -> int:
             if name not in taken:
                 continue
             try:
-                taken[name].append(seconds(name, data, options.size))
+                taken[name].append(seconds_of(partial(command, name, data, options.size), f"study-{name}"))
                 line = f"{taken[name][-1]:.1f} s, {TRIALS * 3600 / taken[name][-1]:.0f} trials an hour"
                 print(f"study of {options.size} images: {name}: {line}", file=sys.stderr)
             except NotRun as error:

@@ -6,13 +6,11 @@ the tests, whose trial sleeps.
 
 import argparse
 import os
-import subprocess
 import sys
-import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
-from shared import BUILD, PEERS, ROOT, Figure, NotRun, publish, python_of
+from shared import PEERS, ROOT, Figure, NotRun, publish, python_of, seconds_of
 
 TARGET = 1.06
 FAKE = ROOT / "tests" / "study" / "fake"
@@ -27,20 +25,6 @@ def command(name: str, trials: int, workers: int, seconds: float, directory: str
     return [sys.executable, str(FAKE / "app.py"), "-m", "optimizer=sgd", *own]
 
 
-def taken(name: str, trials: int, workers: int, seconds: float) -> float:
-    """Seconds of a contestant's whole command. Raises NotRun where it cannot be installed or fails."""
-    (BUILD / "bench").mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as directory, (BUILD / "bench" / f"waiting-{name}.log").open("w") as log:
-        line = command(name, trials, workers, seconds, directory)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(FAKE), str(ROOT / "src")])}
-        start = time.perf_counter()
-        done = subprocess.run(line, cwd=directory, env=environment, stdout=log, stderr=log, check=False)
-        spent = time.perf_counter() - start
-    if done.returncode:
-        raise NotRun(f"ended with status {done.returncode}; see {log.name}")
-    return spent
-
-
 def main() -> int:
     """Race once, print the table, write results; status 1 where the target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -52,9 +36,11 @@ def main() -> int:
     ideal = options.trials * options.seconds / options.workers
     spent: dict[str, float] = {}
     not_run: dict[str, str] = {}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(FAKE), str(ROOT / "src")])}
     for name in options.contestants:
         try:
-            spent[name] = taken(name, options.trials, options.workers, options.seconds)
+            line = partial(command, name, options.trials, options.workers, options.seconds)
+            spent[name] = seconds_of(line, f"waiting-{name}", environment)
             print(f"{name}: {spent[name]:.1f} s, {spent[name] / ideal:.3f} of the ideal", file=sys.stderr)
         except NotRun as error:
             not_run[name] = str(error)
