@@ -223,9 +223,10 @@ TESTED_IN = {
         *("tracking/connection", "tracking/mlflow_runs", "tracking/mlflow_studies", "tracking/shared_views"),
     ),
     "training/engines/test_compiled.py": (
-        *("training/engine", "training/engines/compiler", "training/engines/inductor", "training/engines/inplace"),
-        *("training/engines/trace_cache", "training/functional"),
+        *("training/engine", "training/engines/inductor", "training/engines/pieces", "training/engines/trace_cache"),
+        "training/functional",
     ),
+    "trial/test_engine_choice.py": ("training/engines/compiler",),
     "training/engines/test_stacked.py": ("training/engines/stacked_average",),
     "training/probes/test_lr_range.py": ("report/lr_range",),
     "training/test_ddp.py": ("training/group",),

@@ -10,6 +10,7 @@ import torch
 from regimens.core.errors import UserError
 from regimens.inference import predict
 from regimens.training.engines.compiled import Compiled
+from regimens.training.engines.pieces import Lowers
 from regimens.training.engines.trace_cache import as_traced
 from tests.conftest import CONF, Train
 from tests.training.small_modules import SHARPER, assert_agree, regimen, train
@@ -48,7 +49,7 @@ def test_compiled_blocks_are_the_plain_loop(kind: str, technique: str) -> None:
     # A layer norm of three channels multiplies rounding a thousandfold where they are alike: small steps, no chaos.
     slow = ["optimizer.lr=0.0001"] if technique == "norm=layer" else []
     overrides = [*SMALL[kind], technique, *SHARPER.get(technique, []), *slow]
-    engine = Compiled(steps=2, lower=as_traced)
+    engine = Compiled(lowers=Lowers(as_traced, as_traced))
     ours, plain = (regimen(*overrides, engine=one, shape=(4, 5)) for one in (engine, None))
     assert_agree(train(ours), train(plain), 1e-6)
     assert engine.name == "compiled", engine.note
@@ -59,7 +60,7 @@ def test_compiled_blocks_are_the_plain_loop(kind: str, technique: str) -> None:
 @pytest.mark.parametrize("kind", SMALL)
 def test_compiled_code_agrees_with_the_plain_loop(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    engine = Compiled(cache=tmp_path, steps=2)
+    engine = Compiled(cache=tmp_path)
     ours, plain = (regimen(*SMALL[kind], "norm=batch", engine=one, shape=(4, 5)) for one in (engine, None))
     assert_agree(train(ours), train(plain), 1e-6)
     assert engine.name == "compiled", engine.note

@@ -7,7 +7,7 @@ import pytest
 
 from regimens.training.engines import compiler
 from regimens.trial import engine_choice
-from regimens.trial.engine_choice import Size, choose, fleet_obstacle
+from regimens.trial.engine_choice import Planned, Size, choose, fleet_obstacle
 from regimens.trial.regimen import plain
 from tests.conftest import Compose
 
@@ -15,20 +15,22 @@ from tests.conftest import Compose
 def test_an_engine_is_chosen_without_torch() -> None:
     code = """
 import sys
-from regimens.trial.engine_choice import Size, choose
-parts = {name: {"_target_": "regimens.x"} for name in ("optimizer", "clip", "activation")}
+from regimens.trial.engine_choice import Planned, Size, choose
+parts = {name: {"_target_": "regimens.x"} for name in ("optimizer", "clip", "activation", "data")}
 parts["loss"] = {"_target_": "regimens.training.losses.CrossEntropy"}
 config = {
     **parts,
     "engine": "auto",
     "probe": "none",
-    "regularization": {},
+    "regularization": {"max_norm": float("inf")},
     "batch_size": 1,
     "epochs": 10**6,
     "model": {"_target_": "regimens.nets.mlp.MLP", "hidden": [10]},
     "trainer": {"accelerator": "cpu", "devices": 1},
 }
-print(choose(config, Size(1000, 64, 10), 8, 8), choose(config, Size(1000, 64, 10), 8), "torch" in sys.modules)
+size = Size(1000, 64, 10)
+engines = choose([Planned(config, size, 8, 8)]) + choose([Planned(config, size, 8)])
+print(*engines, "torch" in sys.modules)
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert told[0] == "fleet"
@@ -38,13 +40,13 @@ print(choose(config, Size(1000, 64, 10), 8, 8), choose(config, Size(1000, 64, 10
 
 def test_networks_other_than_the_perceptron_step_eagerly_and_alone(composed: Compose) -> None:
     config = plain(composed("model=cnn", small=("data=digits", "tracking=none", "epochs=100000"))[0])
-    assert choose(config, Size(60_000, 64, 10), trials=1000, at_once=100) == "eager"
+    assert choose([Planned(config, Size(60_000, 64, 10), trials=1000, at_once=100)]) == ["eager"]
     assert "CNN is none" in fleet_obstacle(config)
 
 
 def test_what_is_no_single_rule_is_neither_compiled_nor_in_a_fleet(composed: Compose) -> None:
     config = plain(composed("optimizer=muon", small=("data=digits", "tracking=none", "epochs=100000"))[0])
-    assert choose(config, Size(60_000, 64, 10), trials=1000, at_once=100) == "eager"
+    assert choose([Planned(config, Size(60_000, 64, 10), trials=1000, at_once=100)]) == ["eager"]
     assert "Muon" in fleet_obstacle(config)
 
 
@@ -67,3 +69,35 @@ def test_a_trials_own_definition_says_what_is_compiled(
     assert engine_choice.repays_compiling(epochs, examples, 32, size) == compiled
     monkeypatch.setattr(compiler, "find", lambda: None)
     assert not engine_choice.repays_compiling(epochs, examples, 32, size)
+
+
+def planned(*overrides: str, composed: Compose, trials: int) -> Planned:
+    config = plain(composed(*overrides, small=("data=digits", "tracking=none", "epochs=4"))[0])
+    return Planned({**config, "engine": "auto", "model": {**config["model"], "hidden": [300, 100]}}, MANY, trials)
+
+
+MANY = Size(5000, 784, 10)  # 157 steps an epoch
+
+
+def test_what_optimisers_share_is_compiled_for_all_of_them_together(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "find", lambda: "/usr/bin/c++")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    one = planned("optimizer=adam", composed=composed, trials=12)
+    nine = [planned(f"optimizer={name}", composed=composed, trials=12) for name in ("sgd", "adam", "nadam", "adamw")]
+    assert choose([one]) == ["eager"]
+    assert choose(nine) == ["compiled"] * 4
+    apart = [planned(f"activation={name}", composed=composed, trials=12) for name in ("relu", "tanh", "elu", "selu")]
+    assert choose(apart) == ["eager"] * 4
+    monkeypatch.setattr(compiler, "find", lambda: None)
+    assert choose(nine) == ["eager"] * 4
+
+
+def test_a_network_that_does_not_repay_its_own_code_is_no_burden_to_the_others(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "find", lambda: "/usr/bin/c++")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    many, few = (planned(f"activation={name}", composed=composed, trials=n) for name, n in (("relu", 200), ("elu", 2)))
+    assert choose([many, few]) == ["compiled", "eager"]

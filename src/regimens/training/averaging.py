@@ -220,18 +220,20 @@ class Averaged(nn.Module):
     def begin_epoch(self, net: nn.Module) -> None:
         """An epoch of `net`, in training mode, begins."""
         self.running.begin_epoch()
-        self._mine, self._theirs = ([p.detach() for p in one.parameters()] for one in (self.net, net))
         self._moving = moving_norms(net)
 
     def stepped(self, net: nn.Module, steps: int = 1) -> None:
         """Take a sample where one is due."""
         if self.running.due(steps):
-            self.running.sample(self._mine, self._theirs)
+            self._sample(net)
+
+    def _sample(self, net: nn.Module) -> None:
+        self.running.sample(*([p.detach() for p in one.parameters()] for one in (self.net, net)))
 
     def ready(self, net: nn.Module, x: Tensor) -> nn.Module:
         """The averaged network with statistics of its own; an epoch too short for a sample is one at its end."""
         if self.position and not self.running.taken:
-            self.running.sample(self._mine, self._theirs)
+            self._sample(net)
         if self._moving:
             forgetful(self.net, self._moving)
             with torch.no_grad():

@@ -70,6 +70,12 @@ def weights_of(net: nn.Module, optimizer: RuleOptimizer) -> Weights:
 
 def shape(job: Job) -> tuple[object, ...]:
     """A key of tensor names, sizes and types of all parts: jobs of one shape step by the same operations."""
+    rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
+    return *shape_of_gradients(job), rule
+
+
+def shape_of_gradients(job: Job) -> tuple[object, ...]:
+    """The same without the optimiser: jobs of one such shape have gradients by the same operations."""
     tensors = tuple((name, tuple(p.shape), p.requires_grad) for name, p in job.net.named_parameters())
     # extra_repr holds a module's constants (a slope, an epsilon); a dropout's rate is a tensor, so it may differ.
     kinds = tuple(
@@ -78,9 +84,8 @@ def shape(job: Job) -> tuple[object, ...]:
     )
     # What else the forward pass of a foreign network depends on is not known, so no two of them are of one shape.
     own = [] if type(job.net).__module__.startswith("regimens.") else [job.net]
-    rule = type(job.optimizer.rule) if isinstance(job.optimizer, RuleOptimizer) else None
     numbers = tuple(numbers_of(job.regularization, job.clip))
-    return tensors, (*kinds, *own), job.objective, rule, type(job.clip), numbers
+    return tensors, (*kinds, *own), job.objective, type(job.clip), numbers
 
 
 def not_functional(job: Job) -> str:

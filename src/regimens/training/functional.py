@@ -43,19 +43,18 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A call moves `weights` by one mini-batch in place and returns the five TALLIES, shape (5,).
+class Gradients:
+    """A call gives a mini-batch's gradients, clipped, and the first four TALLIES, shape (4,).
 
     `net` gives the forward pass, in the mode (training or evaluation) that each of its modules is in.
     """
 
     net: nn.Module
     objective: Objective
-    rule: Rule
     clip: Clip
 
-    def __call__(self, weights: Weights, x: Tensor, y: Tensor, c: Coefficients, numbers: Numbers) -> Tensor:
-        """Step on x (B, D), y (B,) with the rule's coefficients `c` and the trial's `numbers` (see `numbers_of`)."""
+    def __call__(self, weights: Weights, x: Tensor, y: Tensor, numbers: Numbers) -> tuple[list[Tensor], Tensor]:
+        """Of x (B, D), y (B,) under the trial's `numbers` (see `numbers_of`), in the order of `weights.trained`."""
         names = list(kernels(self.net))
 
         def loss_of(trained: Tensors, buffers: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -68,14 +67,31 @@ class Step:
         gradients, (loss, (logits, extra)) = grad_and_value(loss_of, has_aux=True)(weights.trained, weights.buffers)
         grads = [gradients[name] for name in weights.trained]
         clipped = self.clip.apply(grads, numbers["bound"]) if "bound" in numbers else loss.new_zeros(())
+        hits = self.objective.total(logits, y)
+        return grads, torch.stack([part.to(loss) for part in (loss, extra, hits, clipped)])
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call moves `weights` by one mini-batch in place and returns the five TALLIES, shape (5,)."""
+
+    gradients: Gradients
+    rule: Rule
+
+    def __call__(self, weights: Weights, x: Tensor, y: Tensor, c: Coefficients, numbers: Numbers) -> Tensor:
+        """Step on x (B, D), y (B,) with the rule's coefficients `c` and the trial's `numbers` (see `numbers_of`)."""
+        grads, tallies = self.gradients(weights, x, y, numbers)
         for (name, p), g in zip(weights.trained.items(), grads, strict=True):
             self.rule.update(p, g, weights.slots[name], c)
-        constrained = loss.new_zeros(())
-        if "max_norm" in numbers:
-            tensors = weights.tensors
-            constrained = max_norm_([tensors[name] for name in names[:-1]], numbers["max_norm"])
-        hits = self.objective.total(logits, y)
-        return torch.stack([part.to(loss) for part in (loss, extra, hits, clipped, constrained)])
+        constrained = constrain(self.gradients.net, weights.tensors, numbers, tallies)
+        return torch.cat([tallies, constrained.to(tallies).unsqueeze(0)])
+
+
+def constrain(net: nn.Module, tensors: Tensors, numbers: Numbers, like: Tensor) -> Tensor:
+    """Bound the kernels in place, all but the last; the share of units outside, 0-dim, of `like`'s kind."""
+    if "max_norm" not in numbers:
+        return like.new_zeros(())
+    return max_norm_([tensors[name] for name in list(kernels(net))[:-1]], numbers["max_norm"])
 
 
 def numbers_of(regularization: Regularization, clip: Clip) -> dict[str, float]:

@@ -60,9 +60,11 @@ class Rule(ABC):
     """How one parameter is updated.
 
     slots: names of the state tensors, each of the parameter's shape.
+    tells_kernels: whether a parameter of two dimensions or more moves by other operations than a vector.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
+    tells_kernels: ClassVar[bool] = False
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -200,6 +202,7 @@ class Adam(_Moments):
 class AdamW(Adam):
     """Adam, and w *= 1 - lr decay before it, for kernels (parameters of two dimensions or more) only."""
 
+    tells_kernels: ClassVar[bool] = True
     weight_decay: float = 0.004
 
     def __post_init__(self) -> None:

@@ -150,7 +150,7 @@ def engine_named(config: Mapping[str, Any], spread: "Spread", split: "Split") ->
     if config["engine"] != "auto":
         return str(config["engine"])
     size = engine_choice.Size(len(split.y_train), split.n_inputs, split.n_outputs)
-    return "eager" if spread.devices > 1 else engine_choice.choose(config, size, trials=1)
+    return "eager" if spread.devices > 1 else engine_choice.choose([engine_choice.Planned(config, size)])[0]
 
 
 def engine(config: Mapping[str, Any], settings: Settings, spread: "Spread", split: "Split") -> "Engine":

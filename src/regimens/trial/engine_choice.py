@@ -7,12 +7,13 @@ identity, since engines differ in rounding. Must not import torch: the parent pr
 import copy
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from regimens.training.engines import compiler
+from regimens.trial.regimen import regimen_of
 
 # The networks that a fleet stacks: mapped over trials, a convolution takes longer than the trials one by one.
 STACKED = "regimens.nets.mlp.MLP"
@@ -37,6 +38,8 @@ PREPARED = {"cpu": 60_000, "gpu": 10_000}
 # Steps of one trial on mini-batches of one size from which on a fleet's trials have such a step compiled: 4 s, kept on
 # disk. Never by how many trials there are: compiled and traced code differ in rounding.
 COMPILED = 300
+# Parts of a shape that change nothing of a network's compiled code.
+NO_CODE = ("optimizer", "epochs", "average", "transfer")
 
 
 @dataclass(frozen=True)
@@ -77,25 +80,59 @@ def capacity(config: Mapping[str, Any], size: Size, candidates: int) -> int:
     return max(1, min(FLEET["gpu"], GPU_MEMORY // (count_weights(config, size) * 4 * 10)))
 
 
-def choose(config: Mapping[str, Any], size: Size, trials: int, at_once: float = 1) -> str:
-    """The engine of a regimen: what it asks for, or what `engine=auto` takes.
+@dataclass(frozen=True)
+class Planned:
+    """Trials of one configuration: how many there are at least, and how many of them train at once."""
 
-    trials: how many of the study share its shape, and so its compiled code; at_once: how many of them train at once.
+    config: Mapping[str, Any]
+    size: Size
+    trials: int = 1
+    at_once: float = 1
+
+    @property
+    def steps(self) -> int:
+        """Of all of them."""
+        return self.trials * self.config["epochs"] * math.ceil(self.size.examples / self.config["batch_size"])
+
+
+def choose(planned: Sequence[Planned]) -> list[str]:
+    """The engine of each of a study's cells: what it asks for, or what `engine=auto` takes.
+
+    Trials of one shape are a fleet where enough of them train at once; what they share is compiled once for all.
     """
-    if config["engine"] != "auto":
-        return str(config["engine"])
-    if config["model"].get("_target_") != STACKED:  # to compile two convolutions took two minutes
-        return "eager"
-    device, weights = kind_of_device(config), count_weights(config, size)
-    small = device == "gpu" or weights * config["batch_size"] <= SMALL
-    steps = trials * config["epochs"] * math.ceil(size.examples / config["batch_size"])
+    shapes = [shape_of(one.config) for one in planned]
+    engines = []
+    for one, shape in zip(planned, shapes, strict=True):
+        alike = [other for other, kind in zip(planned, shapes, strict=True) if kind == shape]
+        asked = str(one.config["engine"])
+        engines.append(asked if asked != "auto" else "fleet" if _is_fleet(one, alike) else "eager")
+    works: dict[str, compiler.Work] = {}
+    networks: dict[int, str] = {}
+    for i, (one, shape) in enumerate(zip(planned, shapes, strict=True)):
+        if one.config["engine"] == "auto" and engines[i] == "eager" and _can_be_compiled(one.config):
+            networks[i] = repr({key: value for key, value in shape.items() if key not in NO_CODE})
+            work = works.setdefault(networks[i], compiler.Work(len(one.config["model"]["hidden"]) + 1))
+            work.add(one.steps, str(one.config["optimizer"]["_target_"]).rpartition(".")[2])
+    repaid = dict(zip(works, compiler.repaid(list(works.values()), machine_cores()), strict=True))
+    return ["compiled" if i in networks and repaid[networks[i]] else engine for i, engine in enumerate(engines)]
+
+
+def _is_fleet(one: Planned, alike: Sequence[Planned]) -> bool:
+    """Whether trials are trained together with those `alike`."""
+    config, device = one.config, kind_of_device(one.config)
+    if config["model"].get("_target_") != STACKED:
+        return False
+    small = device == "gpu" or count_weights(config, one.size) * config["batch_size"] <= SMALL
     # Each core's worker may have to trace and compile for itself.
     places = machine_cores() if device == "cpu" else 1
-    together = at_once >= FEWEST[device] * places and steps >= PREPARED[device] * places
-    if small and together and not fleet_obstacle(config):
-        return "fleet"
-    repaid = device == "cpu" and compiler.repays(steps // places, len(config["model"]["hidden"]) + 1)
-    return "compiled" if repaid and not obstacle(config) else "eager"
+    at_once, steps = sum(other.at_once for other in alike), sum(other.steps for other in alike)
+    enough = at_once >= FEWEST[device] * places and steps >= PREPARED[device] * places
+    return small and enough and not fleet_obstacle(config)
+
+
+def _can_be_compiled(config: Mapping[str, Any]) -> bool:
+    """Whether `engine=auto` may compile this: to compile two convolutions took two minutes."""
+    return config["model"].get("_target_") == STACKED and kind_of_device(config) == "cpu" and not obstacle(config)
 
 
 def repays_compiling(epochs: int, examples: int, batch_size: int, size: int) -> bool:
@@ -142,9 +179,10 @@ def fleet_obstacle(config: Mapping[str, Any]) -> str:
     return ""
 
 
-def shape_of(regimen: Mapping[str, Any]) -> dict[str, Any]:
+def shape_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a regimen that all trials of a fleet share; numbers that may differ are left out."""
-    shape = copy.deepcopy(dict(regimen))
+    regimen = regimen_of(config)
+    shape = copy.deepcopy(regimen)
     for part in ("init", "scheduler", "restore", "engine"):
         shape.pop(part, None)
     for part in ("optimizer", "clip"):

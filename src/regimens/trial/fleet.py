@@ -17,10 +17,9 @@ from regimens.data.split import Split
 from regimens.training.engine import Job, not_functional, shape
 from regimens.training.engines.apart import Apart
 from regimens.training.engines.fleet import Fleet, Member, Stepping
-from regimens.training.engines.inductor import Inductor, Lower
-from regimens.training.engines.inplace import InPlace
+from regimens.training.engines.inductor import Inductor
 from regimens.training.engines.stacked import Stacked
-from regimens.training.engines.trace_cache import as_traced
+from regimens.training.engines.trace_cache import Lower, as_traced
 from regimens.training.module import Data, RegimenModule
 from regimens.trial import composition, record
 from regimens.trial.engine_choice import fleet_obstacle, kind_of_device, repays_compiling
@@ -150,7 +149,7 @@ def stepping(one: Candidate) -> Callable[[Sequence[Job]], Stepping]:
     config, settings, examples = one.trial.config, one.trial.settings, len(one.split.y_train)
     if kind_of_device(config) != "cpu":
         return Stacked
-    inductor = InPlace(Inductor(composition.compiled_code(config)))
+    inductor = Inductor(composition.compiled_code(config))
 
     def lower(size: int) -> Lower:
         return inductor if repays_compiling(settings.epochs, examples, settings.batch_size, size) else as_traced

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
-from torch import Tensor, fx
+from torch import Tensor
 
 from regimens.data.loader import Blocks
 from regimens.data.split import Split
@@ -17,9 +17,8 @@ from regimens.training.ddp import Spread
 from regimens.training.engines import compiler
 from regimens.training.engines.apart import Apart
 from regimens.training.engines.fleet import Fleet, Member, Stepping
-from regimens.training.engines.inductor import Inductor, Lower
-from regimens.training.engines.inplace import InPlace
-from regimens.training.engines.trace_cache import as_traced
+from regimens.training.engines.inductor import Inductor
+from regimens.training.engines.trace_cache import Lower, as_traced
 from regimens.trial import composition
 from regimens.trial.regimen import plain
 from regimens.trial.settings import read_settings
@@ -153,7 +152,7 @@ def test_compiled_a_trials_bits_are_the_same_in_any_company(
     overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    inductor = InPlace(Inductor(tmp_path))
+    inductor = Inductor(tmp_path)
     assert_no_company_matters(overrides, partial(Apart, lower=lambda size: inductor))
 
 
@@ -161,7 +160,7 @@ def test_compiled_a_trials_bits_are_the_same_in_any_company(
 @pytest.mark.skipif(compiler.find() is None, reason="needs a C++ compiler")
 def test_compiled_and_traced_steps_differ_in_rounding_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    inductor = InPlace(Inductor(tmp_path))
+    inductor = Inductor(tmp_path)
     (traced,), (compiled,) = (
         trained([member(0, "activation=gelu")], partial(Apart, lower=lambda size, lower=lower: lower))
         for lower in (as_traced, inductor)
@@ -174,9 +173,9 @@ def test_compiled_and_traced_steps_differ_in_rounding_alone(tmp_path: Path, monk
 def test_a_shapes_step_is_compiled_once_whatever_the_fleet_and_each_size_as_it_says() -> None:
     seen: list[int] = []
 
-    def lower(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Any:
+    def lower(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Any:
         seen.append(len(inputs[0]))
-        return graph
+        return as_traced(function, inputs)
 
     def lowers(size: int) -> Lower:
         return lower if size == BATCH else as_traced
@@ -190,7 +189,7 @@ def test_a_shapes_step_is_compiled_once_whatever_the_fleet_and_each_size_as_it_s
 
 
 def test_what_cannot_be_compiled_is_traced_and_says_why() -> None:
-    def broken(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Any:
+    def broken(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Any:
         raise RuntimeError("no such thing")
 
     fleet = Fleet([member(1), member(2)], EPOCHS, partial(Apart, lower=lambda size: broken))

@@ -1,6 +1,7 @@
-"""The compiled engine: blocks of mini-batches as one function, which learns what the plain loop learns."""
+"""The compiled engine: a step in pieces, which learns what the plain loop learns."""
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,17 @@ import pytest
 import torch
 
 from regimens.training.engines.compiled import Compiled
-from regimens.training.engines.trace_cache import as_traced
+from regimens.training.engines.pieces import Lowers
+from regimens.training.engines.trace_cache import Lower, as_traced
 from tests.training.small_modules import QUICK, SHARPER, TECHNIQUES, assert_agree, regimen, train
+
+TRACED = Lowers(as_traced, as_traced)
 
 
 @pytest.mark.parametrize("technique", QUICK)
-def test_the_compiled_blocks_arithmetic_is_the_plain_loops(technique: str) -> None:
+def test_the_compiled_steps_arithmetic_is_the_plain_loops(technique: str) -> None:
     overrides = [technique, *SHARPER.get(technique, [])]
-    engine = Compiled(steps=2, lower=as_traced)
+    engine = Compiled(lowers=TRACED)
     module, plain = regimen(*overrides, engine=engine), regimen(*overrides)
     assert_agree(train(module), train(plain), 1e-6)
     assert engine.name == "compiled", engine.note
@@ -32,7 +36,7 @@ def test_compiled_code_agrees_with_the_plain_loop(
 ) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     overrides = [technique, *SHARPER.get(technique, [])]
-    engine = Compiled(cache=tmp_path, steps=2)
+    engine = Compiled(cache=tmp_path)
     module = regimen(*overrides, engine=engine)
     assert_agree(train(module), train(regimen(*overrides)), 1e-6)
     assert engine.name == "compiled", engine.note
@@ -42,7 +46,7 @@ def test_compiled_code_agrees_with_the_plain_loop(
 def test_compiled_code_is_kept_where_it_was_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     # A width of its own, since a process that has such code already writes none.
-    train(regimen("model.hidden=[7]", engine=Compiled(cache=tmp_path, steps=2)))
+    train(regimen("model.hidden=[7]", engine=Compiled(cache=tmp_path)))
     assert list(tmp_path.rglob("*.so"))
 
 
@@ -56,7 +60,7 @@ def test_compiled_code_is_kept_where_it_was_asked_to(tmp_path: Path, monkeypatch
     ],
 )
 def test_what_cannot_be_compiled_runs_eagerly_and_says_so(override: str, why: str) -> None:
-    engine = Compiled(lower=as_traced)
+    engine = Compiled(lowers=TRACED)
     module, plain = regimen(override, engine=engine), regimen(override)
     ours, theirs = train(module), train(plain)
     assert engine.name == "eager"
@@ -65,7 +69,7 @@ def test_what_cannot_be_compiled_runs_eagerly_and_says_so(override: str, why: st
 
 
 def test_an_optimiser_of_torchs_runs_eagerly_and_says_so() -> None:
-    engine = Compiled(lower=as_traced)
+    engine = Compiled(lowers=TRACED)
     module = regimen(engine=engine)
     module._make_optimizer = lambda parameters, lr: torch.optim.SGD(parameters, lr=0.1)
     train(module)
@@ -74,10 +78,10 @@ def test_an_optimiser_of_torchs_runs_eagerly_and_says_so() -> None:
 
 
 def test_code_that_does_not_compile_is_not_the_end() -> None:
-    def broken(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
+    def broken(function: Callable[..., Any], inputs: Sequence[torch.Tensor]) -> Any:
         raise RuntimeError("no such thing")
 
-    engine = Compiled(lower=broken)
+    engine = Compiled(lowers=Lowers(broken, as_traced))
     sums = train(regimen(engine=engine))["sums"]
     assert engine.name == "eager"
     assert "no such thing" in engine.note
@@ -85,14 +89,38 @@ def test_code_that_does_not_compile_is_not_the_end() -> None:
 
 
 @pytest.mark.thorough
-def test_a_trial_of_the_same_shape_is_compiled_once_in_a_process() -> None:
-    seen = []
+def test_a_network_is_compiled_once_and_each_optimiser_once() -> None:
+    seen: list[str] = []
 
-    def lower(graph: torch.fx.GraphModule, inputs: Any) -> Any:
-        seen.append(graph)
-        return graph
+    def lowering(piece: str) -> Lower:
+        def lower(function: Callable[..., Any], inputs: Sequence[torch.Tensor]) -> Any:
+            seen.append(piece)
+            return as_traced(function, inputs)
 
-    for overrides in (["optimizer.lr=0.01"], ["optimizer.lr=0.02", "seed=3"], ["model.hidden=[12,8]"]):
-        sums = train(regimen(*overrides, engine=Compiled(lower=lower)))["sums"]
+        return lower
+
+    lowers = Lowers(lowering("network"), lowering("vectors"))
+    for overrides in (
+        ["optimizer=adam"],
+        ["optimizer=adam", "optimizer.lr=0.02", "seed=3"],
+        ["optimizer=nadam"],
+        ["optimizer=rmsprop"],
+        ["optimizer=adam", "model.hidden=[12,8]"],
+    ):
+        sums = train(regimen(*overrides, engine=Compiled(lowers=lowers)))["sums"]
         assert_agree({"sums": sums}, {"sums": train(regimen(*overrides))["sums"]}, 1e-6)
-    assert len(seen) == 2
+    assert seen.count("network") == 2
+    assert seen.count("vectors") == 4  # traced for each length in turn; what is compiled is for any
+
+
+@pytest.mark.slow
+def test_the_code_of_an_update_serves_networks_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    kept = []
+    for hidden in ("[9]", "[11,6]"):
+        engine = Compiled(cache=tmp_path)
+        module, plain = (regimen("optimizer=adamw", f"model.hidden={hidden}", engine=one) for one in (engine, None))
+        assert_agree(train(module), train(plain), 1e-6)
+        kept.append({path.read_text() for path in tmp_path.rglob("*.cpp") if "sqrt" in path.read_text()})
+    assert kept[0] == kept[1]
+    assert kept[0]

@@ -11,7 +11,6 @@ from regimens.data.loader import Blocks
 from regimens.training.engines.apart import Apart
 from regimens.training.engines.fleet import Stepping
 from regimens.training.engines.inductor import Inductor
-from regimens.training.engines.inplace import InPlace
 from regimens.training.engines.stacked import Stacked
 from tests.training.small_modules import BATCH, QUICK, SHARPER, TECHNIQUES, N, assert_agree, judged, regimen
 
@@ -38,7 +37,7 @@ def test_a_compiled_fleet_is_each_trial_on_its_own(
     technique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    inductor = InPlace(Inductor(tmp_path))
+    inductor = Inductor(tmp_path)
     assert assert_fleet_agrees(technique, partial(Apart, lower=lambda size: inductor)) == "compiled"
 
 

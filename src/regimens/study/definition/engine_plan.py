@@ -14,9 +14,8 @@ from regimens.study.definition.composer import Composer
 from regimens.study.definition.samplers import FIXED
 from regimens.study.definition.settings import Settings
 from regimens.study.definition.study import Cell, Slot, Study
-from regimens.trial import engine_choice
-from regimens.trial.engine_choice import Size
-from regimens.trial.regimen import plain, regimen_of
+from regimens.trial.engine_choice import Planned, Size, capacity, choose, shape_of
+from regimens.trial.regimen import plain
 
 SizeOf = Callable[[DictConfig], Size | None]
 #: the resolved configuration of a cell's trial with these values
@@ -33,17 +32,14 @@ def plan_engines(study: Study, settings: Settings, composer: Composer, size_of: 
     if len(sizes) < len(configs):
         return
     study.alone = why_alone(settings)
-    plain_configs = {label: plain(cfg) for label, cfg in configs.items()}
-    shapes = {label: shape_of(config) for label, config in plain_configs.items()}
-    counts = {cell.label: planned(study, cell) for cell in study.cells}
+    listed = []
     for cell in study.cells:
-        alike = [other for other in study.cells if shapes[other.label] == shapes[cell.label]]
-        trials = sum(counts[other.label] for other in alike)
-        in_a_round = sum(max(study.trials if other.tuned else 0, study.seeds) for other in alike)
         size = sizes[cell.label]
         cell.size = [size.examples, size.inputs, size.outputs]
-        together = 1 if study.alone else in_a_round
-        cell.engine = engine_choice.choose(plain_configs[cell.label], size, trials, together)
+        in_a_round = 0 if study.alone else max(study.trials if cell.tuned else 0, study.seeds)
+        listed.append(Planned(plain(configs[cell.label]), size, planned(study, cell), in_a_round))
+    for cell, engine in zip(study.cells, choose(listed), strict=True):
+        cell.engine = engine
 
 
 def planned(study: Study, cell: Cell) -> int:
@@ -62,11 +58,6 @@ def why_alone(settings: Settings) -> str:
     return ""
 
 
-def shape_of(config: Mapping[str, Any]) -> str:
-    """What the trials of a fleet have in common."""
-    return digest(engine_choice.shape_of(regimen_of(config)))
-
-
 def plan_fleets(study: Study, config_of: ConfigOf) -> None:
     """Put the trials of the newest round that are of one shape into fleets, where their engine is one."""
     known = {tuple(slot) for slots in study.fleets for slot in slots}
@@ -74,12 +65,12 @@ def plan_fleets(study: Study, config_of: ConfigOf) -> None:
     for cell, phase, number in study.slots:
         if cell.engine == "fleet" and not study.alone and (cell.label, phase, number) not in known:
             values = (cell.points[number] if phase == "tuning" else cell.best) or {}
-            alike.setdefault((phase, shape_of(config_of(cell, values))), []).append([cell.label, phase, number])
+            alike.setdefault((phase, digest(shape_of(config_of(cell, values)))), []).append([cell.label, phase, number])
     for slots in alike.values():
         cell = study.cell(slots[0][0])
         examples, inputs, outputs = cell.size
         size = Size(examples, inputs, outputs)
-        study.fleets += split_evenly(slots, engine_choice.capacity(config_of(cell, cell.default), size, len(slots)))
+        study.fleets += split_evenly(slots, capacity(config_of(cell, cell.default), size, len(slots)))
 
 
 def split_evenly(slots: list[Slot], most: int) -> list[list[Slot]]:

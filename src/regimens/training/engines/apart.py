@@ -17,10 +17,9 @@ from torch.utils import _pytree as pytree
 from regimens.core.secrets import brief
 from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
-from regimens.training.engines.inductor import Lower
 from regimens.training.engines.stacked import CHUNK, evaluation, rule_optimizers
-from regimens.training.engines.trace_cache import as_traced, trace
-from regimens.training.functional import Numbers, Step, Tensors, Weights, numbers_of
+from regimens.training.engines.trace_cache import Lower, as_traced, trace
+from regimens.training.functional import Gradients, Numbers, Step, Tensors, Weights, numbers_of
 
 
 class Apart:
@@ -85,7 +84,7 @@ class Apart:
 
     def _prepare(self, size: int, inputs: Sequence[Tensor]) -> Callable[..., Tensor]:
         job, spec = self.jobs[0], self._spec
-        step = Step(job.net, job.objective, self._optimizers[0].rule, job.clip)
+        step = Step(Gradients(job.net, job.objective, job.clip), self._optimizers[0].rule)
 
         def one(x: Tensor, y: Tensor, c: Tensor, *state: Tensor) -> Tensor:
             parts, numbers = pytree.tree_unflatten(list(state), spec)

@@ -15,7 +15,7 @@ aten = torch.ops.aten
 Node = Any
 Rewrite = Callable[[fx.Graph, Node], Node | None]
 VIEWS = (aten.view.default, aten.expand.default, aten._unsafe_view.default, aten.permute.default)
-TRANSPOSES = (aten.transpose.int, aten.t.default)
+TRANSPOSES = (aten.transpose.int, aten.t.default, aten.permute.default)
 ADDED = {aten.mm.default: aten.addmm_.default, aten.bmm.default: aten.baddbmm_.default}
 
 
@@ -77,8 +77,17 @@ def drop_view(graph: fx.Graph, node: Node) -> Node | None:
 
 def untranspose(graph: fx.Graph, node: Node) -> Node | None:
     """The transpose of a transpose."""
-    twice = calls(node, *TRANSPOSES) and calls(node.args[0], node.target)
-    return node.args[0].args[0] if twice and node.args[1:] == node.args[0].args[1:] else None
+    twice = calls(node, *TRANSPOSES) and calls(node.args[0], node.target) and node.args[1:] == node.args[0].args[1:]
+    turns = not calls(node, aten.permute.default) or node.args[1] == [1, 0]
+    return node.args[0].args[0] if twice and turns else None
+
+
+def drop_copy(graph: fx.Graph, node: Node) -> Node | None:
+    """A copy of the kind that is copied, which tracing leaves where one tensor is written into another."""
+    if not calls(node, aten.copy.default):
+        return None
+    before, after = node.args[1].meta["val"], node.meta["val"]
+    return node.args[1] if before.shape == after.shape and before.dtype == after.dtype else None
 
 
 def add_bias(graph: fx.Graph, node: Node) -> Node | None:

@@ -1,5 +1,6 @@
-"""torch's compiler for processors: from a traced graph to C++ code, which is stored on disk and shared.
+"""torch's compiler for processors: from a function of tensors to C++ code, which is stored on disk and shared.
 
+Each loop is a C++ file of its own, stored by its text, so that what two networks have in common is compiled once.
 Its private names here are pinned by `torch==2.13.0` (docs/decisions/0010-rooms.md).
 """
 
@@ -7,44 +8,74 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, fx
 
 from regimens.core.hashing import digest
+from regimens.core.imports import import_packages
 from regimens.core.locks import held
-
-# Turns a traced graph and example inputs into a function of such inputs.
-Lower = Callable[[fx.GraphModule, Sequence[Tensor]], Callable[..., Any]]
+from regimens.training.engines.graph_rewrites import drop_copy, rewrite_graph, split_bias, untranspose
+from regimens.training.engines.inplace import write_products
 
 # One compiling process, since a trial leases one core. The pattern matcher would fuse products and sums into calls that
 # copy. Testing for vector instructions would take 5 s; where they are missing, compiling fails and the engine is eager.
-OPTIONS = {"compile_threads": 1, "cpp_wrapper": True, "pattern_matcher": False, "cpp.vec_isa_ok": True}
+OPTIONS = {"compile_threads": 1, "pattern_matcher": False, "cpp.vec_isa_ok": True, "size_asserts": False}
 CACHE = "TORCHINDUCTOR_CACHE_DIR"  # torch reads it whenever it looks for compiled code
 
 
 @dataclass(frozen=True)
 class Inductor:
-    """Compiles graphs; `cache` is where compiled code is stored (None: torch's own directory)."""
+    """Compiles functions of tensors, which may change their inputs in place.
+
+    cache: where compiled code is stored (None: torch's own directory).
+    any_size: the code is for inputs of these dimensions of any size, all of one size where these are.
+    """
 
     cache: Path | None = None
+    any_size: bool = False
 
-    def __call__(self, graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
-        """The graph of one output as compiled code for inputs like these. Raises what the compiler raises."""
-        from torch._inductor import config, standalone_compile
+    def __call__(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:
+        """The function of one output, or none, for inputs like these. Raises what the compiler raises."""
+        import_packages("torch._inductor.compile_fx")
+        from torch._guards import TracingContext, tracing
+        from torch._inductor import config
+        from torch._inductor.compile_fx import compile_fx_inner
         from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
+        graph = self._operations(function, inputs)
         # The user's own setting takes precedence, but not the default that torch sets when it is imported.
         if self.cache is not None and os.environ.get(CACHE, default_cache_dir()) == default_cache_dir():
             os.environ[CACHE] = str(self.cache.absolute())
         cache = Path(os.environ.get(CACHE, default_cache_dir()))
+        fakes = [node.meta["val"] for node in graph.graph.find_nodes(op="placeholder")]
         # Of workers that need the same code, one compiles and the others wait, then read it from the disk.
-        made = digest([graph.code, *(f"{one.dtype}{tuple(one.shape)}" for one in inputs)])
-        with held(cache / "locks" / f"{made}.lock"), config.patch(OPTIONS):
-            run = standalone_compile(graph, list(inputs))
+        made = digest([graph.code, *(f"{one.dtype}{tuple(one.shape)}" for one in fakes)])
+        with (
+            held(cache / "locks" / f"{made}.lock"),
+            config.patch(OPTIONS),
+            tracing(TracingContext(fakes[0].fake_mode)),
+            torch.no_grad(),
+        ):
+            run = compile_fx_inner(graph, fakes, is_inference=True)
 
-        def call(*inputs: Tensor) -> Tensor:
-            out = run(*inputs)
-            return out[0] if isinstance(out, tuple | list) else out
+        def call(*inputs: Tensor) -> Any:
+            out = run(list(inputs))
+            return out[0] if out else None
 
         return call
+
+    def _operations(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> fx.GraphModule:
+        """What the compiler takes: operations that change nothing, and at the end a copy into what is changed."""
+        from torch._inductor.decomposition import select_decomp_table
+        from torch.func import functionalize
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        def several(*inputs: Tensor) -> tuple[Any, ...]:
+            out = function(*inputs)
+            return () if out is None else (out,)
+
+        mode: Literal["symbolic", "fake"] = "symbolic" if self.any_size else "fake"
+        trace = make_fx(functionalize(several), tracing_mode=mode, decomposition_table=select_decomp_table())
+        return write_products(rewrite_graph(trace(*inputs), (drop_copy, split_bias, untranspose)))

@@ -1,52 +1,55 @@
-"""An in-place `p += a @ b` for compiled code, where torch's compiler turns `addmm_` into a copy and a product."""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+"""Products that are written or added where they are wanted, for compiled code, where torch's compiler would copy."""
 
 import torch
 from torch import Tensor, fx
 
-from regimens.training.engines.graph_rewrites import add_product, rewrite_graph, split_bias, untranspose
-from regimens.training.engines.inductor import Lower
+from regimens.training.engines.graph_rewrites import Node, aten, calls, written_between
 
-NAME = "regimens::add_product_"
+NAME = "regimens::product_"
 # Registered without torch's `custom_op`, which costs tens of microseconds per call.
-torch.library.define(NAME, "(Tensor(a!) p, Tensor a, Tensor b) -> ()")
-# Adding to this many weights in place saves more than the call, which the compiler cannot fuse with its neighbours.
-LARGE = 2**16
+torch.library.define(NAME, "(Tensor(a!) out, Tensor a, Tensor b, int beta) -> ()")
 
 
 @torch.library.impl(NAME, "CPU")
-def _add_product(p: Tensor, a: Tensor, b: Tensor) -> None:
-    p.addmm_(a, b)
+def _product(out: Tensor, a: Tensor, b: Tensor, beta: int) -> None:
+    out.addmm_(a, b, beta=beta)
 
 
 @torch.library.impl(NAME, "Meta")
-def _add_no_product(p: Tensor, a: Tensor, b: Tensor) -> None:
+def _no_product(out: Tensor, a: Tensor, b: Tensor, beta: int) -> None:
     pass
 
 
-@dataclass(frozen=True)
-class InPlace:
-    """`lower`, of a graph with products added in place."""
-
-    lower: Lower
-
-    def __call__(self, graph: fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
-        """What `lower` makes of the rewritten graph."""
-        return self.lower(add_products(graph), inputs)
-
-
-def add_products(traced: fx.GraphModule) -> fx.GraphModule:
-    """The graph in which a large matrix's gradient that is only added to it is never stored."""
-    rewrite_graph(traced, (split_bias, untranspose, partial(add_product, smallest=LARGE)))
-    for node in traced.graph.nodes:
-        if node.target is torch.ops.aten.addmm_.default:
-            with traced.graph.inserting_before(node):
-                traced.graph.call_function(torch.ops.regimens.add_product_.default, node.args)
-            node.replace_all_uses_with(node.args[0])
-            traced.graph.erase_node(node)
+def write_products(traced: fx.GraphModule) -> fx.GraphModule:
+    """The graph in which a product that only goes into an input, or is only added to it, is computed there."""
+    graph = traced.graph
+    for node in [node for node in graph.nodes if calls(node, aten.copy_.default)]:
+        out, value = node.args
+        added = _added(out, value)
+        product = added.args[1] if added else value
+        if not _used_once(product) or written_between(product, node, *product.args):
+            continue
+        a, b = product.args
+        with graph.inserting_before(node):
+            if added:
+                a = graph.call_function(aten.mul.Tensor, (added.args[0], a))
+                a.meta = product.args[0].meta
+            graph.call_function(torch.ops.regimens.product_.default, (out, a, b, int(bool(added))))
+        for done in (node, value, added, product):
+            if done and not done.users and done in graph.nodes:
+                graph.erase_node(done)
     traced.recompile()
     return traced
+
+
+def _added(out: Node, value: Node) -> Node | None:
+    """c * product, of `value` = out + c * product with a single number c; None where `value` is something else."""
+    if not (calls(value, aten.add.Tensor) and len(value.users) == 1 and value.args[0] is out and not value.kwargs):
+        return None
+    term = value.args[1]
+    scaled = calls(term, aten.mul.Tensor) and len(term.users) == 1 and isinstance(term.args[0], fx.Node)
+    return term if scaled and term.args[0].meta["val"].ndim == 0 else None
+
+
+def _used_once(node: Node) -> bool:
+    return calls(node, aten.mm.default) and len(node.users) == 1

@@ -17,7 +17,7 @@ from regimens.training.engine import Job, shape, weights_of
 from regimens.training.engines.coefficients import advance
 from regimens.training.engines.launch import Launcher, Mapped
 from regimens.training.engines.stacked_average import stacked_average
-from regimens.training.functional import Numbers, Step, Tensors, Weights, numbers_of, penalty_of
+from regimens.training.functional import Gradients, Numbers, Step, Tensors, Weights, numbers_of, penalty_of
 from regimens.training.optimizers import RuleOptimizer
 
 # Rows of a validation chunk: every trial's activations of one chunk should stay in the processor's cache.
@@ -41,7 +41,8 @@ class Stacked:
         self._weights = stack(self._own)
         constants = [numbers_of(job.regularization, job.clip) for job in self.jobs]
         self._numbers = {name: first.x.new_tensor([each[name] for each in constants]) for name in constants[0]}
-        step = Step(copy.deepcopy(first.net), first.objective, self._optimizers[0].rule, first.clip)
+        gradients = Gradients(copy.deepcopy(first.net), first.objective, first.clip)
+        step = Step(gradients, self._optimizers[0].rule)
 
         def one(parts: dict[str, Tensors], numbers: Numbers, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
             return step(Weights(**parts), x, y, c.unbind(), numbers)  # type: ignore[arg-type]
