@@ -6,6 +6,6 @@
 (the result).
 """
 
-from regimens.trial.api import look_at_data, metrics, run, run_fleet
+from regimens.trial.api import look_at_data, metrics, run, run_fleet, warm_up
 
-__all__ = ["look_at_data", "metrics", "run", "run_fleet"]
+__all__ = ["look_at_data", "metrics", "run", "run_fleet", "warm_up"]

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+def warm_up() -> None:
+    """Import what a trial takes."""
+    import_packages(*PACKAGES)
+    from regimens.trial import single  # noqa: F401 - and what it imports
+
+
 def run(
     cfg: "DictConfig",
     directory: Path,

@@ -11,7 +11,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from regimens.study.workers.leases import Lease
 from regimens.study.workers.run_batch import patient
+from regimens.study.workers.spares import Spares, spawn
 from regimens.study.workers.worker import STOPPED, StudyStopped
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Pool:
     """Worker processes for one study, one for each lease.
 
     `job` is what each is told (see worker.py); `leases` holds each one's share of the machine, which stays with the
-    worker that replaces it.
+    worker that replaces it. `spares` become the first ones, but for leases of devices.
     """
 
     job: dict[str, Any]
@@ -61,6 +61,7 @@ class Pool:
     timeout: float | None = None
     #: asked again and again; once it says no, the workers are ended
     keep_on: Callable[[], bool] = lambda: True
+    spares: Spares = field(default_factory=lambda: Spares(""))
     _events: queue.Queue[tuple[Process, dict[str, Any] | None]] = field(default_factory=queue.Queue)
     _alive: dict[int, Process] = field(default_factory=dict)
     _stillborn: int = 0
@@ -98,25 +99,16 @@ class Pool:
 
     def _start(self, number: int) -> None:
         lease = self.leases[number]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **lease.environment}
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f"worker-{self.job['session']}-{number}.log"
         with log.open("a") as errors:
-            popen = subprocess.Popen(
-                [sys.executable, "-m", "regimens.study.workers.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=environment,
-                pass_fds=lease.descriptors,
-                start_new_session=True,  # Ctrl-C is for the parent alone
-            )
+            spare = None if lease.locks else self.spares.take()
+            popen = spare or spawn(self.job["run_trial"], errors, lease.environment, lease.descriptors)
         process = Process(number, popen, log)
         self._alive[number] = process
         assert popen.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            popen.stdin.write(json.dumps({**self.job, "parent": os.getpid()}) + "\n")
+            popen.stdin.write(json.dumps({**self.job, "parent": os.getpid(), "log": str(log)}) + "\n")
             popen.stdin.flush()
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
 
@@ -180,6 +172,7 @@ def make_pool(
     timeout: float | None,
     hear: Callable[[dict[str, Any]], None],
     keep_on: Callable[[], bool] = lambda: True,
+    spares: Spares | None = None,
 ) -> Pool:
     """Worker processes on this machine for a queue's study."""
 
@@ -190,7 +183,7 @@ def make_pool(
         hear({**trial, "event": "finished", "status": "timeout", "error": f"over {timeout} s"})
         return True
 
-    return Pool(job, leases, queue.directory / "workers", hear, on_timeout, timeout, keep_on)
+    return Pool(job, leases, queue.directory / "workers", hear, on_timeout, timeout, keep_on, spares or Spares(""))
 
 
 def _close(*streams: IO[str] | None) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from regimens.core.terminal import counted
 from regimens.study.definition.settings import Settings
+from regimens.study.definition.study import UNNAMED
 from regimens.study.workers import cluster
-from regimens.study.workers.leases import Lease, take
+from regimens.study.workers.leases import Lease, inventory, room_for, take
 from regimens.study.workers.pool import make_pool
 from regimens.study.workers.progress import View, duration
+from regimens.study.workers.spares import Spares
 from regimens.study.workers.trial_runner import locate
 from regimens.study.workers.worker import work
 
@@ -23,10 +26,29 @@ if TYPE_CHECKING:
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
+def spares_for(settings: Settings, config: DictConfig, run_trial: str) -> Spares:
+    """The workers of a study that is still to be planned; none where it may need none, or its workers lease devices.
+
+    A study's name with trials on the disk may be one that is done.
+    """
+    begun = any(Path(config.paths.runs).glob(f"{config.hydra.runtime.choices.get('study') or UNNAMED}-*"))
+    if begun or config.hydra.launcher._target_ != BASIC_LAUNCHER or inventory():
+        return Spares(run_trial)
+    room = room_for(threads=config.get("threads", 1))
+    count = room if settings.workers == "auto" else settings.workers
+    return Spares(run_trial, min(count, room) if isinstance(count, int) and count > 1 else 0)
+
+
 def train(
-    queue: TrialQueue, settings: Settings, config: DictConfig, hydra_context: Any, run_trial: str, entry: Tracked
+    queue: TrialQueue,
+    settings: Settings,
+    config: DictConfig,
+    hydra_context: Any,
+    run_trial: str,
+    entry: Tracked,
+    spares: Spares,
 ) -> None:
-    """Bring the study to its end; `entry` is its entry in the tracker.
+    """Bring the study to its end; `entry` is its entry in the tracker, `spares` may become its workers.
 
     Raises:
         StudyStopped: nobody can go on.
@@ -57,7 +79,7 @@ def train(
                 cluster.follow(queue, launched, view, hear)
             # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
-                make_pool(queue, job, leases, settings.timeout, hear).run()
+                make_pool(queue, job, leases, settings.timeout, hear, spares=spares).run()
                 queue.look()
                 return
             work(queue, locate(run_trial), hear, entry.show)

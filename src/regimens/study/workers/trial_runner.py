@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 class TrialRunner(Protocol):
     """See `regimens.trial.api` for what each does in full."""
 
+    def warm_up(self) -> None:
+        """Import what a trial takes, ahead of time."""
+
     def run(
         self,
         cfg: DictConfig,

@@ -1,12 +1,13 @@
 """A worker: takes the next trials of a study until there are none left. In this process, or as a process of its own.
 
-As a process (`python -m regimens.study.workers.worker`) it reads its job, one line of JSON, from standard input, which
-stays open while its parent lives; it writes events, one line of JSON each, to standard output. What a trial prints
-goes to standard error.
+As a process (`python -m regimens.study.workers.worker RUN_TRIAL`) it imports what a trial takes, then reads its job,
+one line of JSON, from standard input, which stays open while its parent lives; it writes events, one line of JSON each,
+to standard output. What a trial prints goes to the log that the job names.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -94,8 +95,16 @@ def main() -> int:
     for told in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):  # Ctrl-C, a cluster's warnings: our parent stops us
         signal.signal(told, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_after_parent)
-    job = json.loads(sys.stdin.readline())
+    die_with(os.getppid())
+    with contextlib.suppress(UserError):  # said again, and to somebody, below
+        locate(sys.argv[1]).warm_up()
+    line = sys.stdin.readline()
+    if not line:  # no job: its command has ended
+        return 0
+    job = json.loads(line)
     _die_with_parent(job["parent"])
+    with Path(job["log"]).open("a") as log:
+        os.dup2(log.fileno(), 2)
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     guard = threading.Lock()
