@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from regimens.core.hashing import digest
 from regimens.training.engines import compiler
 from regimens.trial.regimen import regimen_of
 
@@ -101,20 +102,23 @@ def choose(planned: Sequence[Planned]) -> list[str]:
     Trials of one shape are a fleet where enough of them train at once; what they share is compiled once for all.
     """
     shapes = [shape_of(one.config) for one in planned]
-    engines = []
+    alike: dict[str, list[Planned]] = {}
     for one, shape in zip(planned, shapes, strict=True):
-        alike = [other for other, kind in zip(planned, shapes, strict=True) if kind == shape]
-        asked = str(one.config["engine"])
-        engines.append(asked if asked != "auto" else "fleet" if _is_fleet(one, alike) else "eager")
+        alike.setdefault(digest(shape), []).append(one)
     works: dict[str, compiler.Work] = {}
-    networks: dict[int, str] = {}
-    for i, (one, shape) in enumerate(zip(planned, shapes, strict=True)):
-        if one.config["engine"] == "auto" and engines[i] == "eager" and _can_be_compiled(one.config):
-            networks[i] = repr({key: value for key, value in shape.items() if key not in NO_CODE})
-            work = works.setdefault(networks[i], compiler.Work(len(one.config["model"]["hidden"]) + 1))
+    engines, networks = [], []
+    for one, shape in zip(planned, shapes, strict=True):
+        asked = str(one.config["engine"])
+        engine = asked if asked != "auto" else "fleet" if _is_fleet(one, alike[digest(shape)]) else "eager"
+        network = ""
+        if asked == "auto" and engine == "eager" and _can_be_compiled(one.config):
+            network = digest({key: value for key, value in shape.items() if key not in NO_CODE})
+            work = works.setdefault(network, compiler.Work(len(one.config["model"]["hidden"]) + 1))
             work.add(one.steps, str(one.config["optimizer"]["_target_"]).rpartition(".")[2])
+        engines.append(engine)
+        networks.append(network)
     repaid = dict(zip(works, compiler.repaid(list(works.values()), machine_cores()), strict=True))
-    return ["compiled" if i in networks and repaid[networks[i]] else engine for i, engine in enumerate(engines)]
+    return ["compiled" if repaid.get(network) else engine for network, engine in zip(networks, engines, strict=True)]
 
 
 def _is_fleet(one: Planned, alike: Sequence[Planned]) -> bool:
