@@ -145,8 +145,8 @@ def fuse_update(graph: fx.Graph, node: Node) -> Node | None:
     return new
 
 
-def add_product(graph: fx.Graph, node: Node, smallest: int = 0) -> Node | None:
-    """p += c (t + a @ b) as p += c t, then p += (c a) @ b in place, where p has at least `smallest` elements.
+def add_product(graph: fx.Graph, node: Node) -> Node | None:
+    """p += c (t + a @ b) as p += c t, then p += (c a) @ b in place.
 
     c is a scalar, or one for each product of a batch; without t there is no first addition. The product, as large as p,
     is never stored.
@@ -154,7 +154,7 @@ def add_product(graph: fx.Graph, node: Node, smallest: int = 0) -> Node | None:
     if not calls(node, aten.add_.Tensor) or len(node.args) != 2 or node.kwargs:
         return None
     p, term = node.args
-    if not calls(term, aten.mul.Tensor) or len(term.users) != 1 or p.meta["val"].numel() < smallest:
+    if not calls(term, aten.mul.Tensor) or len(term.users) != 1:
         return None
     c, g = term.args
     summed = calls(g, aten.add.Tensor) and len(g.users) == 1 and len(g.args) == 2 and not g.kwargs
