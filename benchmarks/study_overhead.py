@@ -19,28 +19,25 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(cfg: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any, identity: Any, note: str = "") -> Any:
+def run(config: Any, directory: Path, *, study: Any, on_epoch: Any, choices: Any, identity: Any, note: str = "") -> Any:
     """A trial of zero steps: the record alone."""
     from datetime import UTC, datetime
-
-    from omegaconf import OmegaConf
 
     from regimens.core.hashing import digest
     from regimens.core.result import Result, write
     from regimens.trial.regimen import GROUPS, regimen_of
 
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     regimen = regimen_of(config)
     result = Result(
         status="completed",
         name="zero",
-        seed=cfg.seed,
+        seed=config["seed"],
         regimen=regimen,
         regimen_hash=digest(regimen),
         choices={group: choices.get(group, "?") for group in GROUPS},
         study=dict(study),
         trial=identity.to_json(),
-        metrics={"val/accuracy": 0.5 + (cfg.seed % 997) / 10000, "time/train": 0.0},
+        metrics={"val/accuracy": 0.5 + (config["seed"] % 997) / 10000, "time/train": 0.0},
         history={name: [0.5] * 10 for name in ("train/loss", "val/loss", "val/accuracy", "lr", "time")}
         | {"epoch": list(range(1, 11))},  # type: ignore[arg-type]
         provenance={"started": datetime.now(UTC).isoformat(timespec="seconds")},

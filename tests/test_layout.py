@@ -264,6 +264,7 @@ TESTS_OF = {
     "test_layout.py": "the folders of src/ and of tests/",
     "test_pages.py": "tools/pages.py",
     "test_pipeline.py": "dvc.yaml, the Makefile and tools/study.py",
+    "test_side_by_side.py": "tools/side_by_side.py",
     "data/test_cases.py": "tables that people bring, a case for each kind of mistake",
     "data/test_case_tables.py": "the same, of whole tables",
     "data/test_case_arrays.py": "the same of arrays in files",

@@ -113,8 +113,8 @@ def asked(name: str, overrides: Sequence[str]) -> Any:
         Composer(Source("train", (f"file://{CONF}",))),
         name=name,
         tune=config.get("tune"),
-        data_hash=lambda cfg: look(plain(cfg))[0],
-        size_of=lambda cfg: look(plain(cfg))[1],
+        data_hash=lambda config: look(config)[0],
+        size_of=lambda config: look(config)[1],
         metrics_of=runner.metrics,
     )
     rounds.begin(study)

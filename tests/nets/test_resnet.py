@@ -99,12 +99,17 @@ def test_penalty_bound_and_dropout_reach_every_convolution() -> None:
 
 def test_dead_channels_of_every_layer_are_counted() -> None:
     net = resnet()
-    before = dead_units(net, torch.rand(20, 64))["dead_units"]["share"]
+
+    def share() -> float:
+        with dead_units(net) as found:
+            net(torch.rand(20, 64))
+        return found()["dead_units"]["share"]
+
+    before = share()
     with torch.no_grad():
         net.layers[1].first.conv.weight[0] = 0
         net.layers[1].first.conv.bias[0] = -1
-    after = dead_units(net, torch.rand(20, 64))["dead_units"]["share"]
-    assert after == pytest.approx(before + 1 / (3 + 3 + 3 + 5 + 5))
+    assert share() == pytest.approx(before + 1 / (3 + 3 + 3 + 5 + 5))
     assert len(blocks_of(net)) == 4
 
 

@@ -115,13 +115,12 @@ def configure(
 def configuration_of(overrides: list[str], there: Result, conf: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The configuration that this command composes: plain values, and the option of each group."""
     from regimens.study.definition.composer import Composer, Source
-    from regimens.trial.regimen import plain
 
     data = there.choices.get("data", "?")
     composer = Composer(Source("train", (f"file://{conf}",)))
     known = data in composer.options("data")
     composed = composer.compose(([f"data={data}"] if known else []) + overrides)
-    return plain(composed.cfg), dict(composed.choices)
+    return composed.plain, dict(composed.choices)
 
 
 def check_own(directory: Path, there: Result, own: Mapping[str, Any]) -> None:

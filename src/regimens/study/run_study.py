@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,6 @@ from regimens.study.workers.start import spares_for, train
 from regimens.study.workers.tracked import tracked
 from regimens.study.workers.trial_runner import data_hash_of, locate, look_once
 from regimens.study.workers.worker import StudyStopped
-from regimens.trial.regimen import plain
 
 #: draws a study's table, and whatever belongs into the study's directory: (figures written, sentences to print)
 Draw = Callable[[Path, Path], tuple[list[Path], list[str]]]
@@ -120,7 +119,8 @@ def _conduct(
     runs = Path(config.paths.runs).absolute()
     known = KnownTrials.below(runs)
     rounds.begin(study)
-    keep_engines(TrialFiles(study, runs / "unnamed", data_hash_of(locate(run_trial))), known)
+    files = TrialFiles(study, runs / "unnamed", data_hash_of(locate(run_trial)))
+    keep_engines(files, known)
     study.id = digest(study.identity)[:8]
     directory = runs / study.key
     if differs := compared_with_earlier(study, directory):
@@ -132,8 +132,8 @@ def _conduct(
     from regimens.study.results.export import export
 
     with open_session(directory) as session, tracked(config, study, directory, session) as shown:
-        queue = open_queue(directory, session=session, study=study, storage_wait=settings.storage_wait)
-        queue.files.hash_of = data_hash_of(locate(run_trial))
+        files = replace(files, directory=directory)
+        queue = open_queue(directory, session=session, files=files, storage_wait=settings.storage_wait)
         taken = queue.catch_up(known, broken=settings.retry_failed)
         for origin, count in taken.items():
             print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
@@ -168,8 +168,8 @@ def ask(hydra_context: Any, config: DictConfig, settings: Settings, arguments: S
         Composer(source),
         name=str(config.hydra.runtime.choices.get("study") or UNNAMED),
         tune=config.get("tune"),
-        data_hash=lambda cfg: look(plain(cfg))[0],
-        size_of=lambda cfg: look(plain(cfg))[1],
+        data_hash=lambda config: look(config)[0],
+        size_of=lambda config: look(config)[1],
         metrics_of=runner.metrics,
         note=note,
         code=Code(training_code(), str(code(code_root())["revision"] or ""), training_sources()),

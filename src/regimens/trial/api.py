@@ -10,6 +10,7 @@ from regimens.core.result import Result
 from regimens.trial.composition import look_at_data as look_at_data
 from regimens.trial.evaluation import metric_names
 from regimens.trial.identity import Identity
+from regimens.trial.regimen import plain
 from regimens.trial.settings import check_groups, read_settings
 from regimens.trial.task import PACKAGES, OnEpoch, Task, begin
 
@@ -24,7 +25,7 @@ def warm_up() -> None:
 
 
 def run(
-    cfg: "DictConfig",
+    config: "Mapping[str, Any] | DictConfig",
     directory: Path,
     *,
     choices: Mapping[str, str],
@@ -40,8 +41,8 @@ def run(
     that the trial must have (MisnamedError otherwise). A loss that is not finite gives the status "diverged", not an
     exception. Raises UserError for invalid values; other exceptions pass through.
     """
-    task = Task(cfg, Path(directory), choices, study, on_epoch, identity)
-    if cfg.engine == "fleet" and not note:
+    task = Task(plain(config), Path(directory), choices, study, on_epoch, identity)
+    if task.config["engine"] == "fleet" and not note:
         return the_one(run_fleet([task]))
     trial = begin(task)
     if trial.spread.devices > 1:
@@ -95,7 +96,7 @@ def alone(task: Task, note: str) -> Result | Exception | None:
         return None
     try:
         return run(
-            task.cfg,
+            task.config,
             task.directory,
             choices=task.choices,
             study=task.study,

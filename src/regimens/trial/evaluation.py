@@ -13,33 +13,36 @@ if TYPE_CHECKING:
 
 
 Metrics = dict[str, float | None]
+Acted = dict[str, dict[str, Any]]
 
 
 def evaluate(
     module: "RegimenModule", split: "Split", settings: Settings, status: str
-) -> tuple[Metrics, dict[str, Any] | None]:
-    """The trial's metrics, from the weights that it ends with, and which test examples it got right.
+) -> tuple[Metrics, dict[str, Any] | None, Acted]:
+    """The trial's metrics, from the weights that it ends with, which test examples it got right, and its dead units.
 
     Measured where the split's tensors are. The loss and accuracy (or rmse) in training are those of the weights' epoch,
-    `epoch`. The test set is read only where `test` asks for it; else that is None.
+    `epoch`. The test set is read only where `test` asks for it; else the second is None.
     """
     import torch
 
     from regimens.training.probes import lr_range
+    from regimens.training.probes.acted import dead_units
 
     net = module.net.to(split.x_valid.device).eval()
     parameters = sum(p.numel() for p in net.parameters())
     if settings.probe == "lr_range":
-        return lr_range.metrics(module.probe.report() or {}, parameters), None
+        return lr_range.metrics(module.probe.report() or {}, parameters), None, {}
     history, kept, correct = module.history, module.actions.kept, None
     trained = ("train/loss", f"train/{module.objective.measure}")
     metrics: Metrics = {name: history[name][kept - 1] for name in trained if history.get(name)}
-    parts = {"val": (split.x_valid, split.y_valid)}
+    with dead_units(net) as units:
+        parts = {"val": (split.x_valid, split.y_valid, _outputs(net, split.x_valid))}
+    dead = units()
     if settings.test and status == "completed":
-        parts["test"] = (split.x_test, split.y_test)
-    for name, (x, y) in parts.items():
+        parts["test"] = (split.x_test, split.y_test, _outputs(net, split.x_test))
+    for name, (x, y, logits) in parts.items():
         with torch.no_grad():
-            logits = torch.cat([net(chunk) for chunk in x.split(1000)])
             loss = module.objective.loss(logits, y) + module.regularization.penalty(net)
             metrics[f"{name}/loss"] = float(loss)
             if not split.targets:
@@ -54,7 +57,15 @@ def evaluate(
     metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
     metrics["epoch"] = kept
-    return metrics, correct
+    return metrics, correct, dead
+
+
+def _outputs(net: Any, x: Any) -> Any:
+    """The network's outputs for x (N, ...), shape (N, K)."""
+    import torch
+
+    with torch.no_grad():
+        return torch.cat([net(chunk) for chunk in x.split(1000)])
 
 
 def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str]:
@@ -113,11 +124,9 @@ def monte_carlo(module: "RegimenModule", name: str, x: Any, y: Any, settings: Se
     return {f"{name}/mc_accuracy": float((predicted == y).double().mean()), f"{name}/mc_spread": float(spread.mean())}
 
 
-def acted(
-    module: "RegimenModule", choices: Mapping[str, str], settings: Settings, split: "Split", status: str
-) -> dict[str, dict[str, Any]]:
+def acted(module: "RegimenModule", choices: Mapping[str, str], settings: Settings, status: str) -> Acted:
     """What each technique of the regimen did; nothing is said of a range test's schedule, nor of the net it ruined."""
-    from regimens.training.probes.acted import Techniques, Trained, dead_units, report
+    from regimens.training.probes.acted import Techniques, Trained, report
 
     if settings.probe == "lr_range":
         return {}
@@ -130,8 +139,7 @@ def acted(
     )
     epochs = len(module.history.get("epoch", ()))
     trained = Trained(epochs, settings.epochs, module.actions.kept, status)
-    entries = report(module.actions, techniques, module.regularization, trained, module.net)
-    return {**entries, **dead_units(module.net, split.x_valid)}
+    return report(module.actions, techniques, module.regularization, trained, module.net)
 
 
 def probed(module: "RegimenModule") -> dict[str, Any]:

@@ -56,7 +56,7 @@ def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Out
     loaded: dict[str, Loaded] = {}
     fleets: dict[tuple[object, ...], list[Candidate]] = {}
     for index, task in enumerate(tasks):
-        if task.directory is None and kind_of_device(task.cfg) == "cpu":
+        if task.directory is None and kind_of_device(task.config) == "cpu":
             continue  # only a GPU's fleet needs its company
         try:
             candidate = prepare(index, task, loaded)

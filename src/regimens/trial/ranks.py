@@ -113,17 +113,14 @@ def main(directory: Path) -> int:
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
-    from omegaconf import OmegaConf
-
     from regimens.trial.single import train
     from regimens.trial.task import begin
 
     job = restore(json.loads((directory / JOB).read_text()))
-    config = OmegaConf.create(job["config"])
     try:
         told = partial(_tell, events)
         identity = Identity(**job["identity"]) if job["identity"] else None
-        train(begin(Task(config, directory, job["choices"], job["study"], told, identity)))
+        train(begin(Task(job["config"], directory, job["choices"], job["study"], told, identity)))
     except Exception as error:
         if os.environ["LOCAL_RANK"] != "0":
             raise

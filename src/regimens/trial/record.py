@@ -36,7 +36,7 @@ def conclude(
     """The result of a trained module, not yet written. The trial's other files are written here."""
     config, settings, choices, directory = trial.config, trial.settings, trial.task.choices, trial.directory
     with trial.clock("evaluate"):
-        metrics, correct = evaluate(module, split, settings, status)
+        metrics, correct, dead = evaluate(module, split, settings, status)
         save(module, best, config, directory)
         save_inputs(split, directory)
     regimen = regimen_of(config)
@@ -53,7 +53,7 @@ def conclude(
         metrics={**metrics, "time/train": durations["train"]},
         correct=correct,
         history={name: list(values) for name, values in module.history.items()},
-        acted=acted(module, choices, settings, split, status),
+        acted={**acted(module, choices, settings, status), **dead},
         advice=trial.advice,
         **probed(module),
         durations=durations,
@@ -69,7 +69,7 @@ def conclude(
 
 
 def unfinished(
-    cfg: "DictConfig",
+    config: "Mapping[str, Any] | DictConfig",
     *,
     choices: Mapping[str, str],
     status: str,
@@ -78,7 +78,7 @@ def unfinished(
     identity: Identity | None = None,
 ) -> Result:
     """The result of a trial that did not finish: its regimen, its status and error, and no metrics."""
-    config = plain(cfg)
+    config = plain(config)
     regimen = regimen_of(config)
     # Describing the hardware imports torch; a process that only reports a death skips that.
     origin = provenance() if "torch" in sys.modules else {}

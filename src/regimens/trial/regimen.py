@@ -27,10 +27,12 @@ def told(choices: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str
     return {**named, **{group: target for group, target in targets.items() if target.startswith(plugins)}}
 
 
-def plain(cfg: "DictConfig") -> dict[str, Any]:
-    """The configuration as plain containers, every interpolation resolved."""
+def plain(cfg: "Mapping[str, Any] | DictConfig") -> dict[str, Any]:
+    """The configuration as plain containers, every interpolation resolved; one that is plain already, as it is."""
     from omegaconf import OmegaConf
 
+    if isinstance(cfg, dict):
+        return cfg
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 

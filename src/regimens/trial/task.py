@@ -18,8 +18,6 @@ from regimens.trial.regimen import plain
 from regimens.trial.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from regimens.training.ddp import Spread
 
 # Slow-to-import packages that every trial needs (see core/imports.py).
@@ -52,7 +50,7 @@ class Task:
     on a processor they do not, and a task without a directory is not trained.
     """
 
-    cfg: "DictConfig"
+    config: Mapping[str, Any]
     directory: Path | None
     choices: Mapping[str, str]
     study: Mapping[str, Any] | None = None
@@ -97,7 +95,7 @@ def begin(task: Task) -> Trial:
     import_packages(*PACKAGES)
     from regimens.training.ddp import read_spread
 
-    config = plain(task.cfg)
+    config = plain(task.config)
     permit(config.get("plugins"))
     settings = read_settings(config)
     spread = read_spread(config["trainer"], settings.batch_size)

@@ -148,6 +148,6 @@ def test_data_that_changed_where_they_lie_are_told_from_other_settings():
 
 def test_where_data_lie_is_no_part_of_a_study_once_their_content_is_known():
     regimen = {"data": {"path": "a.npz", "n_valid": 9}, "transfer": {"checkpoint": None}}
-    composed = SimpleNamespace(regimen=regimen, cfg=OmegaConf.create(regimen))
+    composed = SimpleNamespace(regimen=regimen, plain=regimen)
     assert without_places(composed, "content")["data"] == {"n_valid": 9}
     assert without_places(composed, None) == regimen

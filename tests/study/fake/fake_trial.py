@@ -16,8 +16,8 @@ from regimens.core.result import Result, write
 from regimens.trial.regimen import regimen_of
 
 
-def run(cfg, directory, *, choices, study=None, on_epoch=lambda epoch, metrics: None, note="", identity=None):
-    config = OmegaConf.to_container(cfg, resolve=True)
+def run(config, directory, *, choices, study=None, on_epoch=lambda epoch, metrics: None, note="", identity=None):
+    cfg = OmegaConf.create(config)
     misbehave(config["advice"]["fault"], study)
     noise = random.Random(f"{cfg.optimizer.name}{cfg.seed}").gauss(0, 0.01)
     value = 0.9 - (math.log10(cfg.optimizer.lr) - cfg.optimizer.peak) ** 2 / 10 + noise + cfg.scheduler.bonus

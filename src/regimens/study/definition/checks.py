@@ -25,7 +25,6 @@ from regimens.study.definition.settings import (
 )
 from regimens.study.definition.study import Cell
 from regimens.study.definition.technique_values import catalogue, elsewhere, folders
-from regimens.trial.regimen import plain
 
 Note = Callable[[str], None]
 #: metric -> maximize, minimize or none, of what a configuration trains; None where that is not known
@@ -169,7 +168,7 @@ def settle_metrics(
     natural, measured = {}, {}
     for cell in cells:
         # What selects is measured without the test set where a cell is tuned.
-        measured[cell.label] = metrics_of({**plain(composer.compose(cell.overrides).cfg), "test": not cell.tuned})
+        measured[cell.label] = metrics_of({**composer.compose(cell.overrides).plain, "test": not cell.tuned})
     if settings.metric is None:
         regression = bool(measured) and all(known and OF_QUANTITIES in known for known in measured.values())
         settings = dataclasses.replace(settings, metric=OF_QUANTITIES if regression else DEFAULT_METRIC)

@@ -63,10 +63,15 @@ class Composed:
     cfg: DictConfig
     choices: Mapping[str, str]
 
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """As plain values with every interpolation resolved; treat it as read-only."""
+        return plain(self.cfg)
+
     @property
     def regimen(self) -> dict[str, Any]:
         """The resolved regimen, as plain values."""
-        return regimen_of(plain(self.cfg))
+        return regimen_of(self.plain)
 
     def with_values(self, values: Mapping[str, Any]) -> Composed:
         """A fresh configuration with plain values set at their paths."""
@@ -84,14 +89,10 @@ class Composed:
         """
         names = {part for path in values for part in path.split(".")}
         if not names & self._interpolated and not any("${" in str(value) for value in values.values()):
-            found = copy.deepcopy(self._plain)
+            found = copy.deepcopy(self.plain)
             if all(_set(found, path, value) for path, value in values.items()):
                 return found
         return plain(self.with_values(values).cfg)
-
-    @cached_property
-    def _plain(self) -> dict[str, Any]:
-        return plain(self.cfg)
 
     @cached_property
     def _interpolated(self) -> set[str]:

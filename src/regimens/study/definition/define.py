@@ -101,8 +101,8 @@ def define(
     if settings.direction == MEASURE and any(cell.tuned for cell in cells):
         raise UserError("study.direction=none: what is only measured cannot be tuned for; say maximize or minimize")
     for cell in cells:
-        cell.data = data_hash(composer.compose(cell.overrides).cfg)
-    sizes = [size for cell in cells if (size := size_of(composer.compose(cell.overrides).cfg)) is not None]
+        cell.data = data_hash(composer.compose(cell.overrides).plain)
+    sizes = [size for cell in cells if (size := size_of(composer.compose(cell.overrides).plain)) is not None]
     extent = _extent(settings, line, workers)
     seeds = (base_seed, line.seeds or settings.seeds)
     identity = identify(settings, axes, tuned, cells, seeds, extent["budget"], composer, code.hash)

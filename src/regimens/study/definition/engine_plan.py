@@ -7,17 +7,14 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from omegaconf import DictConfig
-
 from regimens.core.hashing import digest
 from regimens.study.definition.composer import Composer
 from regimens.study.definition.samplers import FIXED
 from regimens.study.definition.settings import Settings
 from regimens.study.definition.study import Cell, Slot, Study
 from regimens.trial.engine_choice import Planned, Size, capacity, choose, shape_of
-from regimens.trial.regimen import plain
 
-SizeOf = Callable[[DictConfig], Size | None]
+SizeOf = Callable[[Mapping[str, Any]], Size | None]
 #: the resolved configuration of a cell's trial with these values
 ConfigOf = Callable[[Cell, Mapping[str, Any]], Mapping[str, Any]]
 
@@ -27,8 +24,8 @@ def plan_engines(study: Study, settings: Settings, composer: Composer, size_of: 
 
     A study whose trials have no engine (`size_of` gives None) is left alone.
     """
-    configs = {cell.label: composer.compose(cell.overrides).cfg for cell in study.cells}
-    sizes = {label: size for label, cfg in configs.items() if (size := size_of(cfg)) is not None}
+    configs = {cell.label: composer.compose(cell.overrides).plain for cell in study.cells}
+    sizes = {label: size for label, config in configs.items() if (size := size_of(config)) is not None}
     if len(sizes) < len(configs):
         return
     study.alone = why_alone(settings)
@@ -37,7 +34,7 @@ def plan_engines(study: Study, settings: Settings, composer: Composer, size_of: 
         size = sizes[cell.label]
         cell.size = [size.examples, size.inputs, size.outputs]
         in_a_round = 0 if study.alone else max(study.trials if cell.tuned else 0, study.seeds)
-        listed.append(Planned(plain(configs[cell.label]), size, planned(study, cell), in_a_round))
+        listed.append(Planned(configs[cell.label], size, planned(study, cell), in_a_round))
     for cell, engine in zip(study.cells, choose(listed), strict=True):
         cell.engine = engine
 

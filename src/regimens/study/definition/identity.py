@@ -7,16 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from omegaconf import DictConfig
-
 from regimens.core.result import finite, flatten
 from regimens.study.definition.composer import Composed, Composer
 from regimens.study.definition.settings import Settings
 from regimens.study.definition.study import Cell
 from regimens.trial.identity import weights_hash
-from regimens.trial.regimen import plain
 
-DataHash = Callable[[DictConfig], str | None]
+DataHash = Callable[[Mapping[str, Any]], str | None]
 
 
 def identify(
@@ -51,7 +48,7 @@ def identify(
         "pruner": settings.pruner,
         "regimens": {cell.label: without_places(composed[cell.label], cell.data) for cell in cells},
         "data": sorted({cell.data for cell in cells if cell.data is not None}),
-        "weights": sorted({found for one in composed.values() if (found := weights_hash(plain(one.cfg))) is not None}),
+        "weights": sorted({found for one in composed.values() if (found := weights_hash(one.plain)) is not None}),
         "code": code_hash if settings.code == "same" else "any",
         **({} if seconds is None else {"seconds": seconds}),
     }
@@ -63,7 +60,7 @@ def without_places(composed: Composed, data: str | None) -> dict[str, Any]:
     regimen = dict(composed.regimen)
     if data is not None:
         regimen["data"] = {key: value for key, value in regimen["data"].items() if key != "path"}
-    weights = weights_hash(plain(composed.cfg))
+    weights = weights_hash(composed.plain)
     return {**regimen, "transfer": {**regimen["transfer"], "checkpoint": weights}} if weights else regimen
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from regimens.core.locks import Lock
 from regimens.core.result import Result, write
-from regimens.study.definition.composer import Composed
 from regimens.study.definition.study import Cell
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.trial.identity import Identity
@@ -51,15 +50,19 @@ class Claim:
         return self.files.about(self.cell, self.phase, self.number, self.values)
 
     @property
-    def composed(self) -> Composed:
-        """Its configuration."""
-        return self.files.composed(self.cell, self.phase, self.number, self.values)
+    def config(self) -> dict[str, Any]:
+        """Its resolved configuration."""
+        return self.files.config(self.cell, self.phase, self.number, self.values)
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """The option of each group."""
+        return self.files.choices(self.cell, self.values)
 
     def write_unfinished(self, status: str, error: Mapping[str, str] | None = None) -> Result:
         """Write the result of a trial that could not write its own: pruned, failed, out of memory or time, or dead."""
-        composed = self.composed
         result = unfinished(
-            composed.cfg, choices=composed.choices, status=status, study=self.about, error=error, identity=self.identity
+            self.config, choices=self.choices, status=status, study=self.about, error=error, identity=self.identity
         )
         write(result, self.directory)
         return result

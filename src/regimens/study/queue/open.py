@@ -110,16 +110,16 @@ def use_storage(url: str | None) -> None:
 
 
 def open_queue(
-    directory: Path, *, session: str = "alone", study: Study | None = None, storage_wait: float = 0
+    directory: Path, *, session: str = "alone", files: TrialFiles | None = None, storage_wait: float = 0
 ) -> TrialQueue:
-    """The queue of the study in `directory`; without `study`, the one that `study.json` there describes.
+    """The queue of the study in `directory`; without its `files`, of the one that `study.json` there describes.
 
     Its workers wait `storage_wait` seconds for a storage that is away.
     """
     from regimens.study.queue.storage import open_storage
     from regimens.study.queue.trial_queue import TrialQueue
 
-    study = study or Study.load(directory / "study.json")
+    files = files or TrialFiles(Study.load(directory / "study.json"), directory)
     storage = open_storage(os.environ.get(STORAGE_VARIABLE), directory)
     place = (directory / PLACE).read_text().strip()
-    return TrialQueue(TrialFiles(study, directory), storage, place, session, storage_wait)
+    return TrialQueue(files, storage, place, session, storage_wait)

@@ -44,14 +44,15 @@ class TrialFiles:
         """The seed of a trial."""
         return cell.seed if phase == "tuning" else cell.finals[number]
 
-    def composed(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Composed:
-        """The configuration of a trial."""
-        return self._base(cell, values).with_values(self._set(cell, phase, number, values))
-
-    def _set(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What is set in a cell's configuration for a trial."""
+    def config(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The resolved configuration of a trial."""
         own = {"seed": self.seed(cell, phase, number), "test": phase == "final"}
-        return {**own, **with_engine(cell), **joint_search.params_of(cell, dict(values))}
+        set_values = {**own, **with_engine(cell), **joint_search.params_of(cell, dict(values))}
+        return self._base(cell, values).resolved_with(set_values)
+
+    def choices(self, cell: Cell, values: Mapping[str, Any]) -> Mapping[str, str]:
+        """Which option each group of a trial's configuration took."""
+        return self._base(cell, values).choices
 
     def leaves_engine_open(self, cell: Cell) -> bool:
         """Whether a cell's configuration leaves the engine to the study."""
@@ -71,7 +72,7 @@ class TrialFiles:
         return self._identities[key]
 
     def _identify(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Identity:
-        config = self._base(cell, values).resolved_with(self._set(cell, phase, number, values))
+        config = self.config(cell, phase, number, values)
         tuned = any(path.partition(".")[0] in ("data", "task") for path in values)
         data = self.hash_of(config) if tuned else cell.data
         return Identity(content_of(config, data, cell.engine or str(config.get("engine"))), self.study.code)

@@ -40,7 +40,7 @@ def run_single(queue: TrialQueue, claim: Claim, runner: TrialRunner, emit: Emit)
         task = task_of(queue, claim, emit, claimed=True)
         note = queue.study.alone if claim.cell.engine == "fleet" else ""
         return runner.run(
-            task.cfg,
+            task.config,
             claim.directory,
             choices=task.choices,
             study=task.study,
@@ -58,9 +58,8 @@ def task_of(queue: TrialQueue, claim: Claim, emit: Emit, *, claimed: bool) -> Ta
     A fleet member that already has a result is retrained, on a GPU, only to keep the batch the same (floating-point
     results depend on batch composition there); it writes no files and reports no events.
     """
-    composed = claim.composed
     if not claimed:
-        return Task(composed.cfg, None, composed.choices)
+        return Task(claim.config, None, claim.choices)
     claim.directory.mkdir(parents=True, exist_ok=True)
     metric = queue.study.metric
     pruning = queue.study.pruner != "none" and claim.phase == "tuning"
@@ -72,7 +71,7 @@ def task_of(queue: TrialQueue, claim: Claim, emit: Emit, *, claimed: bool) -> Ta
             if patient(queue, emit, claim.trial.should_prune):
                 raise Pruned(f"pruned after epoch {epoch}")
 
-    return Task(composed.cfg, claim.directory, composed.choices, claim.about, on_epoch, claim.identity)
+    return Task(claim.config, claim.directory, claim.choices, claim.about, on_epoch, claim.identity)
 
 
 def record(queue: TrialQueue, claim: Claim, error: Exception) -> Result:

@@ -14,8 +14,6 @@ from regimens.core.errors import UserError
 from regimens.core.hashing import digest
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from regimens.core.result import Result
     from regimens.trial.engine_choice import Size
     from regimens.trial.identity import Identity
@@ -30,7 +28,7 @@ class TrialRunner(Protocol):
 
     def run(
         self,
-        cfg: DictConfig,
+        config: Mapping[str, Any],
         directory: Path,
         *,
         choices: Mapping[str, str],

@@ -1,7 +1,7 @@
 """For each technique, whether and how often it had an effect: what never acted is reported so, not as a result."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import gt
@@ -212,21 +212,11 @@ def dropped_share(net: nn.Module, kind: type[Dropout], samples: int = 10_000) ->
 
 
 @contextmanager
-def _mode(net: nn.Module, training: bool) -> Iterator[None]:
-    """Inside, `net` is in training or in evaluation mode; afterwards every module's mode is restored."""
-    modes = [(module, module.training) for module in net.modules()]
-    try:
-        net.train(training)
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+def dead_units(net: nn.Module) -> Iterator[Callable[[], Report]]:
+    """Watches a network in evaluation inside; what is given says the share of hidden units that were zero throughout.
 
-
-def dead_units(net: nn.Module, x: Tensor) -> Report:
-    """The share of hidden units that output exactly zero for every row of x (N, D): dead for good, most likely.
-
-    A filter of a convolution is a unit, dead where it is zero at every place. Of a network without `layers`, nothing.
+    Those are dead for good, most likely. A filter of a convolution is a unit, dead where it is zero at every place. Of
+    a network without `layers`, nothing.
     """
     alive: dict[int, Tensor] = {}
 
@@ -240,15 +230,16 @@ def dead_units(net: nn.Module, x: Tensor) -> Report:
         module.register_forward_hook(lambda module, inputs, output, index=index: look(index, output))
         for index, module in enumerate(activations)
     ]
+
+    def found() -> Report:
+        if not alive:
+            return {}
+        share = 1 - float(torch.cat(list(alive.values())).double().mean())
+        what = f"{share:.1%} of hidden units are zero for every validation example"
+        return {"dead_units": {"technique": "dead units", "acted": True, "what": what, "share": share}}
+
     try:
-        with torch.no_grad(), _mode(net, training=False):
-            for chunk in x.split(1000):
-                net(chunk)
+        yield found
     finally:
         for hook in hooks:
             hook.remove()
-    if not alive:
-        return {}
-    share = 1 - float(torch.cat(list(alive.values())).double().mean())
-    what = f"{share:.1%} of hidden units are zero for every validation example"
-    return {"dead_units": {"technique": "dead units", "acted": True, "what": what, "share": share}}
