@@ -46,6 +46,32 @@ def test_a_longer_runs_answers_are_quoted_and_linked(results: Path, params: Path
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("examples", "finals", "quoted"), [(10**6, 1, True), (1, 10**3, False), (None, 10**3, True), (None, 0, False)]
+)
+def test_the_first_screen_quotes_the_better_evidence(
+    results: Path, tmp_path: Path, examples: int | None, finals: int, quoted: bool
+) -> None:
+    """More training examples, then more finals; where one runs a question longer, both answers are told."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "recipes.json").write_bytes((results / "recipes.json").read_bytes())
+    build_report(tmp_path / "one", tmp_path / "out")
+    own = json.loads((tmp_path / "out" / "answers.json").read_text())["answers"][0]
+    assert own["examples"] > 0 and own["finals"] > 1
+    told = {**own, "answer": "What hours found.", "examples": examples or own["examples"], "finals": finals}
+    longer = tmp_path / "out" / "full" / "answers.json"
+    longer.parent.mkdir()
+    longer.write_text(json.dumps({"settings": {"scale": "full"}, "answers": [told]}))
+    build_report(tmp_path / "one", tmp_path / "out")
+    for name, link in (("report.md", "(full/report.md)"), ("report.html", 'href="full/report.html"')):
+        text = (tmp_path / "out" / name).read_text()
+        assert ("What hours found." in text) == (link in text) == ("Here: " in text) == quoted
+        assert "From a longer run" not in text
+    again = json.loads((tmp_path / "out" / "answers.json").read_text())["answers"][0]
+    assert again == own  # what this run found is what it tells others
+
+
+@pytest.mark.thorough
 def test_a_network_that_gets_no_gradient_is_told_from_one_that_does(results: Path, tmp_path: Path) -> None:
     build_report(results, tmp_path)
     text = (tmp_path / "report.md").read_text()

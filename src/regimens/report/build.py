@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regimens.core.errors import UserError
-from regimens.report.longer_runs import kept_studies, longer_reports, write_trials
+from regimens.report.longer_runs import kept_studies, longer_runs, write_trials
 from regimens.report.page import Report, write_answers, write_exports, write_report
 from regimens.report.palette import Palette
 from regimens.report.sections import order, section
@@ -33,8 +33,8 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
     own = read_studies(results)
     longer = [s for s in kept_studies(out) if s.name not in {one.name for one in own}]
     studies = order([*own, *longer])
-    elsewhere = longer_reports(out)
-    answered = {question for one in elsewhere for question, _ in one.answers}
+    elsewhere = longer_runs(out)
+    answered = {one.question for one in elsewhere}
     palette = Palette(studies)
     report = Report(
         title=TITLE,

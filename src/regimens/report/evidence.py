@@ -79,9 +79,18 @@ def training(study: Study) -> str:
 
 def images(study: Study) -> str:
     """`trained on 10,000 examples`; empty where the finals do not say."""
-    finals = [t for c in study.cells for t in c.finals]
-    found = {int(n) for t in finals if (n := number(_part(t.raw, "provenance", "data", "sizes").get("train")))}
+    found = _examples(study)
     return f"trained on {span(found)} examples" if found else ""
+
+
+def strength(study: Study) -> tuple[int, int]:
+    """Training examples, and finals of the cell that has fewest: of two runs of a question, the more the better."""
+    return max(_examples(study), default=0), min((len(cell.finals) for cell in study.cells), default=0)
+
+
+def _examples(study: Study) -> set[int]:
+    finals = [t for c in study.cells for t in c.finals]
+    return {int(n) for t in finals if (n := number(_part(t.raw, "provenance", "data", "sizes").get("train")))}
 
 
 def _part(raw: Mapping[str, Any], *path: str) -> Mapping[str, Any]:

@@ -16,12 +16,14 @@ SEPARATE = ("class_counts", "files", "split")
 
 
 @dataclass(frozen=True)
-class Longer:
-    """A report of a longer run: its path relative to this one, the settings it ran with, and its answers."""
+class Answered:
+    """A question's answer by a longer run: the report that has it, and the settings and strength of the evidence."""
 
+    question: str
+    answer: str
     path: str
     settings: str
-    answers: tuple[tuple[str, str], ...]
+    strength: tuple[int, int]
 
 
 def write_trials(table: Path, out: Path) -> Path:
@@ -48,12 +50,14 @@ def kept_studies(out: Path) -> list[Study]:
     return [read_study(path) for path in sorted((out / FOLDER).glob(f"{FOLDER}.json"))]
 
 
-def longer_reports(out: Path) -> list[Longer]:
-    """The reports in folders of `out`, by name."""
+def longer_runs(out: Path) -> list[Answered]:
+    """What the reports in folders of `out` answer."""
     found = []
     for path in sorted(out.glob(f"*/{ANSWERS}")):
         told = json.loads(path.read_text(encoding="utf-8"))
         settings = ", ".join(f"{key}={value}" for key, value in told["settings"].items())
         page = path.with_name("report.html").relative_to(out).as_posix()
-        found.append(Longer(page, settings, tuple((one["question"], one["answer"]) for one in told["answers"])))
+        for one in told["answers"]:
+            strength = one["examples"], one["finals"]
+            found.append(Answered(one["question"], one["answer"], page, settings, strength))
     return found

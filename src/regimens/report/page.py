@@ -17,7 +17,7 @@ from regimens.report.canvas import Figure, csv_text, standalone
 from regimens.report.curves import mean_curve
 from regimens.report.dots import MOST
 from regimens.report.evidence import images
-from regimens.report.longer_runs import ANSWERS, Longer
+from regimens.report.longer_runs import ANSWERS, Answered
 from regimens.report.numbers import listing
 from regimens.report.overview import halves, legend, overview
 from regimens.report.provenance import budgets, facts
@@ -36,7 +36,7 @@ class Report:
     settings: Mapping[str, str] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     not_run: Sequence[tuple[str, str]] = ()
-    longer: Sequence[Longer] = ()
+    longer: Sequence[Answered] = ()
 
     @cached_property
     def overview(self) -> Figure | None:
@@ -52,6 +52,17 @@ class Report:
     def legend(self) -> list[tuple[str, str, str]]:
         """(words, mark, colour) of every verdict of the picture."""
         return legend()
+
+    def better(self, one: Section) -> Answered | None:
+        """The answer of a longer run, where it rests on more training examples or more finals than a section's."""
+        found = [a for a in self.longer if a.question == one.title and a.strength > one.strength]
+        return max(found, key=lambda answered: answered.strength, default=None)
+
+    @property
+    def only_longer(self) -> list[Answered]:
+        """What longer runs answer, and this one does not ask."""
+        asked = {one.title for one in self.sections}
+        return [one for one in self.longer if one.question not in asked]
 
     @property
     def setting(self) -> str:
@@ -120,7 +131,10 @@ def write_report(report: Report, out: Path, stem: str = "report") -> list[Path]:
 
 def write_answers(report: Report, out: Path) -> Path:
     """Write `answers.json`: the settings, and each question with its short answer, for the reports of shorter runs."""
-    answers = [{"question": one.title, "answer": one.headline} for one in report.sections]
+    answers = [
+        {"question": one.title, "answer": one.headline, "examples": one.strength[0], "finals": one.strength[1]}
+        for one in report.sections
+    ]
     return _write(out / ANSWERS, json.dumps({"settings": dict(report.settings), "answers": answers}, indent=1) + "\n")
 
 

@@ -26,7 +26,7 @@ from regimens.report import (
 )
 from regimens.report.canvas import Figure
 from regimens.report.cells import Table, cell_table, did_table
-from regimens.report.evidence import evidence
+from regimens.report.evidence import evidence, strength
 from regimens.report.headlines import headline, shortened
 from regimens.report.palette import Palette
 from regimens.report.tables import BROKEN, Study
@@ -52,6 +52,7 @@ class Section:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     command: str = ""
+    strength: tuple[int, int] = (0, 0)  # see evidence.strength
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
@@ -84,6 +85,7 @@ def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Sect
         figures=tuple(figures),
         tables=tuple(_tables(study)),
         command=command,
+        strength=strength(study),
     )
 
 
