@@ -1,3 +1,4 @@
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -294,3 +295,14 @@ def test_only_a_final_reads_the_test_set(train: Train, monkeypatch: pytest.Monke
     assert "test/accuracy" not in train("test=false").metrics
     with pytest.raises(AssertionError, match="the test set was read"):
         train("test=true", into="final")
+
+
+def test_a_logger_of_lightnings_gets_every_number_of_an_epoch(train: Train, tmp_path: Path) -> None:
+    logger = "{_target_:pytorch_lightning.loggers.CSVLogger,save_dir:" + str(tmp_path / "csv") + "}"
+    result = train(f"trainer.logger={logger}", "+trainer.log_every_n_steps=1")
+    (path,) = (tmp_path / "csv").rglob("metrics.csv")
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    for name, values in result.history.items():
+        if name != "epoch":  # Lightning counts them from 0
+            assert [float(row[name]) for row in rows] == pytest.approx(values), name

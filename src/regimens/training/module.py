@@ -243,7 +243,7 @@ class RegimenModule(pl.LightningModule):
             self._outputs[indices] = logits
 
     def on_validation_epoch_end(self) -> None:
-        """Close the epoch: its numbers go to Lightning's log too."""
+        """Close the epoch: its numbers go to Lightning's log, where early stopping looks for the validation loss."""
         if self.trainer.sanity_checking:
             return
         loss, correct, n = self.group.sum(self._valid).tolist()
@@ -253,7 +253,9 @@ class RegimenModule(pl.LightningModule):
             further = {f"val/{name}": value for name, value in self.measures.of(outputs, self.data["val"][1]).items()}
         elapsed = time.perf_counter() - self._started
         numbers = self.close_epoch(self.current_epoch, self._sums.tolist(), (loss / n, correct / n), elapsed, further)
-        self.log_dict({key: torch.tensor(value, dtype=torch.float64) for key, value in numbers.items()})
+        # Each costs as much as ten steps of a small network, so that without a logger no others are told.
+        names = numbers if self.trainer.loggers else ("val/loss",)
+        self.log_dict({name: torch.tensor(numbers[name], dtype=torch.float64) for name in names})
         self.probe.end_epoch()
 
     def close_epoch(
