@@ -41,7 +41,7 @@ class Progress:
     @property
     def lines(self) -> list[str]:
         """What is printed of it."""
-        title = f"{self.state:<9} {self.study.key}  {self.done}/{counted(self.study.total, 'trial')}"
+        title = f"{self.state:<9} {self.study.key}  {self.done}/{counted(self.study.expected, 'trial')}"
         return [title, *([f"    {self.said}"] if self.said else []), f"    {self.command}"]
 
 

@@ -130,12 +130,17 @@ def write_report(report: Report, out: Path, stem: str = "report") -> list[Path]:
 
 
 def write_answers(report: Report, out: Path) -> Path:
-    """Write `answers.json`: the settings, and each question with its short answer, for the reports of shorter runs."""
+    """Write `answers.json`: the settings, and each question with its short answer, for the reports of shorter runs.
+
+    The settings are those that the studies were asked with; params.yaml's where they differ, or do not say.
+    """
     answers = [
         {"question": one.title, "answer": one.headline, "examples": one.strength[0], "finals": one.strength[1]}
         for one in report.sections
     ]
-    return _write(out / ANSWERS, json.dumps({"settings": dict(report.settings), "answers": answers}, indent=1) + "\n")
+    told = [study.setting for study in report.studies if study.setting]
+    settings = told[0] if told and all(one == told[0] for one in told) else report.settings
+    return _write(out / ANSWERS, json.dumps({"settings": dict(settings), "answers": answers}, indent=1) + "\n")
 
 
 def write_exports(studies: Sequence[Study], out: Path) -> list[Path]:

@@ -136,6 +136,16 @@ def test_every_cell_gets_the_same_budget_and_the_same_seeds() -> None:
     assert study.complete
 
 
+@pytest.mark.parametrize("seeds", [4, [1, 2, 3]])
+def test_finals_are_expected_while_cells_are_tuned(seeds: Any) -> None:
+    study = study_of("optimizer=adam,sgd", tuned=["optimizer.lr"], trials=3, seeds=seeds, extend=0, refine=0)
+    rounds.begin(study)
+    finals = 2 * (seeds if isinstance(seeds, int) else len(seeds))
+    assert study.expected == study.total + finals
+    play(study, summit(-2))
+    assert study.expected == study.total == 2 * 3 + finals
+
+
 def test_more_seeds_begin_with_the_fewer_ones() -> None:
     few, many = (
         play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=3, seeds=n), summit(-2)) for n in (2, 7)

@@ -237,6 +237,12 @@ class Study:
         """The number of trials that are asked for so far."""
         return sum(self.count(cell, phase) for cell in self.cells for phase in self.phases(cell))
 
+    @property
+    def expected(self) -> int:
+        """`total`, and the first finals of the cells that are still tuned."""
+        first = len(self.final_seeds) or self.seeds
+        return self.total + sum(first for cell in self.cells if not cell.finals)
+
     def cell(self, label: str) -> Cell:
         """The cell of this label."""
         return next(cell for cell in self.cells if cell.label == label)

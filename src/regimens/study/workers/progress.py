@@ -90,14 +90,14 @@ class View:
         counted = len(self._ends) - 1
         if counted < self.workers:
             return None
-        return (self._ends[-1] - self._ends[0]) / counted * max(0, self.study.total - self.done)
+        return (self._ends[-1] - self._ends[0]) / counted * max(0, self.study.expected - self.done)
 
     def table(self) -> Any:
         """The live table: running trials, what is known of each cell so far, progress, failures, who leads."""
         from rich.table import Table
 
         left = self.left()
-        title = f"{self.study.name}  {self.done}/{self.study.total} trials"
+        title = f"{self.study.name}  {self.done}/{self.study.expected} trials"
         title += f"  {duration(left)} left" if left is not None else ""
         title += "".join(f"  {count} {status}" for status, count in sorted(self.odd.items()))
         table = Table(title=title, title_justify="left", caption=self.standings.sentence, caption_justify="left")
@@ -126,7 +126,7 @@ class View:
         left = self.left()
         ahead = f"  ({duration(left)} left)" if left else ""
         where = f"{event['cell']} {event['phase']} {event['number']}"
-        return f"[{self.done}/{self.study.total}] {where}: {outcome}{ahead}"
+        return f"[{self.done}/{self.study.expected}] {where}: {outcome}{ahead}"
 
 
 def duration(seconds: float) -> str:

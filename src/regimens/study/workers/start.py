@@ -59,7 +59,7 @@ def train(
     foreign = bool(left) and config.hydra.launcher._target_ != BASIC_LAUNCHER
     leases = [] if foreign else leased(queue, settings, config) if left else [Lease()]
     count = cluster.job_count(settings.workers) if foreign else len(leases)
-    size = f"{counted(len(study.cells), 'cell')}, {counted(study.total, 'trial')}, {done} done"
+    size = f"{counted(len(study.cells), 'cell')}, {counted(study.expected, 'trial')}, {done} done"
     limit = f", then what fits in {duration(settings.seconds)}" if settings.seconds and left else ""
     print(f"{study.name} ({study.id}): {size}, {counted(count, 'worker')}{limit}")
     job: dict[str, Any] = {"directory": str(queue.directory), "session": queue.session, "run_trial": run_trial}
