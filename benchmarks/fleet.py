@@ -41,7 +41,7 @@ def main() -> int:
             if fleet:
                 raise_first(trial.run_fleet(tasks[first : first + size]))
             else:
-                trial.run(tasks[first].cfg, folder / str(first), choices={})
+                trial.run(tasks[first].config, folder / str(first), choices={})
         return (time.process_time() - start) / count
 
     rounds = []

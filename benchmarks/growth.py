@@ -55,7 +55,7 @@ def step_seconds(hidden: tuple[int, ...], home: Path) -> dict[str, float]:
             if engine == "fleet":
                 raise_first(trial.run_fleet(tasks))
             else:
-                trial.run(tasks[0].cfg, home / f"{number}-{engine}-0", choices={})
+                trial.run(tasks[0].config, home / f"{number}-{engine}-0", choices={})
             places = [home / f"{number}-{engine}-{i}" for i in range(len(tasks))]
             told = [json.loads((place / "result.json").read_text()) for place in places]
             assert all(one["provenance"]["engine"] == engine for one in told), told[0]["provenance"]
