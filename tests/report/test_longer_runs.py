@@ -29,7 +29,7 @@ def test_a_longer_runs_answers_are_quoted_and_linked(results: Path, params: Path
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "recipes.json").write_bytes((results / "recipes.json").read_bytes())
     build_report(tmp_path / "one", tmp_path / "out")
-    assert "From a longer run" not in (tmp_path / "out" / "report.html").read_text()
+    assert "From another run" not in (tmp_path / "out" / "report.html").read_text()
     (tmp_path / "whole").rename(tmp_path / "out" / "whole")
     told = json.loads((tmp_path / "out" / "whole" / "answers.json").read_text())["answers"]
     (tmp_path / "declared").mkdir()
@@ -66,7 +66,7 @@ def test_the_first_screen_quotes_the_better_evidence(
     for name, link in (("report.md", "(full/report.md)"), ("report.html", 'href="full/report.html"')):
         text = (tmp_path / "out" / name).read_text()
         assert ("What hours found." in text) == (link in text) == ("Here: " in text) == quoted
-        assert "From a longer run" not in text
+        assert "From another run" not in text
     again = json.loads((tmp_path / "out" / "answers.json").read_text())["answers"][0]
     assert again == own  # what this run found is what it tells others
 
