@@ -128,6 +128,14 @@ def test_what_dvc_would_run_is_found_and_run(
     assert "up to date" in told.stdout, told.stderr
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_pipeline_that_cannot_be_read_is_left_to_dvc(lanes: ModuleType, project: Path) -> None:
+    (project / "dvc.yaml").write_text(STAGES.replace("first.txt]}", "${nowhere}]}", 1))
+    assert lanes.stale(project) == {}
+    (project / "dvc.yaml").write_text("stages: [")
+    assert lanes.stale(project) == {}
+
+
 def test_a_stage_that_fails_says_so_and_how_to_go_on(
     lanes: ModuleType, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,15 +28,22 @@ def shares() -> list[Cores]:
 
 
 def stale(here: Path) -> dict[str, set[str]]:
-    """The stages that DVC would run, in the order of dvc.yaml, each with those of them that it waits for."""
+    """The stages that DVC would run, in the order of dvc.yaml, each with those of them that it waits for.
+
+    None where DVC cannot read the pipeline: `dvc repro`, which comes after, says why.
+    """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from networkx import descendants
 
-    with Repo(str(here), _wait_for_lock=True) as repo:
-        graph = repo.index.graph
-        with repo.lock:
-            changed = [stage for stage in graph if stage.status()]
-        return {one.name: {other.name for other in descendants(graph, one) if other in changed} for one in changed}
+    try:
+        with Repo(str(here), _wait_for_lock=True) as repo:
+            graph = repo.index.graph
+            with repo.lock:
+                changed = [stage for stage in graph if stage.status()]
+    except DvcException:
+        return {}
+    return {one.name: {other.name for other in descendants(graph, one) if other in changed} for one in changed}
 
 
 def run_all(waits_for: Mapping[str, set[str]], free: Sequence[Cores], run: Callable[[str, Cores], int]) -> int:
