@@ -31,6 +31,15 @@ def test_a_cell_contains_the_one_that_differs_from_it_in_that_option_alone() -> 
     assert contained(cells) == {"l1": "none", "momentum": "none"}
 
 
+@pytest.mark.thorough
+def test_a_strength_that_is_compared_is_held_and_contains_no_limit() -> None:
+    lines = {"none": ["optimizer=sgd"], "0.9": ["optimizer=momentum"]}
+    cells = {label: composed(*overrides) for label, overrides in lines.items()}
+    assert contained(cells) == {"0.9": "none"}
+    assert contained({**cells, "0.9 again": cells["0.9"]}) == {"0.9": "none", "0.9 again": "none"}
+    assert contained({**cells, "0.999": composed("optimizer=momentum", "optimizer.momentum=0.999")}) == {}
+
+
 @pytest.mark.parametrize("path", sorted(CONF.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_what_an_option_contains_is_another_option_of_its_group(path: object) -> None:
     node = OmegaConf.load(path)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """Which cells contain another one as a limit: l1 without a penalty at strength 0, clipping none at an infinite bound.
 
 The option's file says so (`contains: none`: as its own values go to their limit, it does what that option does). Such a
-cell can do whatever the other one does, so that one that ends below it was tuned too little.
+cell can do whatever the other one does, so that one that ends below it was tuned too little. Not so where several cells
+take the option in other strengths: then each is held at its own, and that is what is compared.
 """
 
 from __future__ import annotations
@@ -25,10 +26,17 @@ def contained(cells: Mapping[str, Composed]) -> dict[str, str]:
             if limit in (None, option):
                 continue
             alike = [other for other in cells if rest[other].get(group) == rest[label][group]]
+            if any(_held(one, cells[other], group) for other in alike):
+                continue
             for other in alike:
                 if cells[other].choices.get(group) == limit:
                     found.setdefault(label, other)
     return found
+
+
+def _held(one: Composed, other: Composed, group: str) -> bool:
+    """Whether two cells take the same option of a group with other numbers."""
+    return one.choices[group] == other.choices.get(group) and one.regimen[group] != other.regimen[group]
 
 
 def _limit(one: Composed, group: str) -> str | None:
