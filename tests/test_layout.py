@@ -186,7 +186,7 @@ TESTED_IN = {
     "report/test_figures.py": (
         *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
     ),
-    "stats/test_rows.py": ("stats/finals", "stats/judging"),
+    "stats/test_rows.py": ("stats/judging",),
     # What a study's command does is seen from outside: commands, kills and tables, around a trial of microseconds.
     "study/test_asked.py": ("study/definition/checks", "study/definition/sweeps", "study/definition/technique_values"),
     "study/test_recovery.py": ("study/queue/open", "study/queue/sessions", "study/queue/storage"),

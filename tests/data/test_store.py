@@ -19,6 +19,7 @@ from regimens import data
 from regimens.core import files
 from regimens.core.errors import DataError
 from regimens.data import sources
+from regimens.data.arrays import Arrays
 from regimens.data.split import Split
 from tests.data.conftest import Npz
 
@@ -95,11 +96,38 @@ def test_another_split_leaves_the_prepared_one_alone(tmp_path: Path) -> None:
 
 def test_the_hash_names_data_split_scaling_and_task(tmp_path: Path) -> None:
     variants: list[dict[str, object]] = [{}, {"scale": "standardize"}, {"kind": "a"}, {"kind": "b"}, {"shuffle": 1},
-                {"kind": "b", "b_train": 20}, {"kind": "b", "b_classes": [0, 2]}, {"train_size": 200}]  # fmt: skip
+                {"kind": "b", "b_train": 20}, {"kind": "b", "b_classes": [0, 2]}, {"train_size": 200},
+                {"train_size": 200, "held_out": 300}]  # fmt: skip
     hashes = [load(tmp_path, **changes).manifest["hash"] for changes in variants]
     assert len(set(hashes)) == len(variants)
     assert load(tmp_path).manifest["hash"] == hashes[0]
     assert load(tmp_path, b_train=20).manifest["hash"] == hashes[0]
+
+
+def test_what_no_trial_trains_on_tests_if_asked(tmp_path: Path) -> None:
+    whole, cut = load(tmp_path), load(tmp_path, train_size=200, held_out=300)
+    assert torch.equal(cut.x_train, whole.x_train[:200])
+    assert torch.equal(cut.x_test, torch.cat([whole.x_test, whole.x_train[-300:]]))
+    assert torch.equal(cut.y_test, torch.cat([whole.y_test, whole.y_train[-300:]]))
+    assert torch.equal(cut.x_valid, whole.x_valid)
+    assert cut.manifest["sizes"]["test"] == len(cut.y_test)
+    # Never what is trained on, and the same ones however much that is.
+    most = load(tmp_path, train_size=1000, held_out=300)
+    assert torch.equal(most.x_test, torch.cat([whole.x_test, whole.x_train[1000:]]))
+    assert torch.equal(load(tmp_path, train_size=500, held_out=300).x_test, cut.x_test)
+    assert torch.equal(load(tmp_path, held_out=300).x_test, whole.x_test)
+    b = load(tmp_path, train_size=200, held_out=300, kind="b", b_train=20)
+    assert torch.equal(b.x_test, cut.x_test[(cut.y_test == 5) | (cut.y_test == 6)])
+
+
+def test_what_a_split_keeps_together_is_not_held_out(tmp_path: Path) -> None:
+    y, groups = np.arange(90) % 3, np.arange(90) // 10
+    whole = Arrays(
+        np.zeros((90, 2)), y, None, None, None, None, 3, ("a", "b", "c"), "made here", {}, 1.0, groups=groups
+    )
+    with pytest.raises(DataError, match=r"data\.held_out=10: .* shares groups with it"):
+        data.load(lambda: whole, dataset="grouped", directory=tmp_path, scale="none", n_valid=0.2, train_size=20,
+                  held_out=10)  # fmt: skip
 
 
 def test_a_and_b_are_scaled_alike_by_the_training_set_they_come_from(tmp_path: Path) -> None:
@@ -184,6 +212,8 @@ def test_given_parts_are_kept(tmp_path: Path, npz: Npz) -> None:
         ({"kind": "b", "b_train": 5000}, r"task\.b_train=5000: classes \[5, 6\] have 2\d\d training examples"),
         ({"kind": "b", "b_train": "few"}, r"task\.b_train=few"),
         ({"train_size": 0.5}, r"data\.train_size=0\.5"),
+        ({"held_out": 0.5}, r"data\.held_out=0\.5"),
+        ({"held_out": -1}, r"data\.held_out=-1"),
         ({"kind": "b", "b_train": 1}, "the training set has no example of class"),
         ({"n_valid": 1797}, "leave nothing of the 1797 training examples"),
         ({"n_valid": 1000}, r"the validation set \(1000\) is larger than the training set \(437\)"),

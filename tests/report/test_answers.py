@@ -154,7 +154,7 @@ def test_numbers_are_written_in_their_units() -> None:
 
 def test_what_could_have_been_seen_is_said_under_the_answer(tmp_path: Path) -> None:
     told = evidence(study(tmp_path, {"mean": 0.9}, {"mean": 0.6, **against("worse")}, detectable=0.021, pooled_sd=0.01))
-    assert "a difference of 2.10 pts would be found in four of five such studies" in told
+    assert "a difference from the best of 2.10 pts would be found in four of five such studies" in told
     assert "inside ± 0.5 pts" in told
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t
 
 from regimens.core.examples import pack
 from regimens.core.result import Result
@@ -99,6 +99,15 @@ def test_the_study_says_what_it_could_have_seen_and_what_its_winner_is_worth() -
     winner = winner_row(judged, of, "val/accuracy", "test/accuracy")
     assert winner == {"label": "a", "mean": pytest.approx(np.mean(VALUES)), "n": 4}
     assert judgement_row(None, {})["detectable"] is None
+
+
+def test_a_cell_that_scatters_widely_says_nothing_of_what_others_comparisons_detect() -> None:
+    rng = np.random.default_rng(0)
+    spread = enumerate((0.01, 0.01, 0.01, 0.1))
+    samples = {"abcd"[k]: Sample.of(0.9 - 0.1 * k + sd * rng.standard_normal(12)) for k, sd in spread}
+    told = judgement_row(judge(samples, Rule(), [], {}), samples)
+    of_two_pooled_cells = (norm.ppf(0.975) + norm.ppf(0.8)) * told["pooled_sd"] * (2 / 12) ** 0.5
+    assert told["detectable"] < of_two_pooled_cells / 2
 
 
 def test_two_axes_that_span_a_grid_are_tested_for_interaction() -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ class Cut:
     """The examples of one task, and what they are called; naming them needs no torch, so a study begins soon."""
 
     goal: task.ClassTask | task.Regression
-    #: of each part, all its examples (the training set cut to `train_size`)
+    #: of each part, all its examples (the training set cut to `train_size`, the test set with what was held out)
     examples: Examples
     #: of each part, the rows that are the task's, and their labels there
     picked: Picked
@@ -60,8 +60,11 @@ class Cut:
         """What turns examples into features, fitted on the training set."""
         return encoding.fit(self.columns, self.examples["train"])
 
-    def split(self) -> "Split":
-        """The tensors; the scaling is fitted on the training set for every task alike, so that what A learnt fits B."""
+    def split(self, *, tested: bool = True) -> "Split":
+        """The tensors, without examples to test on where nothing is `tested`.
+
+        The scaling is fitted on the training set for every task alike, so that what A learnt fits B.
+        """
         import numpy as np
         import torch
 
@@ -69,14 +72,15 @@ class Cut:
 
         found = inputs.fit(self.scale, self.encoder, self.columns, self.examples["train"], self.maximum)
         tensors: dict[str, torch.Tensor] = {}
-        for part in PARTS:
+        for part in PARTS if tested else ("train", "valid"):
             x, (rows, labels) = self.examples[part], self.picked[part]
             tensors[f"x_{part}"] = torch.from_numpy(found.features(x if len(rows) == len(x) else x[rows]))
             if self.targets is not None:
                 labels = self.targets.standardised(labels)
             tensors[f"y_{part}"] = torch.from_numpy(labels.astype(np.float32) if self.goal.binary else labels)
+        none = {f"{name}_test": tensors[f"{name}_train"][:0] for name in "xy"}
         return Split(
-            **tensors,
+            **{**none, **tensors},
             n_inputs=self.n_inputs,
             n_outputs=self.n_outputs,
             binary=self.goal.binary,
@@ -94,19 +98,21 @@ def cut_out(
     dataset: str,
     scale: str,
     train_size: int | None,
+    held_out: int | None,
     kind: str,
     b_classes: Sequence[int],
     b_train: int | None,
 ) -> Cut:
     """Cut the training set to its first `train_size`, pick the task's classes, and cut B's to its first `b_train`.
 
-    Raises DataError where a size is none, or a class is left without examples.
+    Of the training examples that `train_size` leaves out, the last `held_out` at most are tested on as well.
+    Raises DataError where a size is none, a class is left without examples, or what is held out belongs to training.
     """
     import numpy as np
 
     goal = task.make(kind, b_classes, len(found.manifest["class_names"]), found.manifest.get("quantities", ()))
     classes = tuple(found.manifest["class_names"][number] for number in goal.classes)
-    examples, picked = _pick(found, goal, train_size, b_train)
+    examples, picked = _pick(_sized(found, train_size, held_out), goal, b_train)
     targets = quantities.fit(goal.quantities, picked["train"][1]) if isinstance(goal, task.Regression) else None
     counts = {
         part: np.bincount(labels, minlength=len(classes)).tolist() if targets is None else []
@@ -120,6 +126,7 @@ def cut_out(
         **{key: found.manifest[key] for key in ("source", "files", "split", "columns") if key in found.manifest},
         "scale": scale,
         "train_size": train_size,
+        **({"held_out": held_out} if held_out else {}),
         "task": {"kind": kind, **kept, **({"b_train": b_train} if kind == "b" else {})},
     }
     # The same examples are the same data, whatever their file is called and wherever it lies.
@@ -141,19 +148,35 @@ def cut_out(
     return Cut(goal, examples, picked, classes, features, scale, maximum, columns, found.said, told, targets)
 
 
+def _sized(found: Prepared, train_size: int | None, held_out: int | None) -> dict[str, tuple[Array, Array]]:
+    """The parts, with the training set cut, and the test set with the last of what that leaves out."""
+    import numpy as np
+
+    parts = dict(found.parts)
+    x, y = parts["train"]
+    if train_size is not None:
+        if not isinstance(train_size, int) or not 0 < train_size <= len(y):
+            raise DataError(f"data.train_size={train_size}: the training set has {len(y)} examples")
+        parts["train"] = x[:train_size], y[:train_size]
+    if held_out is None:
+        return parts
+    if isinstance(held_out, bool) or not isinstance(held_out, int) or held_out < 0:
+        raise DataError(f"data.held_out={held_out}: give a number of examples")
+    if kept := found.manifest.get("kept"):
+        raise DataError(f"data.held_out={held_out}: what is left of the training set shares {kept} with it; give null")
+    start = max(len(parts["train"][1]), len(y) - held_out)
+    tested = zip(parts["test"], (x[start:], y[start:]), strict=True)
+    return {**parts, "test": tuple(map(np.concatenate, tested))}  # type: ignore[dict-item]
+
+
 def _pick(
-    found: Prepared, goal: task.ClassTask | task.Regression, train_size: int | None, b_train: int | None
+    parts: Mapping[str, tuple[Array, Array]], goal: task.ClassTask | task.Regression, b_train: int | None
 ) -> tuple[Examples, Picked]:
-    """Every part's examples, the training set cut; of each the rows that are the task's, and their labels there."""
-    examples = {part: found.parts[part][0] for part in PARTS}
+    """Every part's examples; of each the rows that are the task's, and their labels there."""
+    examples = {part: parts[part][0] for part in PARTS}
     picked: Picked = {}
     for part in PARTS:
-        labels = found.parts[part][1]
-        if part == "train" and train_size is not None:
-            if not isinstance(train_size, int) or not 0 < train_size <= len(labels):
-                raise DataError(f"data.train_size={train_size}: the training set has {len(labels)} examples")
-            examples[part], labels = examples[part][:train_size], labels[:train_size]
-        rows, new = goal.select(labels)
+        rows, new = goal.select(parts[part][1])
         if part == "train" and goal.binary and b_train is not None:
             if not isinstance(b_train, int) or not 0 < b_train <= len(rows):
                 raise DataError(

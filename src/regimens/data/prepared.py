@@ -35,8 +35,10 @@ class Prepared:
         return (*self.manifest.get("told", ()), *notes)
 
 
-def describe(arrays: Arrays, dataset: str, key: str, split: Mapping[str, Any]) -> tuple[dict[str, bytes], Prepared]:
-    """`arrays` as files (name -> content) and as `Prepared`."""
+def describe(
+    arrays: Arrays, dataset: str, key: str, split: Mapping[str, Any], kept: str = ""
+) -> tuple[dict[str, bytes], Prepared]:
+    """`arrays` as files (name -> content) and as `Prepared`; kept: the "groups" or "times" that the split respects."""
     from safetensors.numpy import save
 
     parts = {name: (np.ascontiguousarray(x), np.ascontiguousarray(y)) for name, (x, y) in arrays.parts().items()}
@@ -60,6 +62,8 @@ def describe(arrays: Arrays, dataset: str, key: str, split: Mapping[str, Any]) -
         "dtype": str(arrays.x_train.dtype),
         "maximum": arrays.maximum,
     }
+    if kept:
+        manifest["kept"] = kept
     if arrays.quantities:
         manifest["quantities"] = list(arrays.quantities)
     if arrays.feature_names:

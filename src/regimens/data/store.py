@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOW_KEYS = ("n_valid", "n_test", "shuffle", "stratify", "folds", "fold")
-SPLIT_KEYS = ("scale", *HOW_KEYS, "train_size")
+SPLIT_KEYS = ("scale", *HOW_KEYS, "train_size", "held_out")
 """Keys of a conf/data node that say how to split and scale; the others are the source's own."""
 
 Source = Callable[[], Arrays]
@@ -67,9 +67,9 @@ def prepare(
     return folder, made.said
 
 
-def load(source: Source, **task: Any) -> "Split":
-    """The tensors of one task; arguments and errors are `cut`'s."""
-    return cut(source, **task).split()
+def load(source: Source, *, tested: bool = True, **task: Any) -> "Split":
+    """The tensors of one task, see `Cut.split`; the other arguments and errors are `cut`'s."""
+    return cut(source, **task).split(tested=tested)
 
 
 def cut(
@@ -79,6 +79,7 @@ def cut(
     directory: str | Path,
     scale: str,
     train_size: int | None = None,
+    held_out: int | None = None,
     kind: str = "all",
     b_classes: Sequence[int] = (5, 6),
     b_train: int | None = 200,
@@ -91,7 +92,7 @@ def cut(
     Raises DataError where the data cannot be had, is not sound, or the cut leaves a class without examples.
     """
     found = _find(_asked(source, kind), dataset, Path(directory), How(**how))
-    return cut_out(found, dataset, scale, train_size, kind, b_classes, b_train)
+    return cut_out(found, dataset, scale, train_size, held_out, kind, b_classes, b_train)
 
 
 def _asked(source: Source, kind: str) -> Source:
@@ -129,8 +130,9 @@ def _sound(folder: Path, key: str) -> prepared.Prepared | None:
 
 
 def _make(source: Source, dataset: str, key: str | None, how: How) -> tuple[dict[str, bytes], prepared.Prepared]:
-    arrays = carve(check(source(), dataset), **asdict(how))
-    return prepared.describe(arrays, dataset, key or "", how.told())
+    whole = check(source(), dataset)
+    kept = "groups" if whole.groups is not None else "times" if whole.times is not None else ""
+    return prepared.describe(carve(whole, **asdict(how)), dataset, key or "", how.told(), kept)
 
 
 def _key(source: Source, how: How) -> str | None:

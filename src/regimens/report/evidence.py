@@ -64,8 +64,10 @@ def comparisons(study: Study) -> str:
     if least is not None:
         metric = study.metric
         spread = half_width(number(study.about.get("pooled_sd")) or 0.0, metric)
-        text += f"; a difference of {half_width(least, metric)} would be found in four of five such studies"
-        text += f" (pooled deviation of a final {spread})"
+        text += (
+            f"; a difference from the best of {half_width(least, metric)} would be found in four of five such studies"
+        )
+        text += f" (the median of the comparisons; pooled deviation of a final {spread})"
     return f"{text}."
 
 

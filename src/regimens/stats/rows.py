@@ -15,11 +15,11 @@ from regimens.stats.judging import Judgement
 from regimens.stats.power import detectable
 from regimens.stats.random_effects import Estimate
 from regimens.stats.ranks import Ranks
-from regimens.stats.sample import Sample, means, satterthwaite
+from regimens.stats.sample import Sample, means
 from regimens.stats.winner import quoted
 
 #: of what the statistics of a table are; tables of another one are judged anew
-SCHEMA = 2
+SCHEMA = 3
 Finals = Mapping[str, Sequence[Result]]
 
 
@@ -88,7 +88,7 @@ def judgement_row(judged: Judgement | None, samples: Mapping[str, Sample]) -> di
         "margin": judged.rule.margin,
         "level": LEVEL,
         "pooled_sd": pooled_sd(own),
-        "detectable": smallest_detectable(judged, samples),
+        "detectable": smallest_detectable(judged),
         "images": min((one.correct.shape[1] if one.correct is not None else 0 for one in own), default=0),
     }
 
@@ -99,34 +99,14 @@ def pooled_sd(samples: Sequence[Sample]) -> float | None:
     return (sum(d * v for d, v in spread) / sum(d for d, _ in spread)) ** 0.5 if spread else None
 
 
-def _own_sd(samples: Sequence[Sample]) -> float | None:
-    """As `pooled_sd`, without what cells have in common where they were tested on the same folds."""
-    if len(samples) < 2 or not samples[0].folds:
-        return pooled_sd(samples)
-    found = means(samples)
-    return float(np.mean(found.seeds * found.n)) ** 0.5
+def smallest_detectable(judged: Judgement) -> float | None:
+    """The difference from the best that is found with a power of 80%: the median of the comparisons, each by its own.
 
-
-def smallest_detectable(judged: Judgement, samples: Mapping[str, Sample]) -> float | None:
-    """The difference from the best that is found with a power of 80%, for two cells of pooled deviation.
-
-    With the cells' median number of units, the median part of the test images, and the level that one comparison has.
+    Each has the standard error, degrees of freedom and level that it is judged by.
     """
-    tested = [(label, one) for label, one in judged.vs_best.items() if one.level is not None]
-    pooled = _own_sd([samples[label] for group in judged.groups for label in group])
-    if not tested or pooled is None:
-        return None
-    n = float(np.median([min(one.n) for _, one in tested]))
-    parts, images = [], 0
-    for label, one in tested:
-        found = means([samples[label], samples[one.against]])
-        parts.append(float(found.image_part(np.array([0]), np.array([1]))[0]))
-        images = max(images, found.m)
-    seeds = pooled**2 / n
-    variance, df = satterthwaite(
-        np.array([seeds, seeds, float(np.median(parts))]), np.array([n - 1, n - 1, images - 1])
-    )
-    return detectable(variance**0.5, df, float(np.median([one.level or 0 for _, one in tested])))
+    found = [detectable(one.se or 0, one.df or 0, one.level or 0) for one in judged.vs_best.values()]
+    told = [one for one in found if one is not None]
+    return float(np.median(told)) if told else None
 
 
 def winner_row(judged: Judgement | None, finals: Finals, picking: str, quoting: str) -> dict[str, Any] | None:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def load_data(config: Mapping[str, Any], **task: Any) -> "Split":
-    """The tensors of the configured task; `task` replaces some of its keys."""
+    """The tensors of the configured task, to test on only where a test is asked for; `task` replaces some keys."""
     from regimens.data import load
 
-    return load(**_task(config, task))
+    return load(**_task(config, task), tested=bool(config.get("test")))
 
 
 def look_at_data(config: Mapping[str, Any]) -> tuple[str, engine_choice.Size]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from regimens.data.split import Split
     from regimens.training.module import RegimenModule
 
+WATCHED = 1000  # validation examples for which a hidden unit is watched
 
 Metrics = dict[str, float | None]
 Acted = dict[str, dict[str, Any]]
@@ -22,7 +23,8 @@ def evaluate(
     """The trial's metrics, from the weights that it ends with, which test examples it got right, and its dead units.
 
     Measured where the split's tensors are. The loss and accuracy (or rmse) in training are those of the weights' epoch,
-    `epoch`. The test set is read only where `test` asks for it; else the second is None.
+    `epoch`, and so are those in validation where nothing else is asked of it: that epoch has validated these weights.
+    The test set is read only where `test` asks for it; else the second is None.
     """
     import torch
 
@@ -34,11 +36,12 @@ def evaluate(
     if settings.probe == "lr_range":
         return lr_range.metrics(module.probe.report() or {}, parameters), None, {}
     history, kept, correct = module.history, module.actions.kept, None
-    trained = ("train/loss", f"train/{module.objective.measure}")
-    metrics: Metrics = {name: history[name][kept - 1] for name in trained if history.get(name)}
-    with dead_units(net) as units:
-        parts = {"val": (split.x_valid, split.y_valid, _outputs(net, split.x_valid))}
-    dead = units()
+    further = split.targets or module.measures.names or module.regularization.mc_samples or status != "completed"
+    known = ("train",) if further else ("train", "val")
+    names = [f"{part}/{name}" for part in known for name in ("loss", module.objective.measure)]
+    metrics: Metrics = {name: history[name][kept - 1] for name in names if history.get(name)}
+    dead = dead_units(net, split.x_valid[:WATCHED])
+    parts = {"val": (split.x_valid, split.y_valid, _outputs(net, split.x_valid))} if further else {}
     if settings.test and status == "completed":
         parts["test"] = (split.x_test, split.y_test, _outputs(net, split.x_test))
     for name, (x, y, logits) in parts.items():
@@ -53,7 +56,7 @@ def evaluate(
         if name == "test" and not split.targets:
             correct = pack(right.cpu().numpy())
         metrics |= monte_carlo(module, name, x, y, settings)
-    metrics |= fusion(net, split.x_valid[:1000])
+    metrics |= fusion(net, split.x_valid[:WATCHED])
     metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
     metrics["epoch"] = kept

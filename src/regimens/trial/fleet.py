@@ -107,7 +107,7 @@ def prepare(index: int, task: Task, loaded: dict[str, Loaded]) -> Candidate | st
         return obstacle
     with sandbox(settings), trial.clock("setup"):
         device = torch.device("cpu" if kind_of_device(config) == "cpu" else "cuda")
-        key = digest([config["data"], config["task"], config["paths"]["data"], device.type])
+        key = digest([config["data"], config["task"], config.get("test"), config["paths"]["data"], device.type])
         if key not in loaded:
             loaded[key] = load(config, device)
         split, data = loaded[key]

@@ -43,6 +43,20 @@ def test_the_same_cell_in_another_study_is_not_trained_again(room):
     assert len(room.trained) == 21
 
 
+def test_two_cells_that_come_to_the_same_trials_train_them_once(room):
+    room.run(
+        "scheduler=constant,exp", "study.tuned={scheduler.bonus:{choices:[0.1,0.2]}}", "study.trials=2", "study.seeds=2"
+    )
+    assert room.trained and all("scheduler=constant" in path for path in room.trained)
+    trials = room.table("adhoc")["trials"]
+    assert len(trials) == 2 * len(room.trained)
+    mine, others = (
+        [one for one in trials if one["study"]["cell"] == {"scheduler": name}] for name in ("constant", "exp")
+    )
+    assert [one["metrics"] for one in mine] == [one["metrics"] for one in others]
+    assert all("/scheduler=constant/" in one["study"]["taken_from"] for one in others)
+
+
 @pytest.mark.thorough
 def test_a_result_says_where_it_was_trained_and_what_it_is_here(room):
     room.run("study=optimizers", "study.seeds=2")

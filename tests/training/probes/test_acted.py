@@ -149,12 +149,9 @@ def test_dead_units_are_those_that_no_example_wakes() -> None:
         net.layers[0].linear.weight.copy_(torch.tensor([[1.0], [-1.0], [0.0], [0.0]]))
         net.layers[0].linear.bias.copy_(torch.tensor([0.0, 0.0, -1.0, 1.0]))
     net.eval()
-    with dead_units(net) as found:
-        for row in ([[2.0]], [[-2.0]]):  # a unit that either of them wakes is not dead
-            net(torch.tensor(row))
-    assert found()["dead_units"]["share"] == 0.25
-    net(torch.tensor([[0.0]]))  # outside nothing is watched
-    assert found()["dead_units"]["share"] == 0.25
+    found = dead_units(net, torch.tensor([[2.0], [-2.0]]))["dead_units"]  # a unit that either of them wakes is not dead
+    assert (found["share"], found["what"]) == (0.25, "25.0% of hidden units are zero for all of 2 validation examples")
+    assert dead_units(net, torch.tensor([[2.0]]))["dead_units"]["share"] == 0.5
 
 
 # The same, on real trials.

@@ -148,7 +148,8 @@ def start_sweep(study: Study, cell: Cell, path: str, base: dict[str, Any]) -> bo
     sweep = Sweep(path, base, [])
     cell.sweeps.append(sweep)
     one = cell.ranges[path]
-    return ask_for(cell, sweep, [base[path]] if study.trials == 1 else one.grid(study.trials))
+    as_it_is = study.trials == 1 and (one.choices is None or one.contains(base[path]))
+    return ask_for(cell, sweep, [base[path]] if as_it_is else one.grid(study.trials))
 
 
 def extend(study: Study, cell: Cell, sweep: Sweep, end: int) -> bool:

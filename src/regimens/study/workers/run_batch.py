@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from regimens.core.errors import MisnamedError, Pruned
 from regimens.core.result import Result
+from regimens.study.queue.takeover import of_a_twin
 from regimens.study.workers.trial_runner import TrialRunner
 from regimens.trial.record import described
 from regimens.trial.task import Task
@@ -35,8 +36,10 @@ def run_batch(queue: TrialQueue, batch: Batch, runner: TrialRunner, emit: Emit) 
 
 
 def run_single(queue: TrialQueue, claim: Claim, runner: TrialRunner, emit: Emit) -> Result:
-    """Run one trial on its own."""
+    """Run one trial on its own, or take it over where another cell has come to the same one."""
     try:
+        if (found := of_a_twin(queue.files, claim.cell, claim.phase, claim.number, claim.values)) is not None:
+            return found
         task = task_of(queue, claim, emit, claimed=True)
         note = queue.study.alone if claim.cell.engine == "fleet" else ""
         return runner.run(

@@ -1,8 +1,7 @@
 """For each technique, whether and how often it had an effect: what never acted is reported so, not as a result."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import gt
 from typing import Any
@@ -211,35 +210,28 @@ def dropped_share(net: nn.Module, kind: type[Dropout], samples: int = 10_000) ->
     return sum(shares) / len(shares) if shares else 0.0
 
 
-@contextmanager
-def dead_units(net: nn.Module) -> Iterator[Callable[[], Report]]:
-    """Watches a network in evaluation inside; what is given says the share of hidden units that were zero throughout.
+def dead_units(net: nn.Module, x: Tensor) -> Report:
+    """The share of a network's hidden units that are zero for every one of the examples x, in evaluation.
 
     Those are dead for good, most likely. A filter of a convolution is a unit, dead where it is zero at every place. Of
     a network without `layers`, nothing.
     """
-    alive: dict[int, Tensor] = {}
+    alive: dict[nn.Module, Tensor] = {}
 
-    def look(index: int, output: Tensor) -> None:
+    def look(module: nn.Module, inputs: Any, output: Tensor) -> None:
         active = (output != 0).transpose(0, 1).flatten(1).any(dim=1)
-        alive[index] = alive.get(index, torch.zeros_like(active)) | active
+        alive[module] = alive[module] | active if module in alive else active
 
     hidden = [part for block in blocks_of(net)[:-1] for part in block.named_modules()]
-    activations = [module for name, module in hidden if name.rpartition(".")[2] == "activation"]
-    hooks = [
-        module.register_forward_hook(lambda module, inputs, output, index=index: look(index, output))
-        for index, module in enumerate(activations)
-    ]
-
-    def found() -> Report:
-        if not alive:
-            return {}
-        share = 1 - float(torch.cat(list(alive.values())).double().mean())
-        what = f"{share:.1%} of hidden units are zero for every validation example"
-        return {"dead_units": {"technique": "dead units", "acted": True, "what": what, "share": share}}
-
+    hooks = [part.register_forward_hook(look) for name, part in hidden if name.rpartition(".")[2] == "activation"]
     try:
-        yield found
+        with torch.no_grad():
+            net(x)
     finally:
         for hook in hooks:
             hook.remove()
+    if not alive:
+        return {}
+    share = 1 - float(torch.cat(list(alive.values())).double().mean())
+    what = f"{share:.1%} of hidden units are zero for all of {len(x):,} validation examples"
+    return {"dead_units": {"technique": "dead units", "acted": True, "what": what, "share": share}}
