@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from regimens.report.numbers import difference, half_width, interval, listing, number, p_value, plural, value
+from regimens.report.pace import slowest
 from regimens.report.tables import BROKEN, Cell, Study
 from regimens.report.verdicts import against, margin, with_verdict
 from regimens.stats.verdicts import EQUAL, UNDECIDED, UNDER_TUNED, UNTESTED, WORSE
@@ -56,7 +57,8 @@ def answer(study: Study) -> str:
         return f"{of}{best.label} has the best mean, {shown}; too few finals to test any difference.{caveats(study)}"
     said = f"{of}{best.label} {'leads' if len(losers) == len(others) else 'has the best mean'}: {shown}"
     parts = [picked(study), *rivals(study)]
-    return said + "".join(f"; {part}" for part in parts if part) + f".{interplay(study)}{caveats(study)}"
+    qualified = f"{interplay(study)}{slowest(study)}{caveats(study)}"
+    return said + "".join(f"; {part}" for part in parts if part) + f".{qualified}"
 
 
 def picked(study: Study) -> str:

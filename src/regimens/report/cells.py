@@ -1,4 +1,4 @@
-"""The table of a study: one row per cell, with its mean, interval, comparisons, tuned values, action and flags."""
+"""The table of a study: one row per cell, with its mean, comparisons, time, tuned values, what it did and flags."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from regimens.report.answers import flags
 from regimens.report.numbers import MISSING, interval, number, p_value, value
+from regimens.report.pace import pace
 from regimens.report.tables import Cell, Study
 from regimens.report.verdicts import against, word
 
@@ -22,14 +23,14 @@ class Table:
 
 
 def cell_table(study: Study) -> Table:
-    """One row per cell: mean, interval, comparisons with simultaneous intervals and verdicts, tuned values, flags."""
+    """One row per cell: mean, comparisons with simultaneous intervals and verdicts, time, tuned values, flags."""
     metric, ranked = study.metric, study.ranked
     ordered = [*ranked, *(c for c in study.cells if c not in ranked)]
     named = [n for n in ("vs_best", "vs_default") if any(c.row.get(n) for c in study.cells)]
     tuned = any(c.row.get("best_params") for c in study.cells)
     columns = ["cell", f"mean {metric.replace('/', ' ')}", "95% interval", "n", "sd"]
     columns += [head for n in named for head in (n.replace("vs_", "against "), "p", "verdict")]
-    columns += ["tuned to"] * tuned + ["flags"]
+    columns += ["s an epoch"] + ["tuned to"] * tuned + ["flags"]
     rows, keys = zip(*(_row(study, c, named, tuned) for c in ordered), strict=True)
     return Table(tuple(columns), rows, keys)
 
@@ -44,6 +45,9 @@ def _row(study: Study, cell: Cell, named: list[str], tuned: bool) -> tuple[tuple
         itself = "best" if name == "vs_best" and cell.row.get("best") else MISSING
         text += [one.interval(metric), p_value(one.p), word(one, study)] if one else [MISSING, MISSING, itself]
         keys += [one.diff, one.p, one.verdict] if one else [None, None, None]
+    told = pace(cell)
+    text.append(str(told or MISSING))
+    keys.append(told.seconds if told else None)
     if tuned:
         params = cell.row.get("best_params") or {}
         text.append(", ".join(f"{k.split('.')[-1]}={_short(v)}" for k, v in params.items()) or MISSING)

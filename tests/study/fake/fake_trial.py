@@ -8,8 +8,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from regimens.core.errors import Pruned
 from regimens.core.hashing import digest
 from regimens.core.result import Result, write
@@ -17,24 +15,24 @@ from regimens.trial.regimen import regimen_of
 
 
 def run(config, directory, *, choices, study=None, on_epoch=lambda epoch, metrics: None, note="", identity=None):
-    cfg = OmegaConf.create(config)
+    optimizer, epochs, seed = config["optimizer"], config["epochs"], config["seed"]
     misbehave(config["advice"]["fault"], study)
-    noise = random.Random(f"{cfg.optimizer.name}{cfg.seed}").gauss(0, 0.01)
-    value = 0.9 - (math.log10(cfg.optimizer.lr) - cfg.optimizer.peak) ** 2 / 10 + noise + cfg.scheduler.bonus
-    status = "diverged" if cfg.optimizer.lr > cfg.diverges_above else "completed"
+    noise = random.Random(f"{optimizer['name']}{seed}").gauss(0, 0.01)
+    value = 0.9 - (math.log10(optimizer["lr"]) - optimizer["peak"]) ** 2 / 10 + noise + config["scheduler"]["bonus"]
+    status = "diverged" if optimizer["lr"] > config["diverges_above"] else "completed"
     began = time.time()
-    for epoch in range(1, cfg.epochs + 1):
-        time.sleep(cfg.advice.pause)
+    for epoch in range(1, epochs + 1):
+        time.sleep(config["advice"]["pause"])
         try:
-            on_epoch(epoch, {"val/accuracy": value * epoch / cfg.epochs})
+            on_epoch(epoch, {"val/accuracy": value * epoch / epochs})
         except Pruned:
             status = "pruned"
             break
     metrics = {"val/accuracy": value, "time/train": time.time(), "parameters": 10}
-    metrics |= {"test/accuracy": value - 0.01} if cfg.test else {}
+    metrics |= {"test/accuracy": value - 0.01} if config["test"] else {}
     regimen = regimen_of(config)
     result = Result(
-        status=status, name="fake", seed=cfg.seed, regimen=regimen, regimen_hash=digest(regimen),
+        status=status, name="fake", seed=seed, regimen=regimen, regimen_hash=digest(regimen),
         choices=dict(choices), study=dict(study), trial=identity.to_json(),
         metrics=metrics if status != "diverged" else {},
         provenance={"started": datetime.now(UTC).isoformat()},
