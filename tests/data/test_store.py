@@ -19,7 +19,6 @@ from regimens import data
 from regimens.core import files
 from regimens.core.errors import DataError
 from regimens.data import sources
-from regimens.data.arrays import Arrays
 from regimens.data.split import Split
 from tests.data.conftest import Npz
 
@@ -111,23 +110,28 @@ def test_what_no_trial_trains_on_tests_if_asked(tmp_path: Path) -> None:
     assert torch.equal(cut.y_test, torch.cat([whole.y_test, whole.y_train[-300:]]))
     assert torch.equal(cut.x_valid, whole.x_valid)
     assert cut.manifest["sizes"]["test"] == len(cut.y_test)
-    # Never what is trained on, and the same ones however much that is.
-    most = load(tmp_path, train_size=1000, held_out=300)
-    assert torch.equal(most.x_test, torch.cat([whole.x_test, whole.x_train[1000:]]))
-    assert torch.equal(load(tmp_path, train_size=500, held_out=300).x_test, cut.x_test)
-    assert torch.equal(load(tmp_path, held_out=300).x_test, whole.x_test)
+    # The same ones however much is trained on, and never what is trained on.
+    assert torch.equal(load(tmp_path, train_size=837, held_out=300).x_test, cut.x_test)
+    for size in (838, 1137, None):
+        with pytest.raises(
+            DataError, match=rf"data\.held_out=300 and data\.train_size={size}: of 1137 training examples"
+        ):
+            load(tmp_path, train_size=size, held_out=300)
     b = load(tmp_path, train_size=200, held_out=300, kind="b", b_train=20)
     assert torch.equal(b.x_test, cut.x_test[(cut.y_test == 5) | (cut.y_test == 6)])
 
 
 def test_what_a_split_keeps_together_is_not_held_out(tmp_path: Path) -> None:
-    y, groups = np.arange(90) % 3, np.arange(90) // 10
-    whole = Arrays(
-        np.zeros((90, 2)), y, None, None, None, None, 3, ("a", "b", "c"), "made here", {}, 1.0, groups=groups
-    )
-    with pytest.raises(DataError, match=r"data\.held_out=10: .* shares groups with it"):
-        data.load(lambda: whole, dataset="grouped", directory=tmp_path, scale="none", n_valid=0.2, train_size=20,
-                  held_out=10)  # fmt: skip
+    rows = [f"{k},{k % 7},{'ab'[k % 2]},{k // 10}" for k in range(90)]
+    (tmp_path / "own.csv").write_text("\n".join(["x,z,label,who", *rows]) + "\n")
+    named = {"dataset": "own", "directory": tmp_path / "data", "scale": "none", "n_valid": 0.2}
+    for kept, how in {"groups": {"group": "who"}, "times": {"time": "who"}, "folds": {}}.items():
+        source = functools.partial(sources.csv, str(tmp_path / "own.csv"), "label", **how)
+        folds = {"folds": 3} if kept == "folds" else {}
+        for _ in range(2):  # prepared, and read back
+            assert len(data.load(source, **named, **folds, train_size=20).y_train) == 20  # type: ignore[arg-type]
+            with pytest.raises(DataError, match=rf"data\.held_out=10: .* shares {kept} with it"):
+                data.load(source, **named, **folds, train_size=20, held_out=10)  # type: ignore[arg-type]
 
 
 def test_a_and_b_are_scaled_alike_by_the_training_set_they_come_from(tmp_path: Path) -> None:

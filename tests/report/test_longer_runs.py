@@ -47,18 +47,18 @@ def test_a_longer_runs_answers_are_quoted_and_linked(results: Path, params: Path
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    ("examples", "finals", "quoted"), [(10**6, 1, True), (1, 10**3, False), (None, 10**3, True), (None, 0, False)]
+    ("examples", "tested", "quoted"), [(10**6, 1, True), (1, 10**9, False), (None, 10**9, True), (None, 0, False)]
 )
 def test_the_first_screen_quotes_the_better_evidence(
-    results: Path, tmp_path: Path, examples: int | None, finals: int, quoted: bool
+    results: Path, tmp_path: Path, examples: int | None, tested: int, quoted: bool
 ) -> None:
-    """More training examples, then more finals; where one runs a question longer, both answers are told."""
+    """More training examples, then more that was tested; where one runs a question longer, both answers are told."""
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "recipes.json").write_bytes((results / "recipes.json").read_bytes())
     build_report(tmp_path / "one", tmp_path / "out")
     own = json.loads((tmp_path / "out" / "answers.json").read_text())["answers"][0]
-    assert own["examples"] > 0 and own["finals"] > 1
-    told = {**own, "answer": "What hours found.", "examples": examples or own["examples"], "finals": finals}
+    assert own["examples"] > 0 and own["tested"] > 1
+    told = {**own, "answer": "What hours found.", "examples": examples or own["examples"], "tested": tested}
     longer = tmp_path / "out" / "full" / "answers.json"
     longer.parent.mkdir()
     longer.write_text(json.dumps({"settings": {"scale": "full"}, "answers": [told]}))

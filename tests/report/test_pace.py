@@ -16,7 +16,7 @@ WORSE = {"against": "activation=relu", "diff": -0.02, "ci_low": -0.03, "ci_high"
 RELU = (0.30, 0.31, 0.32, 0.31, 0.30, 0.33)
 
 
-def timed(tmp_path: Path, **cells: tuple[float, ...]) -> Study:
+def timed(tmp_path: Path, engines: dict[str, str] | None = None, **cells: tuple[float, ...]) -> Study:
     """A study of activations, `relu` its reference, whose finals took so many seconds an epoch."""
     rows = [
         {"cell": {"activation": name}, "label": f"activation={name}", "n": len(took), "mean": 0.9, "ci_low": 0.89,
@@ -24,7 +24,9 @@ def timed(tmp_path: Path, **cells: tuple[float, ...]) -> Study:
         for name, took in cells.items()
     ]  # fmt: skip
     trials = [
-        {"seed": k, "status": "completed", "metrics": {"test/accuracy": 0.9, "time/train": 4 * one, "epochs": 4},
+        {"seed": k, "status": "completed", "metrics": {"test/accuracy": 0.9},
+         "history": {"time": [5 + one, 5 + 2 * one, 5 + 3 * one]},  # 5 s of start-up
+         "provenance": {"engine": (engines or {}).get(name, "eager")},
          "study": {"cell": {"activation": name}, "phase": "final", "number": k, "params": {}}}
         for name, took in cells.items() for k, one in enumerate(took)
     ]  # fmt: skip
@@ -52,7 +54,8 @@ def test_an_epochs_seconds_are_a_median_that_one_disturbance_does_not_move(tmp_p
 def test_few_finals_have_no_interval_and_none_no_time(tmp_path: Path) -> None:
     told = pace(timed(tmp_path, relu=RELU[:3]).cells[0])
     assert told is not None and told.interval is None and str(told) == "0.31"
-    assert pace(timed(tmp_path, relu=(0.0,)).cells[0]) is None
+    fleet = timed(tmp_path, {"relu": "fleet"}, relu=RELU)  # whose members have one time together
+    assert pace(fleet.cells[0]) is None
 
 
 def test_a_slower_cell_is_told_with_both_times(tmp_path: Path) -> None:
@@ -66,3 +69,9 @@ def test_a_slower_cell_is_told_with_both_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize("elu", [tuple(1.05 * one for one in RELU), (0.2, 0.3, 0.4, 0.5, 0.6, 0.7), (0.5, 0.6)])
 def test_what_is_hardly_or_perhaps_not_slower_is_not_called_so(tmp_path: Path, elu: tuple[float, ...]) -> None:
     assert slowest(timed(tmp_path, relu=RELU, elu=elu)) == ""
+
+
+def test_times_of_different_engines_are_not_compared(tmp_path: Path) -> None:
+    slow = tuple(3 * one for one in RELU)
+    assert slowest(timed(tmp_path, relu=RELU, elu=slow)) != ""
+    assert slowest(timed(tmp_path, {"elu": "compiled"}, relu=RELU, elu=slow)) == ""

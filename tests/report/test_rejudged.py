@@ -38,6 +38,24 @@ def test_a_table_of_this_version_is_not_touched(results: Path) -> None:
     assert rejudged(table) == table
 
 
+def test_a_cell_below_what_it_contains_stays_under_tuned_and_an_early_look_strict() -> None:
+    def trial(norm: str, seed: int, value: float) -> dict[str, object]:
+        where = {"cell": {"norm": norm}, "phase": "final"}
+        return {"status": "completed", "seed": seed, "study": where, "metrics": {"val/accuracy": value}}
+
+    values = {"none": (0.90, 0.91, 0.92, 0.90), "batch": (0.80, 0.81, 0.80, 0.82)}
+    rows: list[dict[str, object]] = [{"cell": {"norm": name}, "label": f"norm={name}"} for name in values]
+    rows[1]["contains"] = "norm=none"
+    trials = [trial(name, k, one) for name, found in values.items() for k, one in enumerate(found)]
+    once, early = (
+        rejudged({"study": about, "cells": rows, "trials": trials}) for about in ({}, {"look": 1, "looks": 4})
+    )
+    assert once["cells"][1]["vs_best"]["verdict"] == "under-tuned"
+    assert once["cells"][1]["vs_contained"]["verdict"] == "worse"
+    widths = [told["cells"][1]["vs_best"]["ci_high"] - told["cells"][1]["vs_best"]["ci_low"] for told in (once, early)]
+    assert widths[1] > 1.5 * widths[0]
+
+
 @pytest.mark.thorough
 def test_what_was_kept_of_the_published_numbers_is_still_read() -> None:
     study = read_study(ROOT / "reports" / "parity" / "parity.json")

@@ -11,7 +11,7 @@ def on(**data: object) -> str:
 
 
 def test_samples_are_told_apart_by_the_images_that_they_were_tested_on() -> None:
-    alone, more, fewer = on(), on(held_out=50, sizes={"test": 150}), on(held_out=50, sizes={"test": 140})
+    alone, more, fewer = on(), on(held_out=50), on(held_out=40)
     assert len({alone, more, fewer, on(task={"kind": "a"}), on(files={"test.safetensors": "b" * 64})}) == 5
     assert on(train_size=10) == alone
-    assert on(held_out=50, sizes={"test": 150}, train_size=10) == more
+    assert on(held_out=50, train_size=10) == more

@@ -90,14 +90,18 @@ def test_what_is_said_of_validation_is_true_of_the_weights_that_are_kept(
     if engine == "compiled" and compiler.find() is None:
         pytest.skip("no C++ compiler")
     for restore in ("last", "best"):
-        result = train("norm=batch", f"average={average}", f"engine={engine}", f"restore={restore}", into=restore)
+        own = ("norm=batch", "regularization=l2", "optimizer.lr=0.3", "epochs=4", f"restore={restore}")
+        result = train(*own, f"average={average}", f"engine={engine}", into=restore)
         split = load_data(plain(OmegaConf.load(tmp_path / restore / "config.yaml")))
+        weights = load_file(tmp_path / restore / "final.safetensors").values()
+        penalty = result.regimen["regularization"]["l2"] * sum(one.square().sum() for one in weights if one.ndim > 1)
         with torch.no_grad():
             logits = predict.load(tmp_path / restore, "final").net(split.x_valid)
-        told = torch.nn.functional.cross_entropy(logits, split.y_valid)
+            told = torch.nn.functional.cross_entropy(logits, split.y_valid) + penalty
         assert result.metrics["val/loss"] == pytest.approx(float(told), rel=1e-5)
         assert result.metrics["val/accuracy"] == float((logits.argmax(1) == split.y_valid).double().mean())
-        assert result.metrics["epochs"] == 2
+        losses = result.history["val/loss"]
+        assert result.metrics["epoch"] == (4 if restore == "last" else 1 + losses.index(min(losses)))
 
 
 @pytest.mark.thorough
@@ -265,6 +269,7 @@ def test_task_b_learns_from_a_frozen_then_free(train: Train, tmp_path: Path) -> 
         (["task=b", "transfer=from_a"], "transfer.checkpoint is not set"),
         (["task=b", "transfer=from_a", "transfer.checkpoint=no/where", "transfer.reuse=1"], "no such run or file"),
         (["task=b", "transfer=from_a", "transfer.checkpoint=x", "transfer.reuse=9"], "the net has 2 hidden layers"),
+        (["transfer=from_a", "transfer.checkpoint=x", "data.held_out=100"], "may have been trained on"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_in_one_line(train: Train, overrides: list[str], message: str) -> None:

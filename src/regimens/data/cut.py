@@ -105,7 +105,7 @@ def cut_out(
 ) -> Cut:
     """Cut the training set to its first `train_size`, pick the task's classes, and cut B's to its first `b_train`.
 
-    Of the training examples that `train_size` leaves out, the last `held_out` at most are tested on as well.
+    The last `held_out` training examples are tested on as well, for which `train_size` has to leave them out.
     Raises DataError where a size is none, a class is left without examples, or what is held out belongs to training.
     """
     import numpy as np
@@ -158,13 +158,19 @@ def _sized(found: Prepared, train_size: int | None, held_out: int | None) -> dic
         if not isinstance(train_size, int) or not 0 < train_size <= len(y):
             raise DataError(f"data.train_size={train_size}: the training set has {len(y)} examples")
         parts["train"] = x[:train_size], y[:train_size]
-    if held_out is None:
+    if not held_out:
         return parts
     if isinstance(held_out, bool) or not isinstance(held_out, int) or held_out < 0:
         raise DataError(f"data.held_out={held_out}: give a number of examples")
-    if kept := found.manifest.get("kept"):
+    kept = "folds" if "folds" in found.manifest["split"] else found.manifest.get("kept")
+    if kept:
         raise DataError(f"data.held_out={held_out}: what is left of the training set shares {kept} with it; give null")
-    start = max(len(parts["train"][1]), len(y) - held_out)
+    start = len(y) - held_out
+    if start < len(parts["train"][1]):
+        raise DataError(
+            f"data.held_out={held_out} and data.train_size={train_size}: of {len(y)} training examples some would be "
+            "trained and tested on: give a smaller train_size, or data.held_out=null"
+        )
     tested = zip(parts["test"], (x[start:], y[start:]), strict=True)
     return {**parts, "test": tuple(map(np.concatenate, tested))}  # type: ignore[dict-item]
 

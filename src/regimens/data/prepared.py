@@ -17,7 +17,7 @@ from regimens.core.errors import DataError
 from regimens.core.files import write, writing
 from regimens.data.arrays import PARTS, Array, Arrays
 
-SCHEMA = 1
+SCHEMA = 2
 FILES = ("manifest.json", *(f"{part}.safetensors" for part in PARTS))
 
 

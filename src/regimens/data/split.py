@@ -18,6 +18,7 @@ class Split:
     `n_outputs` is the number of logits (1 where binary), `class_names` the task's classes in the order of their labels.
     Where quantities are predicted, there are no classes, and labels are (N, n_outputs) float32, standardised as
     `targets` says.
+    Where nothing is tested, `x_test` and `y_test` have no rows; the manifest's sizes are those of the data.
     `inputs` is what turned raw inputs into these, where anything did; `feature_names` are the columns of a table.
     `manifest` is plain data for a result's provenance: its "hash" identifies data, split, scaling and task.
     """

@@ -86,8 +86,12 @@ def images(study: Study) -> str:
 
 
 def strength(study: Study) -> tuple[int, int]:
-    """Training examples, and finals of the cell that has fewest: of two runs of a question, the more the better."""
-    return max(_examples(study), default=0), min((len(cell.finals) for cell in study.cells), default=0)
+    """Training examples, and how many examples the finals of a cell were tested on, of the cell with the fewest.
+
+    Of two runs of a question, the more the better.
+    """
+    images = int(number(study.about.get("images")) or 1)
+    return max(_examples(study), default=0), images * min((len(cell.finals) for cell in study.cells), default=0)
 
 
 def _examples(study: Study) -> set[int]:

@@ -58,6 +58,6 @@ def longer_runs(out: Path) -> list[Answered]:
         settings = ", ".join(f"{key}={value}" for key, value in told["settings"].items())
         page = path.with_name("report.html").relative_to(out).as_posix()
         for one in told["answers"]:
-            strength = one["examples"], one["finals"]
+            strength = one["examples"], one["tested"]
             found.append(Answered(one["question"], one["answer"], page, settings, strength))
     return found

@@ -11,6 +11,7 @@ from regimens.stats.finals import final_metric, sample_of
 from regimens.stats.judging import judge
 from regimens.stats.rows import SCHEMA, comparison_rows, interaction_row, judgement_row, mean_row, winner_row
 from regimens.stats.sample import Sample
+from regimens.stats.sequential import level_at
 
 
 def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,10 +29,13 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
     metric = final_metric(selecting, [one for finals in by_cell.values() for one in finals])
     samples = {label: one for label, finals in by_cell.items() if (one := sample_of(finals, metric)) is not None}
     direction = str(about.get("direction") or "maximize")
-    rule = Rule(maximize=not direction.startswith("min"), margin=about.get("margin"))
+    look, looks = (int(about.get(name) or 1) for name in ("look", "looks"))
+    level = level_at(look, max(look, looks))
+    rule = Rule(maximize=not direction.startswith("min"), margin=about.get("margin"), level=level)
+    contains = {label_of(row): str(row["contains"]) for row in rows if row.get("contains")}
     judged = None
     if samples and direction != "none":
-        judged = judge(samples, rule, [str(about.get("reference"))], {})
+        judged = judge(samples, rule, [str(about.get("reference"))], contains)
     cells = {label_of(row): row.get("cell") or {} for row in rows}
     about |= {
         "metric": selecting,

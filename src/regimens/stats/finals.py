@@ -57,8 +57,8 @@ def images_of(result: Result, metric: str) -> str:
     file = (data.get("files") or {}).get(f"{part}.safetensors")
     task = data.get("task") or {}
     known = {"file": file or data.get("dataset"), "kind": task.get("kind"), "classes": task.get("b_classes")}
-    if part == "test" and data.get("held_out"):  # where too few are left, train_size says how many
-        known |= {"held_out": data["held_out"], "size": (data.get("sizes") or {}).get("test")}
+    if part == "test" and data.get("held_out"):
+        known["held_out"] = data["held_out"]
     return digest(known)[:12] if any(known.values()) else ""
 
 

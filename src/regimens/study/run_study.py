@@ -205,6 +205,7 @@ def _report(
     counts = Counter(result.status for result in results)
     ended = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
     taken = Counter(str(one).partition("/")[0] for r in results if (one := (r.study or {}).get("taken_from")))
+    del taken[study.key]  # two of its own cells came to one trial
     ended += "".join(f", {count} of them taken over from {origin}" for origin, count in taken.items())
     ended += "".join(f", {n} by other code (revision {name})" for name, n in of_other_code(study, results).items())
     print(f"{study.name} ({study.id}): {counted(len(results), 'trial')}: {ended}; see {places[0]}")

@@ -21,6 +21,11 @@ def save(module: "RegimenModule", best: "BestWeights", config: Mapping[str, Any]
     final = {name: value.contiguous() for name, value in module.net.state_dict().items()}
     for name, state in (("best", best.state or final), ("final", final)):
         write_bytes(serialised(state), directory / f"{name}.safetensors")
+    save_config(config, directory)
+
+
+def save_config(config: Mapping[str, Any], directory: Path) -> None:
+    """Write the configuration, with stars in place of secrets."""
     write_text(as_yaml(redact(config)), directory / "config.yaml")
 
 

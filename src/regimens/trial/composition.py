@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.build import build, explained, make
+from regimens.core.errors import UserError
 from regimens.core.plugins import permit
 from regimens.trial import engine_choice
 from regimens.trial.settings import Settings, check_names
@@ -48,6 +49,12 @@ def _task(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
     from regimens.data import SPLIT_KEYS
 
     node = dict(config["data"])
+    # A network of task A has met none of B's classes; any other may have been trained on what is held out.
+    if node.get("held_out") and config["transfer"].get("checkpoint") and config["task"]["kind"] != "b":
+        raise UserError(
+            f"data.held_out={node['held_out']} with transfer.checkpoint: that network may have been trained on what is "
+            "held out here: give data.held_out=null"
+        )
     split = {key: node.pop(key) for key in SPLIT_KEYS if key in node}
     name = node["name"]
     source = build({**node, "_partial_": True})

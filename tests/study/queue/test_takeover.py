@@ -44,7 +44,7 @@ def test_the_same_cell_in_another_study_is_not_trained_again(room):
 
 
 def test_two_cells_that_come_to_the_same_trials_train_them_once(room):
-    room.run(
+    output = room.run(
         "scheduler=constant,exp", "study.tuned={scheduler.bonus:{choices:[0.1,0.2]}}", "study.trials=2", "study.seeds=2"
     )
     assert room.trained and all("scheduler=constant" in path for path in room.trained)
@@ -55,6 +55,9 @@ def test_two_cells_that_come_to_the_same_trials_train_them_once(room):
     )
     assert [one["metrics"] for one in mine] == [one["metrics"] for one in others]
     assert all("/scheduler=constant/" in one["study"]["taken_from"] for one in others)
+    assert "taken over" not in output  # from itself
+    assert {one["choices"]["scheduler"] for one in others} == {"exp"}
+    assert [one["regimen"] for one in others] == [one["regimen"] for one in mine]  # the bonus is all there is
 
 
 @pytest.mark.thorough

@@ -10,22 +10,28 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from regimens.core.errors import UserError
 from regimens.core.files import write_text
+from regimens.core.hashing import digest
 from regimens.core.result import FILE_NAME, SET_ASIDE, Result, aside, read, write
 from regimens.study.definition.study import Cell
 from regimens.study.queue.trial_files import TrialFiles
+from regimens.trial.artifacts import save_config
 from regimens.trial.identity import Identity
+from regimens.trial.regimen import regimen_of, told
+
+#: a trial of a study: cell, phase, number, and what it is trained with
+Asked = tuple[Cell, str, int, dict[str, Any]]
 
 LIST = ".trials"
 ENGINES = ("eager", "compiled", "fleet")
-# What a trial leaves; other files in its directory belong to its place there.
-FILES = ("config.yaml", "final.safetensors", "best.safetensors", "inputs.safetensors")
+# What a trial leaves, beside its configuration and result; other files in its directory belong to its place there.
+FILES = ("final.safetensors", "best.safetensors", "inputs.safetensors")
 TAKEN = ("completed", "diverged")  # what ended otherwise may end better when it is tried again
 
 
@@ -82,30 +88,27 @@ def take_over(files: TrialFiles, known: KnownTrials) -> Counter[str]:
         values = files.values(cell, phase, number)
         if values is None or files.read(cell, phase, number) is not None:
             continue
-        identity = files.identity(cell, phase, number, values)
-        place = files.place(cell, phase, number)
-        about = files.about(cell, phase, number, values)
-        for source in known.find(identity, any_code=files.study.any_code):
-            if source != place and _copy(source, place, files, identity, about):
+        slot, place = (cell, phase, number, values), files.place(cell, phase, number)
+        for source in known.find(files.identity(*slot), any_code=files.study.any_code):
+            if source != place and _copy(source, files, slot):
                 taken[origin_of(source.relative_to(known.runs))] += 1
                 break
     return taken
 
 
-def of_a_twin(files: TrialFiles, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> Result | None:
+def of_a_twin(files: TrialFiles, cell: Cell, phase: str, number: int, values: dict[str, Any]) -> Result | None:
     """The result of a trial whose like this study has finished, taken over; None where it has to be trained.
 
     Cells meet where their techniques come to nothing: with l1=0 and with l2=0 one network is trained.
     """
-    identity, seed = files.identity(cell, phase, number, values), files.seed(cell, phase, number)
-    place, about = files.place(cell, phase, number), files.about(cell, phase, number, values)
+    slot, seed = (cell, phase, number, values), files.seed(cell, phase, number)
     for other in files.study.slots:
-        if other[0] is cell or other[1] != phase or files.seed(*other) != seed:
+        alike = other[0] is not cell and (other[0].data, other[0].engine, other[1]) == (cell.data, cell.engine, phase)
+        if not alike or files.seed(*other) != seed or not (files.place(*other) / FILE_NAME).exists():
             continue
         asked = files.values(*other)
-        if asked is None or files.identity(*other, asked) != identity or files.read(*other) is None:
-            continue
-        if _copy(files.place(*other), place, files, identity, about):
+        same = asked is not None and files.identity(*other, asked) == files.identity(*slot)
+        if same and _copy(files.place(*other), files, slot):
             return files.read(cell, phase, number)
     return None
 
@@ -116,27 +119,38 @@ def origin_of(place: Path | str) -> str:
     return parts[0] if len(parts) > 1 else "single runs"
 
 
-def _copy(source: Path, place: Path, files: TrialFiles, identity: Identity, about: dict[str, Any]) -> bool:
-    """Copy a finished trial into a place of this study; False where its result is not what the list says."""
+def _copy(source: Path, files: TrialFiles, slot: Asked) -> bool:
+    """Copy a finished trial into a place of this study; False where its result is not what it should be."""
     try:
         result = read(source)
     except (UserError, OSError):
         return False
-    if result.status not in TAKEN or not files.counts(result, identity):
+    if result.status not in TAKEN or not files.counts(result, files.identity(*slot)):
         return False
+    place = files.place(*slot[:3])
     set_aside(place)
     place.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         if (source / name).exists():
             _link(source / name, place / name)
-    write(_as_ours(result, about, os.path.relpath(source, files.directory.parent)), place)
+    save_config(files.config(*slot), place)
+    write(_as_ours(result, files, slot, os.path.relpath(source, files.directory.parent)), place)
     return True
 
 
-def _as_ours(result: Result, about: dict[str, Any], origin: str) -> Result:
-    """A result as one of this study's; where it was trained stays with it."""
+def _as_ours(result: Result, files: TrialFiles, slot: Asked, origin: str) -> Result:
+    """A result as that of a trial of this study, under this trial's names; where it was trained stays with it."""
+    cell, _, _, values = slot
     first = (result.study or {}).get("taken_from") or origin
-    return replace(result, study={**about, "taken_from": first})
+    config = files.config(*slot)
+    regimen = regimen_of(config)
+    return replace(
+        result,
+        choices=told(files.choices(cell, values), config),
+        regimen=regimen,
+        regimen_hash=digest(regimen),
+        study={**files.about(*slot), "taken_from": first},
+    )
 
 
 def _link(source: Path, target: Path) -> None:
