@@ -112,9 +112,9 @@ def test_what_no_trial_trains_on_tests_if_asked(tmp_path: Path) -> None:
     assert cut.manifest["sizes"]["test"] == len(cut.y_test)
     # The same ones however much is trained on, and never what is trained on.
     assert torch.equal(load(tmp_path, train_size=837, held_out=300).x_test, cut.x_test)
-    for size in (838, 1137, None):
+    for size, told in ((838, "838"), (1137, "1137"), (None, "null")):
         with pytest.raises(
-            DataError, match=rf"data\.held_out=300 and data\.train_size={size}: of 1137 training examples"
+            DataError, match=rf"data\.held_out=300 and data\.train_size={told}: of 1137 training examples"
         ):
             load(tmp_path, train_size=size, held_out=300)
     b = load(tmp_path, train_size=200, held_out=300, kind="b", b_train=20)

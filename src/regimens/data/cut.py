@@ -167,8 +167,9 @@ def _sized(found: Prepared, train_size: int | None, held_out: int | None) -> dic
         raise DataError(f"data.held_out={held_out}: what is left of the training set shares {kept} with it; give null")
     start = len(y) - held_out
     if start < len(parts["train"][1]):
+        trained = "null" if train_size is None else train_size
         raise DataError(
-            f"data.held_out={held_out} and data.train_size={train_size}: of {len(y)} training examples some would be "
+            f"data.held_out={held_out} and data.train_size={trained}: of {len(y)} training examples some would be "
             "trained and tested on: give a smaller train_size, or data.held_out=null"
         )
     tested = zip(parts["test"], (x[start:], y[start:]), strict=True)
