@@ -1,4 +1,4 @@
-"""The metric against what was tuned: every tuning trial, the fitted curve, and where the finals ended."""
+"""The metric against what was tuned: every tuning trial, what is as good as the best, and where the finals ended."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from regimens.report.canvas import GRID, Figure, drawing, percent_axis, svg, unit
 from regimens.report.curves import NAMED
@@ -64,7 +62,8 @@ def _response(study: Study, cell: Cell, path: str) -> Response | None:
         return None
     xs = [x for x, _ in points]
     sign = 1 if study.maximize else -1
-    curve = fit([coordinate(x, is_log(xs)) for x in xs], [None if y is None else sign * y for _, y in points])
+    ys = [None if y is None else sign * y for _, y in points]
+    curve = fit([coordinate(x, is_log(xs)) for x in xs], ys, number(study.about.get("margin")))
     return Response(cell, tuple(points), told, curve)
 
 
@@ -120,17 +119,17 @@ def _title(paths: list[str]) -> str:
 
 
 def _draw(axes: Any, response: Response, style: Style, maximize: bool, grey: bool) -> None:
-    """Hollow marks for tuning trials, thin lines between them, the fitted curve thick, filled marks for finals."""
+    """Hollow marks for tuning trials, thin lines between them, thick what is as good, filled marks for finals."""
     colour = GRID if grey else style.colour
     done = [(x, y) for x, y in response.tried if y is not None]
     label = None if grey else shorten(response.cell.label)
     axes.plot(*zip(*done, strict=True), color=colour, linewidth=0.7, alpha=0.5, marker=style.marker, ms=4, mfc="none")
     curve = response.curve
-    if curve is not None and len(curve.coefficients) > 1:
+    if curve is not None and len(curve.points) > 1:
         log = is_log([x for x, _ in response.tried])
-        at = np.linspace(curve.low, curve.high, 40)
         sign = 1 if maximize else -1
-        axes.plot([10**x if log else x for x in at], [sign * curve(x) for x in at], color=colour, linewidth=2)
+        line = [(10**x if log else x, sign * y) for x, y in curve.points]
+        axes.plot(*zip(*line, strict=True), color=colour, linewidth=2)
     if response.finals and not grey:
         xs, ys = zip(*response.finals, strict=True)
         axes.plot(xs, ys, "o", color=colour, ms=3, alpha=0.6, mew=0)
@@ -146,10 +145,8 @@ def _limits(shown: Sequence[Response], maximize: bool) -> tuple[float, float]:
     everything = sorted(y for one in each for y in one)
     floor = top - REACH * max(top - best[len(best) // 2], top - everything[len(everything) // 3], 1e-9)
     low = max(floor, everything[0])
-    summits = [r.curve(r.curve.summit) for r in shown if r.curve]
-    high = min(max([top, *summits]), 2 * top - low)  # a curve may rise beyond the points, within reason
-    room = 0.06 * (high - low or 1.0)
-    ends = sign * (low - room), sign * (high + room)
+    room = 0.06 * (top - low or 1.0)
+    ends = sign * (low - room), sign * (top + room)
     return min(ends), max(ends)
 
 
@@ -175,7 +172,7 @@ def _caption(found: dict[str, list[Response]], name: str) -> str:
     many = f" Beyond the {NAMED} best, cells are grey." if any(len(shown) > NAMED for shown in found.values()) else ""
     return (
         f"{unit(name).capitalize()} at every value that was tried: hollow marks are tuning trials ({n} per cell, one "
-        "seed), the thick line is the curve through the best one and its neighbours, small dots are the finals at its "
-        f"summit ({each}), the large mark is their mean. A summit inside its line is a tuned cell, one at an end is "
-        f"not; a broad one forgives a wrong value. Trials far below are left out.{many}"
+        "seed), the thick line joins what is as good as the best one (to twice the margin), small dots are the finals "
+        f"at its middle ({each}), the large mark is their mean. A cell with a thick line is tuned, one without has its "
+        f"best at an end; a long one forgives a wrong value. Trials far below are left out.{many}"
     )

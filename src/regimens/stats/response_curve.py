@@ -1,48 +1,54 @@
-"""Where a response is best: a parabola through the best grid point and those around it."""
+"""Where a response is best: in the middle of what is as good as the best point that was tried."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-#: points on either side of the best one that the parabola is fitted to
-REACH = 2
-#: a parabola that falls by d at a neighbour falls by 4 d at the next point, and about alike on both sides: a point
-#: that is further down than either lies beyond a cliff
-NEXT, ALIKE = 4.0, 2.0
-#: how much an outer point counts for: it smooths noise, and a response is a parabola near its summit only
-OUTER = 0.25
+#: what lies less than so many margins of equality below the best point is as good: the best of several noisy points
+#: is too high itself
+MARGINS = 2.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The parabola `coefficients` (constant first) of a coordinate between `low` and `high`; best at `summit`.
+    """The line through the points (coordinate, response) that are as good as the best one, from `low` to `high`.
 
-    `best` is the coordinate of the best point itself; `end` says at which end of the grid that lies: -1, 1, or 0 for
-    inside.
+    `summit` is its centre of mass above where it ends; `best` is the coordinate of the best point itself; `end` says at
+    which end of what was tried that lies: -1, 1, or 0 for inside.
     """
 
-    coefficients: tuple[float, ...]
-    low: float
-    high: float
+    points: tuple[tuple[float, float], ...]
     summit: float
     best: float
     end: int
 
+    @property
+    def low(self) -> float:
+        """Where it begins."""
+        return self.points[0][0]
+
+    @property
+    def high(self) -> float:
+        """Where it ends."""
+        return self.points[-1][0]
+
     def __call__(self, at: float) -> float:
-        """The fitted response."""
-        return float(np.polynomial.polynomial.polyval(at, self.coefficients))
+        """The response there."""
+        xs, ys = zip(*self.points, strict=True)
+        return float(np.interp(at, xs, ys))
 
 
-def fit(xs: Sequence[float], ys: Sequence[float | None]) -> Curve | None:
+def fit(xs: Sequence[float], ys: Sequence[float | None], margin: float | None) -> Curve | None:
     """The curve through the responses `ys` (more is better, None where training failed) at the coordinates `xs`.
 
-    Weighted least squares over the best point and up to two on either side, since each is a single noisy training, but
-    for those beyond a cliff (a rate at which training breaks down). The summit lies between the best point's
-    neighbours; at an end of the grid, and beside one that failed, it is the best point. None where all failed.
+    Each response is a single noisy training, and often one side falls gently and the other is a cliff: a parabola
+    through the best points leans away from the cliff, and is at a loss where all are alike. The centre of what is as
+    good as the best, to two margins, is at home in both (docs/decisions/0004). At an end of what was tried the summit
+    is the best point, and so it is without a margin. None where all failed.
     """
     responses: dict[float, list[float]] = {}
     for at, y in zip(xs, ys, strict=True):
@@ -50,26 +56,39 @@ def fit(xs: Sequence[float], ys: Sequence[float | None]) -> Curve | None:
     # What was tried several times counts once, with its mean: as failed where one of them failed.
     points = sorted((at, sum(tried) / len(tried)) for at, tried in responses.items())
     values = [y for _, y in points]
-    best = int(np.argmax(values))
-    if values[best] == -math.inf:
+    place = int(np.argmax(values))
+    if values[place] == -math.inf:
         return None
-    at = points[best][0]
-    end = -1 if best == 0 else 1 if best == len(points) - 1 else 0
-    if end or len(points) < 3 or -math.inf in (values[best - 1], values[best + 1]):
-        return Curve((values[best],), at, at, at, at, end if len(points) > 1 else 0)
-    drops = {i: values[best] - values[i] for i in range(best - REACH, best + REACH + 1) if 0 <= i < len(points)}
-    kept = [i for i in drops if abs(i - best) < REACH or not _beyond_a_cliff(drops, best, i)]
-    x = [points[i][0] for i in kept]
-    weights = [1.0 if abs(i - best) < REACH else OUTER for i in kept]
-    found = np.polynomial.Polynomial.fit(x, [values[i] for i in kept], 2, w=weights).convert().coef
-    constant, slope, bend = (*found, 0.0, 0.0)[:3]
-    low, high = points[best - 1][0], points[best + 1][0]
-    summit = min(max(-slope / (2 * bend), low), high) if bend < 0 else at
-    return Curve((float(constant), float(slope), float(bend)), min(x), max(x), float(summit), at, 0)
+    best = points[place]
+    end = (-1 if place == 0 else 1 if place == len(points) - 1 else 0) if len(points) > 1 else 0
+    if end or not margin or len(points) < 3:
+        return Curve((best,), best[0], best[0], end)
+    level = best[1] - MARGINS * margin
+    left, right = _down_to(level, points[place::-1]), _down_to(level, points[place:])
+    line = (*reversed(left), best, *right)
+    return Curve(line, _centre(line, level), best[0], 0)
 
 
-def _beyond_a_cliff(drops: Mapping[int, float], best: int, i: int) -> bool:
-    """Whether an outer point lies further down than its neighbour and the outer point of the other side explain."""
-    own = NEXT * drops[best + (1 if i > best else -1)]
-    other = ALIKE * drops.get(2 * best - i, 0.0)
-    return drops[i] == math.inf or drops[i] > max(own, other if math.isfinite(other) else 0.0)
+def _down_to(level: float, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points after the first as far as they lie above `level`, and where the line through them meets it."""
+    found: list[tuple[float, float]] = []
+    x, y = points[0]
+    for at, value in points[1:]:
+        if value == -math.inf:  # from where on training fails is not known
+            break
+        if value <= level:
+            found.append((x + (at - x) * (y - level) / (y - value), level))
+            break
+        found.append((at, value))
+        x, y = at, value
+    return found
+
+
+def _centre(line: Sequence[tuple[float, float]], level: float) -> float:
+    """The centre of mass of what lies between a line and a level."""
+    x, height = (np.array(one) for one in zip(*line, strict=True))
+    height = height - level
+    step, left, right = np.diff(x), height[:-1], height[1:]
+    moments = step * (x[:-1] * (2 * left + right) + x[1:] * (left + 2 * right)) / 6
+    mass = step * (left + right) / 2
+    return float(moments.sum() / mass.sum()) if mass.sum() > 0 else float(x[0])

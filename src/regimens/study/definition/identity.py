@@ -39,6 +39,7 @@ def identify(
         "tuned": tuned,
         "ranges": {cell.label: {path: one.to_json() for path, one in cell.ranges.items()} for cell in cells},
         "trials": settings.trials if any(cell.tuned for cell in cells) else None,
+        "margin": settings.margin if any(cell.tuned for cell in cells) else None,
         "seeds": {"base": seeds[0], "finals": seeds[1], "most": settings.most_seeds, "settle": settings.settle},
         "extend": settings.extend,
         "refine": settings.refine,

@@ -2,9 +2,9 @@
 
 A round follows from the definition and from the results of the rounds before it, never from timing, so the trials of a
 study are the same however many workers train them, and after any kill. Tuning searches one axis of each cell after the
-other on a grid, extends a grid whose best point lies at its end, makes it finer around one inside, and takes the summit
-of the response; finals come in rounds of fresh seeds, the same in every cell, until no comparison is open or the seeds
-are used up.
+other on a grid, extends a grid whose best point lies at its end, makes it finer around one inside, and takes the middle
+of what is as good; finals come in rounds of fresh seeds, the same in every cell, until no comparison is open or the
+seeds are used up.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from regimens.study.definition.points import draw
 from regimens.study.definition.samplers import FIXED
 from regimens.study.definition.study import Cell, Study, Sweep
 from regimens.study.queue.finished import best_result
+from regimens.study.queue.judging import margin_of
 from regimens.study.queue.settling import open_cells
 from regimens.study.queue.time_budget import Read, TimeBudget
 
@@ -134,13 +135,17 @@ def tune_on(study: Study, cell: Cell, results: list[Result | None], more: float)
 
 
 def response(study: Study, cell: Cell, sweep: Sweep, results: list[Result | None]) -> Curve | None:
-    """The curve of the selecting metric along a sweep, more always better; None where no trial of it completed."""
+    """The curve of the selecting metric along a sweep, more always better; None where no trial of it completed.
+
+    Of choices the best one is taken: nothing lies between them.
+    """
     one, sign = cell.ranges[sweep.path], 1 if study.maximize else -1
     found = [results[number] for number in sweep.numbers]
     done = [result if result is not None and result.status == "completed" else None for result in found]
     values = [result.metrics.get(study.metric) if result else None for result in done]
     xs = [one.coordinate((cell.points[number] or {})[sweep.path]) for number in sweep.numbers]
-    return fit(xs, [None if value is None else sign * value for value in values])
+    margin = margin_of(study) if one.choices is None else None
+    return fit(xs, [None if value is None else sign * value for value in values], margin)
 
 
 def start_sweep(study: Study, cell: Cell, path: str, base: dict[str, Any]) -> bool:
