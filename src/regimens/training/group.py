@@ -23,6 +23,9 @@ Tell = Callable[[int, dict[str, float]], None]
 class Group:
     """What the training loop asks of the processes that train one trial: here one process, in `Ranks` several."""
 
+    #: whether one network is validated on all examples; ranks may differ in batch norm's running statistics
+    validates_whole = True
+
     def begin(self, net: nn.Module) -> None:
         """All processes are there, and `net` is on its device."""
 
@@ -48,6 +51,8 @@ class Group:
 
 class Ranks(Group):
     """The processes of torch.distributed's default group."""
+
+    validates_whole = False
 
     def __init__(self, sync_batchnorm: bool) -> None:
         self._sync = sync_batchnorm

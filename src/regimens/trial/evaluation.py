@@ -28,7 +28,6 @@ def evaluate(
     """
     import torch
 
-    from regimens.training.group import Group
     from regimens.training.probes import lr_range
     from regimens.training.probes.acted import dead_units
 
@@ -38,8 +37,8 @@ def evaluate(
         return lr_range.metrics(module.probe.report() or {}, parameters), None, {}
     history, kept, correct = module.history, module.actions.kept, None
     further = split.targets or module.measures.names or module.regularization.mc_samples or status != "completed"
-    # Ranks may differ in the running statistics of batch norm, and a trainer may validate now and then only.
-    validated = type(module.group) is Group and history.get("epoch", [])[kept - 1 : kept] == [kept]
+    # A trainer may validate now and then only.
+    validated = module.group.validates_whole and history.get("epoch", [])[kept - 1 : kept] == [kept]
     known = ("train", "val") if validated and not further else ("train",)
     names = [f"{part}/{name}" for part in known for name in ("loss", module.objective.measure)]
     metrics: Metrics = {name: history[name][kept - 1] for name in names if history.get(name)}

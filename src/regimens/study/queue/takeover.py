@@ -96,12 +96,13 @@ def take_over(files: TrialFiles, known: KnownTrials) -> Counter[str]:
     return taken
 
 
-def of_a_twin(files: TrialFiles, cell: Cell, phase: str, number: int, values: dict[str, Any]) -> Result | None:
+def of_a_twin(files: TrialFiles, slot: Asked) -> Result | None:
     """The result of a trial whose like this study has finished, taken over; None where it has to be trained.
 
     Cells meet where their techniques come to nothing: with l1=0 and with l2=0 one network is trained.
     """
-    slot, seed = (cell, phase, number, values), files.seed(cell, phase, number)
+    cell, phase, number, _ = slot
+    seed = files.seed(cell, phase, number)
     for other in files.study.slots:
         alike = other[0] is not cell and (other[0].data, other[0].engine, other[1]) == (cell.data, cell.engine, phase)
         if not alike or files.seed(*other) != seed or not (files.place(*other) / FILE_NAME).exists():
@@ -127,29 +128,28 @@ def _copy(source: Path, files: TrialFiles, slot: Asked) -> bool:
         return False
     if result.status not in TAKEN or not files.counts(result, files.identity(*slot)):
         return False
-    place = files.place(*slot[:3])
+    place, config = files.place(*slot[:3]), files.config(*slot)
     set_aside(place)
     place.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         if (source / name).exists():
             _link(source / name, place / name)
-    save_config(files.config(*slot), place)
-    write(_as_ours(result, files, slot, os.path.relpath(source, files.directory.parent)), place)
+    save_config(config, place)
+    origin = (result.study or {}).get("taken_from") or os.path.relpath(source, files.directory.parent)
+    write(_as_ours(result, files, slot, config, origin), place)
     return True
 
 
-def _as_ours(result: Result, files: TrialFiles, slot: Asked, origin: str) -> Result:
+def _as_ours(result: Result, files: TrialFiles, slot: Asked, config: dict[str, Any], origin: str) -> Result:
     """A result as that of a trial of this study, under this trial's names; where it was trained stays with it."""
     cell, _, _, values = slot
-    first = (result.study or {}).get("taken_from") or origin
-    config = files.config(*slot)
     regimen = regimen_of(config)
     return replace(
         result,
         choices=told(files.choices(cell, values), config),
         regimen=regimen,
         regimen_hash=digest(regimen),
-        study={**files.about(*slot), "taken_from": first},
+        study={**files.about(*slot), "taken_from": origin},
     )
 
 

@@ -38,7 +38,8 @@ def run_batch(queue: TrialQueue, batch: Batch, runner: TrialRunner, emit: Emit) 
 def run_single(queue: TrialQueue, claim: Claim, runner: TrialRunner, emit: Emit) -> Result:
     """Run one trial on its own, or take it over where another cell has come to the same one."""
     try:
-        if (found := of_a_twin(queue.files, claim.cell, claim.phase, claim.number, claim.values)) is not None:
+        slot = claim.cell, claim.phase, claim.number, claim.values
+        if (found := of_a_twin(queue.files, slot)) is not None:
             return found
         task = task_of(queue, claim, emit, claimed=True)
         note = queue.study.alone if claim.cell.engine == "fleet" else ""
