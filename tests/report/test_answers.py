@@ -158,6 +158,35 @@ def test_what_could_have_been_seen_is_said_under_the_answer(tmp_path: Path) -> N
     assert "inside ± 0.5 pts" in told
 
 
+@pytest.mark.parametrize(
+    ("networks", "told"),
+    [
+        ([[300, 100]] * 2, "hidden layers of 300 and 100 units"),
+        ([[64]] * 2, "a hidden layer of 64 units"),
+        ([[300, *[100] * 19]] * 2, "20 hidden layers of 100 to 300 units"),
+        ([[300, 100], [100, 50]], None),
+        ([[], []], None),
+    ],
+)
+def test_the_network_that_all_finals_have_is_named(tmp_path: Path, networks: list[list[int]], told: str | None) -> None:
+    def final(number: int, model: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "status": "completed", "seed": number, "regimen": {"model": model}, "metrics": {"test/accuracy": 0.9},
+            "study": {"cell": {"optimizer": "o0"}, "phase": "final", "number": number},
+        }  # fmt: skip
+
+    def found(target: str) -> str:
+        path = tmp_path / "one.json"
+        rows = [{"cell": {"optimizer": "o0"}, "label": "optimizer=o0", "mean": 0.9, "n": 2}]
+        models = [{"_target_": target, "hidden": widths} for widths in networks]
+        trials = [final(number, model) for number, model in enumerate(models)]
+        path.write_text(json.dumps({"study": {"statistics": SCHEMA}, "cells": rows, "trials": trials}))
+        return evidence(read_study(path))
+
+    assert told in found("regimens.nets.mlp.MLP") if told else "hidden" not in found("regimens.nets.mlp.MLP")
+    assert "hidden" not in found("regimens.nets.cnn.CNN")
+
+
 def test_a_search_tells_what_it_found(tmp_path: Path) -> None:
     assert "found reaches 90.0% [89.0, 91.0], n=5" in answer(study(tmp_path, {"mean": 0.9}, mode="search"))
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.conftest import Compose
 def test_an_engine_is_chosen_without_torch() -> None:
     code = """
 import sys
+from collections.abc import Sequence
 from regimens.trial.engine_choice import Planned, Size, choose
 parts = {name: {"_target_": "regimens.x"} for name in ("optimizer", "clip", "activation", "data")}
 parts["loss"] = {"_target_": "regimens.training.losses.CrossEntropy"}
@@ -71,9 +73,9 @@ def test_a_trials_own_definition_says_what_is_compiled(
     assert not engine_choice.repays_compiling(epochs, examples, 32, size)
 
 
-def planned(*overrides: str, composed: Compose, trials: int) -> Planned:
+def planned(*overrides: str, composed: Compose, trials: int, hidden: Sequence[int] = (300, 100)) -> Planned:
     config = plain(composed(*overrides, small=("data=digits", "tracking=none", "epochs=4"))[0])
-    return Planned({**config, "engine": "auto", "model": {**config["model"], "hidden": [300, 100]}}, MANY, trials)
+    return Planned({**config, "engine": "auto", "model": {**config["model"], "hidden": list(hidden)}}, MANY, trials)
 
 
 MANY = Size(5000, 784, 10)  # 157 steps an epoch
@@ -101,3 +103,14 @@ def test_a_network_that_does_not_repay_its_own_code_is_no_burden_to_the_others(
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     many, few = (planned(f"activation={name}", composed=composed, trials=n) for name, n in (("relu", 200), ("elu", 2)))
     assert choose([many, few]) == ["compiled", "eager"]
+
+
+def test_a_step_saves_a_call_in_each_layer_so_that_deep_networks_repay_their_code_sooner(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured: a step of twenty-one dense layers takes 8.9 ms eagerly and 4.0 compiled; of three, 0.9 ms are saved."""
+    monkeypatch.setattr(compiler, "find", lambda: "/usr/bin/c++")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert choose([planned(composed=composed, trials=36)]) == ["eager"]
+    assert choose([planned(composed=composed, trials=36, hidden=20 * [100])]) == ["compiled"]
+    assert choose([planned(composed=composed, trials=12, hidden=20 * [100])]) == ["eager"]
