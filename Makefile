@@ -7,6 +7,7 @@ SHELL := /bin/sh
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
+DEV    := $(VENV)/.set-up-dev
 JOBS   ?= 2
 DATA   ?=
 SCALE  ?=
@@ -27,10 +28,10 @@ help:  ## list the targets
 study: $(STAMP)  ## set up, run the whole pipeline, write reports/ [DATA=digits] [SCALE=smoke|desk|full]
 	@$(BIN)/python tools/study.py --data "$(DATA)" --scale "$(SCALE)"
 
-setup: $(STAMP)  ## the virtual environment and the locked packages (once; the other targets call it)
+setup: $(STAMP)  ## the virtual environment and the locked packages (once; the other targets call it, and those that test add theirs)
 
 # The stamp is written last, so that a set-up that was cut off is done again. Byte code is made by all cores together,
-# where pip would use one; some packages hold templates that are no Python, which it leaves.
+# where pip would use one, but for packages' own tests; some packages hold templates that are no Python, which it leaves.
 $(STAMP): requirements.lock pyproject.toml
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then break; fi; python=; \
@@ -42,44 +43,49 @@ $(STAMP): requirements.lock pyproject.toml
 	$$python -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib src || :
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib src || :
 	@touch $@
 
-test: $(STAMP)  ## every test that needs neither minutes nor other services (under 5 minutes)
+$(DEV): $(STAMP) requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock -r requirements-dev.lock
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || :
+	@touch $@
+
+test: $(DEV)  ## every test that needs neither minutes nor other services (under 5 minutes)
 	$(PYTEST) -n $(JOBS)
 
-lint: $(STAMP)  ## ruff (rules, format) and mypy
+lint: $(DEV)  ## ruff (rules, format) and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)  ## rewrite the sources as `make lint` wants them
+format: $(DEV)  ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-thorough: $(STAMP)  ## the tests that run whole commands (a quarter of an hour)
+test-thorough: $(DEV)  ## the tests that run whole commands (a quarter of an hour)
 	$(PYTEST) -m "thorough and not (slow or soak or postgres or slurm or browser)" -n $(JOBS)
 
-test-slow: $(STAMP)  ## the tests that take longer
+test-slow: $(DEV)  ## the tests that take longer
 	$(PYTEST) -m slow --timeout=1200
 
 soak: test-soak  ## kill and resume studies for minutes
 
-test-soak: $(STAMP)
+test-soak: $(DEV)
 	$(PYTEST) -m soak --timeout=3600
 
-test-browser: $(STAMP)  ## the report, MLflow's and Optuna's pages in headless Chromium (which Debian's package installs where it is missing)
+test-browser: $(DEV)  ## the report, MLflow's and Optuna's pages in headless Chromium (which Debian's package installs where it is missing)
 	@command -v chromedriver >/dev/null || { \
 	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	    $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium chromium-driver; \
 	} || { echo "error: chromedriver is missing: install Chromium and its driver" >&2; exit 2; }
 	$(PYTEST) -m browser
 
-test-postgres: $(STAMP)  ## studies shared through PostgreSQL
+test-postgres: $(DEV)  ## studies shared through PostgreSQL
 	@sh tests/cluster/install.sh "/usr/lib/postgresql/*/bin/postgres" postgresql
 	$(PYTEST) -m postgres --timeout=1800
 
-test-slurm: $(STAMP)  ## studies on a SLURM cluster
+test-slurm: $(DEV)  ## studies on a SLURM cluster
 	@sh tests/cluster/install.sh /usr/sbin/slurmctld slurm-wlm munge
 	$(PYTEST) -m slurm --timeout=1800
 
@@ -95,7 +101,7 @@ ui: $(STAMP)  ## MLflow's pages over mlflow.db, on 127.0.0.1:5000 [PORT=5001]
 dashboard: $(STAMP)  ## Optuna's pages over all studies, or one, on 127.0.0.1:8080 [JOURNAL=runs/...] [PORT=8081]
 	@$(BIN)/python tools/pages.py optuna --journal "$(JOURNAL)" $(if $(PORT),--port $(PORT))
 
-docs: $(STAMP)  ## these pages as a site with search and the Python reference: build/docs/index.html
+docs: $(DEV)  ## these pages as a site with search and the Python reference: build/docs/index.html
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 	@echo build/docs/index.html
 

@@ -236,24 +236,63 @@ def test_without_git_the_same_files_are_found(study: ModuleType, tmp_path: Path)
     assert study.tracked_files() == expected
 
 
-def test_the_lock_pins_every_version_and_names_no_place() -> None:
-    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+def locked(*names: str) -> dict[str, str]:
+    """The pinned versions of these files, by package."""
+    from packaging.utils import canonicalize_name
+
+    lines = [line for name in names for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in lines)
-    assert "torch==2.13.0" in lines
+    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
-def test_the_lock_satisfies_the_project() -> None:
+def needed(*extras: str) -> set[str]:
+    """The packages that the project takes with these extras, and all that those take, as they are installed here."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    found: set[tuple[str, frozenset[str]]] = set()
+    left = [("regimens", frozenset(extras))]
+    while left:
+        name, asked = left.pop()
+        if (name, asked) in found:
+            continue
+        try:
+            wanted = map(Requirement, requires(name) or ())
+        except PackageNotFoundError:  # for another system
+            continue
+        found.add((name, asked))
+        for one in wanted:
+            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in asked or {""}):
+                left.append((canonicalize_name(one.name), frozenset(one.extras)))
+    return {name for name, _ in found} - {"regimens"}
+
+
+def test_the_locks_pin_every_version_and_name_no_place() -> None:
+    run, test = locked("requirements.lock"), locked("requirements-dev.lock")
+    assert run["torch"] == "2.13.0"
+    assert not set(run) & set(test)
+
+
+def test_what_only_tests_take_is_no_part_of_a_studys_set_up() -> None:
+    """A study's set-up is what somebody waits for who asks a question."""
+    used, tests = needed("cluster", "dashboard", "s3"), needed("dev", "docs")
+    assert used <= set(locked("requirements.lock"))
+    assert tests - used <= set(locked("requirements-dev.lock"))
+
+
+def test_the_locks_satisfy_the_project() -> None:
     import tomllib
 
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
-    locked = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    versions = locked("requirements.lock", "requirements-dev.lock")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
     for requirement in map(Requirement, wanted):
-        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), str(requirement)
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), str(requirement)
 
 
 def test_make_help_lists_the_targets() -> None:

@@ -57,6 +57,22 @@ def test_a_trial_on_a_cluster_is_one_process_whatever_its_job_is(
     assert train().status == "completed"
 
 
+def test_what_other_installed_packages_offer_to_every_trainer_is_no_part_of_a_trial(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two machines with one lock would else train two things under one name."""
+    from pytorch_lightning import Callback, Trainer
+    from pytorch_lightning.trainer.connectors import callback_connector as connector
+
+    class Stranger(Callback):
+        def setup(self, *_: object, **__: object) -> None:
+            raise AssertionError("a stranger takes part")
+
+    monkeypatch.setattr(connector, "_load_external_callbacks", lambda group: [Stranger()])
+    assert train().status == "completed"
+    assert any(isinstance(one, Stranger) for one in Trainer(logger=False).callbacks)  # the name means this, and is back
+
+
 def test_another_seed_gives_other_weights_and_global_streams_stay_untouched(train: Train, tmp_path: Path) -> None:
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     train("seed=1", "regularization=dropout", into="one")
