@@ -28,7 +28,7 @@ help:  ## list the targets
 study: $(STAMP)  ## set up, run the whole pipeline, write reports/ [DATA=digits] [SCALE=smoke|desk|full]
 	@$(BIN)/python tools/study.py --data "$(DATA)" --scale "$(SCALE)"
 
-setup: $(STAMP)  ## the virtual environment and the locked packages (once; the other targets call it, and those that test add theirs)
+setup: $(STAMP)  ## the virtual environment and the locked packages (once; the other targets call it)
 
 # The stamp is written last, so that a set-up that was cut off is done again. Byte code is made by all cores together,
 # where pip would use one, but for packages' own tests; some packages hold templates that are no Python, which it leaves.

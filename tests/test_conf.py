@@ -176,6 +176,35 @@ def test_studies_and_scales_compose(group: str, composed: Compose) -> None:
         assert choices[group] == path.stem
 
 
+# Rooms of conf/scale/, and the groups whose options their folders and files are called by, under the scale.
+ROOMS = {
+    "data": ("data",),
+    "study": ("study",),
+    "study_of_data": ("data", "study"),
+    "study_of_model": ("model", "study"),
+    "model_of_data": ("data", "model"),
+}
+
+
+def test_what_a_scale_makes_of_an_option_is_called_as_the_option_is() -> None:
+    """Hydra leaves out what it does not find, so that a misspelt file would do nothing."""
+    for path in (CONF / "scale").glob("*/**/*.yaml"):
+        room, scale, *names = path.relative_to(CONF / "scale").with_suffix("").parts
+        assert (CONF / "scale" / f"{scale}.yaml").is_file(), path
+        assert len(names) == len(ROOMS[room]), path
+        for group, name in zip(ROOMS[room], names, strict=True):
+            assert (CONF / group / f"{name}.yaml").is_file(), path
+
+
+@pytest.mark.parametrize("scale", ["smoke", "desk", "full"])
+@pytest.mark.parametrize(
+    "pair", [("task_a", "transfer_ab"), ("task_a_pairs", "transfer_pairs"), ("task_a_cnn", "transfer_cnn")]
+)
+def test_a_network_is_transferred_to_one_like_it(pair: tuple[str, str], scale: str, composed: Compose) -> None:
+    one, other = (plain(composed(f"study={name}", f"scale={scale}", small=())[0])["model"] for name in pair)
+    assert one == other
+
+
 @pytest.mark.parametrize(("study", "images", "epochs"), [("optimizers", 5_000, 4), ("transfer_ab", None, 20)])
 def test_a_scale_is_its_own_for_a_data_set_and_a_study(
     study: str, images: int | None, epochs: int, composed: Compose

@@ -247,7 +247,7 @@ def locked(*names: str) -> dict[str, str]:
 
 def needed(*extras: str) -> set[str]:
     """The packages that the project takes with these extras, and all that those take, as they are installed here."""
-    from importlib.metadata import PackageNotFoundError, requires
+    from importlib.metadata import requires
 
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
@@ -258,12 +258,8 @@ def needed(*extras: str) -> set[str]:
         name, asked = left.pop()
         if (name, asked) in found:
             continue
-        try:
-            wanted = map(Requirement, requires(name) or ())
-        except PackageNotFoundError:  # for another system
-            continue
         found.add((name, asked))
-        for one in wanted:
+        for one in map(Requirement, requires(name) or ()):
             if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in asked or {""}):
                 left.append((canonicalize_name(one.name), frozenset(one.extras)))
     return {name for name, _ in found} - {"regimens"}

@@ -50,6 +50,11 @@ def test_a_network_that_takes_nothing_is_initialised_from_the_seed(built: Any) -
     assert torch.equal(mine.first.weight, nn.Linear(64, 6).weight)
 
 
+@pytest.mark.parametrize("scale", ["smoke", "desk", "full"])
+def test_no_scale_gives_it_the_layers_of_the_default_network(built: Any, scale: str) -> None:
+    built("Plain", f"scale={scale}")
+
+
 def test_what_it_takes_it_is_given_by_name(built: Any) -> None:
     net = built("Willing", "activation=elu", "norm=batch", "regularization.dropout=0.3", "+model.width=5")
     kinds = [type(part) for part in net.layers[0]]

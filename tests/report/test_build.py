@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from regimens.core.errors import UserError
-from regimens.report.build import build_parity, build_report
+from regimens.report.build import EACH, build_parity, build_report
 from regimens.report.parity import all_comparisons, every_number_table
 from regimens.report.tables import Cell, Study, Trial
 from tests.report.conftest import ROOT
@@ -22,11 +22,15 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.thorough
-def test_same_results_give_the_same_bytes(results: Path, params: Path, reported: Path, tmp_path: Path) -> None:
+def test_same_results_give_the_same_bytes_on_one_core_and_on_several(
+    results: Path, params: Path, reported: Path, tmp_path: Path
+) -> None:
+    core = {min(os.sched_getaffinity(0))}
+    assert len(list(results.glob("*.json"))) >= 2 * EACH  # drawn by several processes where there are cores
     command = [sys.executable, "-W", "error", "src/report.py", "--results", str(results), "--out", str(tmp_path / "b")]
     done = subprocess.run(
         [*command, "--params", str(params), "--declared", "nowhere"], cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, "PYTHONHASHSEED": "1"}, timeout=120,
+        env={**os.environ, "PYTHONHASHSEED": "1"}, timeout=120, preexec_fn=lambda: os.sched_setaffinity(0, core),
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert _files(tmp_path / "b") == _files(reported)

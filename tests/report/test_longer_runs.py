@@ -59,6 +59,7 @@ def test_the_first_screen_quotes_the_better_evidence(
     own = json.loads((tmp_path / "out" / "answers.json").read_text())["answers"][0]
     assert own["examples"] > 0 and own["tested"] > 1
     told = {**own, "answer": "What hours found.", "examples": examples or own["examples"], "tested": tested}
+    told["network"] = "hidden layers of 300 and 100 units"
     longer = tmp_path / "out" / "full" / "answers.json"
     longer.parent.mkdir()
     longer.write_text(json.dumps({"settings": {"scale": "full"}, "answers": [told]}))
@@ -66,6 +67,7 @@ def test_the_first_screen_quotes_the_better_evidence(
     for name, link in (("report.md", "(full/report.md)"), ("report.html", 'href="full/report.html"')):
         text = (tmp_path / "out" / name).read_text()
         assert ("What hours found." in text) == (link in text) == ("Here: " in text) == quoted
+        assert ("examples, hidden layers of 300 and 100 units" in text) == quoted
         assert "From another run" not in text
     again = json.loads((tmp_path / "out" / "answers.json").read_text())["answers"][0]
     assert again == own  # what this run found is what it tells others

@@ -16,7 +16,6 @@ from tests.conftest import Compose
 def test_an_engine_is_chosen_without_torch() -> None:
     code = """
 import sys
-from collections.abc import Sequence
 from regimens.trial.engine_choice import Planned, Size, choose
 parts = {name: {"_target_": "regimens.x"} for name in ("optimizer", "clip", "activation", "data")}
 parts["loss"] = {"_target_": "regimens.training.losses.CrossEntropy"}

@@ -27,8 +27,8 @@ TAKEN = (
     *("n_inputs", "n_outputs", "shape", "generator", "init", "activation", "norm"),
     *("regularization", "dropout", "alpha_dropout"),
 )
-# conf/model/mlp.yaml, which is where `model._target_=` on the command line starts from.
-LEFT_OVER = [300, 100]
+# conf/model/mlp.yaml, where `model._target_=` on the command line starts from, and what scale=desk makes of it.
+LEFT_OVER = ([300, 100], [100, 50])
 
 
 def is_own(config: Mapping[str, Any]) -> bool:
@@ -87,7 +87,7 @@ def _row(shape: Sequence[int], n_inputs: int) -> tuple[int, ...]:
 def _own(config: Mapping[str, Any], given: dict[str, Any], row: tuple[int, ...]) -> nn.Module:
     node = dict(config["model"])
     names = constructor(node)
-    if node.get("hidden") == LEFT_OVER and "hidden" not in names:
+    if node.get("hidden") in LEFT_OVER and "hidden" not in names:
         del node["hidden"]
     regularization = given["regularization"]
     given |= {name: getattr(regularization, name) for name in ("dropout", "alpha_dropout")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from regimens.core.errors import UserError
 from regimens.report.longer_runs import kept_studies, longer_runs, write_trials
 from regimens.report.page import Report, write_answers, write_exports, write_report
 from regimens.report.palette import Palette
-from regimens.report.sections import order, section
-from regimens.report.tables import read_studies, read_study
+from regimens.report.sections import Section, order, section
+from regimens.report.tables import Study, read_studies, read_study
 
 ADHOC = "adhoc"  # what studies on the command line are called: no question of its own
+EACH = 3  # studies a process: one draws three sooner than another one has imported what drawing takes
 TITLE = "How to train deep networks, measured"
 
 
@@ -39,7 +40,7 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
     report = Report(
         title=TITLE,
         studies=studies,
-        sections=[section(s, palette, {} if s in longer else settings) for s in studies],
+        sections=draw_sections(studies, palette, [{} if s in longer else settings for s in studies]),
         settings=settings,
         manifest=_manifest(results),
         longer=elsewhere,
@@ -49,6 +50,20 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
         shutil.rmtree(out / folder, ignore_errors=True)
         (out / folder).mkdir(parents=True)
     return [*write_report(report, out), write_answers(report, out), *write_exports(studies, out)]
+
+
+def draw_sections(studies: Sequence[Study], palette: Palette, settings: Sequence[Mapping[str, str]]) -> list[Section]:
+    """The sections of the studies, each with its settings; in several processes, since drawing one takes seconds."""
+    from regimens.core.provenance import usable_cores
+
+    cores = min(usable_cores(), len(studies) // EACH)
+    if cores < 2:
+        return [section(*each) for each in zip(studies, [palette] * len(studies), settings, strict=True)]
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(section, studies, [palette] * len(studies), settings))
 
 
 def build_parity(table: Path, out: Path) -> list[Path]:

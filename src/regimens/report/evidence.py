@@ -10,6 +10,7 @@ from regimens.report.tables import Study
 from regimens.report.verdicts import margin
 
 RANDOM = {"seed": "seeds", "repeat": "repetitions of the tuning", "fold": "splits of the data", "image": "test images"}
+MLP = "regimens.nets.mlp.MLP"
 MANY_LAYERS = 6  # more are counted, not listed
 
 
@@ -25,7 +26,7 @@ def evidence(study: Study, quoted: str = "") -> str:
         parts.append(f"{plural(int(seeds), 'seed')} per cell")
     if trained := training(study):
         parts.append(trained)
-    parts += [*network(study), *other_code(study)]
+    parts += [*filter(None, [network(study)]), *other_code(study)]
     if quoted:
         return "; ".join([*parts, f"quoted: {quoted}"]) + "."
     if about.get("reference") and study.judged:
@@ -80,17 +81,18 @@ def training(study: Study) -> str:
     return f"{told} for {span(epochs)} epochs" if told and epochs else told
 
 
-def network(study: Study) -> list[str]:
-    """`hidden layers of 300 and 100 units`, where all finals have the same dense layers; else nothing."""
-    models = [_part(t.raw, "regimen", "model") for c in study.cells for t in c.finals]
-    widths = {tuple(model.get("hidden") or ()) for model in models}
-    dense = models and all(str(model.get("_target_")).endswith(".MLP") for model in models)
-    if not dense or len(widths) != 1 or not (units := widths.pop()):
-        return []
+def network(study: Study) -> str:
+    """`hidden layers of 300 and 100 units`, where all finals have the same dense layers; else empty."""
+    finals = [t.raw for c in study.cells for t in c.finals]
+    widths = {tuple(_part(raw, "regimen", "model").get("hidden") or ()) for raw in finals}
+    dense = all(_part(raw, "regimen", "model").get("_target_") == MLP for raw in finals)
+    cut = any(_part(raw, "regimen", "transfer").get("top") == "drop" for raw in finals)
+    if not dense or cut or len(widths) != 1 or not (units := widths.pop()):
+        return ""
     if len(units) > MANY_LAYERS:
-        return [f"{len(units)} hidden layers of {span(set(units))} units"]
+        return f"{len(units)} hidden layers of {span(set(units))} units"
     listed = " and ".join(", ".join(map(str, units)).rsplit(", ", 1))
-    return [f"{'hidden layers' if len(units) > 1 else 'a hidden layer'} of {listed} units"]
+    return f"{'hidden layers' if len(units) > 1 else 'a hidden layer'} of {listed} units"
 
 
 def images(study: Study) -> str:

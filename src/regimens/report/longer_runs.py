@@ -24,6 +24,12 @@ class Answered:
     path: str
     settings: str
     strength: tuple[int, int]
+    network: str
+
+    @property
+    def trained(self) -> str:
+        """`trained on 55,000 examples, hidden layers of 300 and 100 units`."""
+        return ", ".join(filter(None, [f"trained on {self.strength[0]:,} examples", self.network]))
 
 
 def write_trials(table: Path, out: Path) -> Path:
@@ -59,5 +65,5 @@ def longer_runs(out: Path) -> list[Answered]:
         page = path.with_name("report.html").relative_to(out).as_posix()
         for one in told["answers"]:
             strength = one["examples"], one["tested"]
-            found.append(Answered(one["question"], one["answer"], page, settings, strength))
+            found.append(Answered(one["question"], one["answer"], page, settings, strength, one.get("network", "")))
     return found

@@ -135,7 +135,13 @@ def write_answers(report: Report, out: Path) -> Path:
     The settings are those that the studies were asked with; params.yaml's where they differ, or do not say.
     """
     answers = [
-        {"question": one.title, "answer": one.headline, "examples": one.strength[0], "tested": one.strength[1]}
+        {
+            "question": one.title,
+            "answer": one.headline,
+            "examples": one.strength[0],
+            "tested": one.strength[1],
+            "network": one.network,
+        }
         for one in report.sections
     ]
     told = [study.setting for study in report.studies if study.setting]

@@ -26,7 +26,7 @@ from regimens.report import (
 )
 from regimens.report.canvas import Figure
 from regimens.report.cells import Table, cell_table, did_table
-from regimens.report.evidence import evidence, strength
+from regimens.report.evidence import evidence, network, strength
 from regimens.report.headlines import headline, shortened
 from regimens.report.palette import Palette
 from regimens.report.tables import BROKEN, Study
@@ -53,6 +53,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     command: str = ""
     strength: tuple[int, int] = (0, 0)  # see evidence.strength
+    network: str = ""  # see evidence.network
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
@@ -86,6 +87,7 @@ def section(study: Study, palette: Palette, settings: Mapping[str, str]) -> Sect
         tables=tuple(_tables(study)),
         command=command,
         strength=strength(study),
+        network=network(study),
     )
 
 

@@ -34,15 +34,16 @@ def fit(module: "RegimenModule", trial: "Trial", split: "Split") -> tuple[str, "
     valid = Blocks(len(split.y_valid), 1000, 0, block=1, shuffle=False)
     status = "completed"
     try:
-        with quiet(), no_others_callbacks():
-            trainer = make(
-                trial.config["trainer"],
-                max_epochs=sum(phase.epochs for phase in module.phases),
-                callbacks=watchers,
-                # Inside a SLURM job Lightning would take the job's tasks for ranks of this trial.
-                plugins=[LightningEnvironment()],
-                default_root_dir=str(trial.directory),
-            )
+        with quiet():
+            with no_others_callbacks():
+                trainer = make(
+                    trial.config["trainer"],
+                    max_epochs=sum(phase.epochs for phase in module.phases),
+                    callbacks=watchers,
+                    # Inside a SLURM job Lightning would take the job's tasks for ranks of this trial.
+                    plugins=[LightningEnvironment()],
+                    default_root_dir=str(trial.directory),
+                )
             trainer.fit(module, train, Chunks(valid))
     except Finished:  # a range test is complete
         pass
