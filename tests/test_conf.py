@@ -186,6 +186,32 @@ ROOMS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("asked", "hidden"),
+    [
+        ("scale=desk", [100, 50]),
+        ("scale=desk data=digits", [100, 50]),
+        ("scale=desk data=arrays", [300, 100]),
+        ("scale=desk study=own", [7]),
+        ("scale=desk model.hidden=[8]", [8]),
+        ("scale=desk model=deep", 20 * [100]),
+        ("scale=desk study=clipping", 10 * [100]),
+        ("scale=desk study=clipping model=deep100", [300, *99 * [100]]),
+        ("scale=smoke", [300, 100]),
+        ("scale=full", [300, 100]),
+        ("study=optimizers", [300, 100]),
+    ],
+)
+def test_a_scale_makes_the_default_network_smaller_and_none_that_somebody_asked_for(
+    asked: str, hidden: list[int], composed: Compose, tmp_path: Path
+) -> None:
+    (tmp_path / "study").mkdir()
+    own = {"defaults": ["adhoc@study"], "model": {"hidden": [7]}, "study": {"question": "Which?"}}
+    (tmp_path / "study" / "own.yaml").write_text(f"# @package _global_\n{yaml.safe_dump(own)}")
+    config, _ = composed(f"hydra.searchpath=[file://{tmp_path}]", *asked.split(), small=())
+    assert list(config.model.hidden) == hidden
+
+
 def test_what_a_scale_makes_of_an_option_is_called_as_the_option_is() -> None:
     """Hydra leaves out what it does not find, so that a misspelt file would do nothing."""
     for path in (CONF / "scale").glob("*/**/*.yaml"):

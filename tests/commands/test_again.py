@@ -68,6 +68,7 @@ def test_a_fleet_s_trial_gives_the_same_bits_by_itself(studied: Path, tmp_path: 
     assert read(tmp_path / "runs" / "anew").provenance["fleet"] == 1
 
 
+@pytest.mark.thorough
 def test_the_company_of_a_gpu_s_trial_is_its_study_s_or_others_of_its_shape(
     studied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_hydra_itself_takes_a_trial_s_configuration(studied: Path, tmp_path: Pat
         (["--again", "{old}", "paths.root=/proc/none"], "cannot be written"),
     ],
 )
+@pytest.mark.thorough
 def test_what_cannot_be_trained_again_is_one_line(studied: Path, ask: Ask, arguments: list[str], words: str) -> None:
     old = str(trial(studied, "plain", "optimizer=nadam/final-0"))
     quoted = [one.format(old=old if one == "{old}" else old.replace("=", "\\=")) for one in arguments]
@@ -138,6 +140,7 @@ def test_what_cannot_be_trained_again_is_one_line(studied: Path, ask: Ask, argum
         (lambda d: edit(d, provenance={"data": {"hash": "0" * 64}}), "trained on data 000000000000"),
     ],
 )
+@pytest.mark.thorough
 def test_a_directory_that_is_not_what_it_was_is_refused(
     studied: Path, ask: Ask, tmp_path: Path, change: Callable[[Path], object], words: str
 ) -> None:

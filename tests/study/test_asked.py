@@ -98,28 +98,6 @@ def test_a_study_file_brings_its_own_ranges(
     assert json.loads(json.dumps(points)) == points
 
 
-def test_a_scale_makes_the_default_network_smaller_and_no_network_that_somebody_asked_for(
-    ask: Ask, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("conf")
-    (folder / "study").mkdir()
-    declared = {"question": "Which?", "compared": {"optimizer": ["sgd", "adam"]}}
-    text = yaml.safe_dump({"defaults": ["adhoc@study"], "model": {"hidden": [7]}, "study": declared})
-    (folder / "study" / "own.yaml").write_text(f"# @package _global_\n{text}")
-
-    def hidden(*asked: str, scale: str = "desk") -> list[int]:
-        wanted = ask("-m", *asked, f"scale={scale}", f"hydra.searchpath=[file://{folder}]")
-        return list(json.loads(wanted.study.cells[0].config)["model"]["hidden"])
-
-    assert hidden("optimizer=sgd,adam") == [100, 50]
-    assert hidden("study=own") == [7]
-    assert hidden("optimizer=sgd,adam", "model.hidden=[8]") == [8]
-    assert hidden("optimizer=sgd,adam", "model=deep") == 20 * [100]
-    assert hidden("study=clipping") == 10 * [100]
-    assert hidden("study=clipping", "model=deep100") == [300, *99 * [100]]
-    assert hidden("optimizer=sgd,adam", scale="smoke") == hidden("optimizer=sgd,adam", scale="full") == [300, 100]
-
-
 @pytest.mark.parametrize(
     "written",
     [

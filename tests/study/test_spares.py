@@ -43,6 +43,7 @@ def test_each_is_taken_once_and_ends_where_there_is_no_job() -> None:
     assert one.returncode == 0
 
 
+@pytest.mark.thorough
 def test_a_new_question_is_begun_by_them_and_one_that_is_there_is_not(room) -> None:
     process = room.start("study=optimizers", "study.workers=2")
     early, runs = set(), room.path / "runs"
