@@ -22,6 +22,7 @@ PARTS = {
     "waiting": [],
     "fleet": [],
     "auto": ["--pairs", "3"],
+    "compiling": [],
 }
 
 

@@ -17,6 +17,7 @@ RACES = [(case, one) for case in ("sgd", "nadam", "regularised") for one in (*OU
 TOYS = {
     "auto": ('auto.cases = lambda: [auto.Case("toy", ("data=digits",), 2, 1149, 100)]', "--pairs", "1"),
     "calibration": ("", "16"),
+    "compiling": ("", "--rounds", "1", "--data", "digits"),
     "fleet": ("fleet.TRIALS = fleet.PLAIN = 2; fleet.ROUNDS = 1",),
     "fleet_gpu": ("", "--smoke"),
     "growth": ("growth.NETWORKS = {'toy': (8,)}; growth.ROUNDS = growth.EPOCHS = 1; growth.EXAMPLES = (2000,)",),

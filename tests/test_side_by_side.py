@@ -67,6 +67,21 @@ def test_two_run_at_a_time_each_on_its_own_cores(lanes: ModuleType) -> None:
     assert used.count(LANES[0]) == used.count(LANES[1]) == 2
 
 
+def test_a_stage_that_is_alone_has_all_cores(lanes: ModuleType) -> None:
+    meeting, used = threading.Barrier(2, timeout=20), {}
+
+    def run(name: str, cores: frozenset[int]) -> int:
+        if name in ("left", "right"):
+            meeting.wait()
+        used[name] = cores
+        return 0
+
+    graph = {"first": set(), "left": {"first"}, "right": {"first"}, "last": {"left", "right"}}
+    assert lanes.run_all(graph, LANES, run) == 0
+    assert used["first"] == used["last"] == {0, 1}
+    assert {used["left"], used["right"]} == set(LANES)
+
+
 def test_those_that_come_first_are_begun_first(lanes: ModuleType) -> None:
     begun: list[str] = []
     assert lanes.run_all(DIAMOND, LANES[:1], lambda name, cores: begun.append(name) or 0) == 0

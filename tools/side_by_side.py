@@ -49,24 +49,27 @@ def stale(here: Path) -> dict[str, set[str]]:
 def run_all(waits_for: Mapping[str, set[str]], free: Sequence[Cores], run: Callable[[str, Cores], int]) -> int:
     """Run every stage once those are done that it waits for; the first exit status that is not 0, or 130 after Ctrl-C.
 
-    After such a status nothing more is begun, and what runs is waited for.
+    A stage that is begun while no other runs or could has the cores of all lanes. After such a status nothing more is
+    begun, and what runs is waited for.
     """
     sorter, order, free = TopologicalSorter(waits_for), list(waits_for), list(free)
     sorter.prepare()
     ready: list[str] = []
-    running: dict[Future[int], tuple[str, Cores]] = {}
+    running: dict[Future[int], tuple[str, list[Cores]]] = {}
     status = 0
     with ThreadPoolExecutor(len(free)) as pool:
         while running or (sorter.is_active() and not status):
             try:
                 ready = sorted([*ready, *sorter.get_ready()], key=order.index)
                 while ready and free and not status:
-                    name, cores = ready.pop(0), free.pop(0)
-                    running[pool.submit(run, name, cores)] = name, cores
+                    alone = len(ready) == 1 and not running
+                    name, lanes = ready.pop(0), free if alone else free[:1]
+                    free = free[len(lanes) :]
+                    running[pool.submit(run, name, frozenset().union(*lanes))] = name, lanes
                 for ended in wait(running, return_when=FIRST_COMPLETED).done:
-                    name, cores = running.pop(ended)
+                    name, lanes = running.pop(ended)
                     status = status or ended.result()
-                    free.append(cores)
+                    free += lanes
                     sorter.done(name)
             except KeyboardInterrupt:  # the stages got Ctrl-C from the terminal too: let them close their files
                 status = 130
