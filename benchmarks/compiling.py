@@ -25,7 +25,7 @@ def processor_seconds(engine: str, cache: str, data: str) -> float:
     """What the whole command takes of all processors. Raises NotRun where it fails."""
 
     def command(folder: str) -> list[str]:
-        places = (f"paths.root={folder}", f"paths.data={ROOT}/data", f"data.cache={ROOT}/cache", f"data={data}")
+        places = (f"paths.root={folder}", f"paths.data={ROOT}/data", f"data={data}")
         return [sys.executable, str(ROOT / "src" / "train.py"), "-m", *STUDY, f"engine={engine}", *places]
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
