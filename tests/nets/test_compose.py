@@ -52,7 +52,7 @@ def test_a_network_that_takes_nothing_is_initialised_from_the_seed(built: Any) -
 
 @pytest.mark.parametrize("scale", ["smoke", "desk", "full"])
 def test_no_scale_gives_it_the_layers_of_the_default_network(built: Any, scale: str) -> None:
-    built("Plain", f"scale={scale}")
+    assert type(built("Plain", f"scale={scale}")).__name__ == "Plain"
 
 
 def test_what_it_takes_it_is_given_by_name(built: Any) -> None:

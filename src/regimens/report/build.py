@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,12 @@ def draw_sections(studies: Sequence[Study], palette: Palette, settings: Sequence
 
     cores = min(usable_cores(), len(studies) // EACH)
     if cores < 2:
-        return [section(*each) for each in zip(studies, [palette] * len(studies), settings, strict=True)]
+        return list(map(section, studies, repeat(palette), settings))
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(section, studies, [palette] * len(studies), settings))
+        return list(pool.map(section, studies, repeat(palette), settings))
 
 
 def build_parity(table: Path, out: Path) -> list[Path]:

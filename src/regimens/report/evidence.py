@@ -26,7 +26,9 @@ def evidence(study: Study, quoted: str = "") -> str:
         parts.append(f"{plural(int(seeds), 'seed')} per cell")
     if trained := training(study):
         parts.append(trained)
-    parts += [*filter(None, [network(study)]), *other_code(study)]
+    if layers := network(study):
+        parts.append(layers)
+    parts += other_code(study)
     if quoted:
         return "; ".join([*parts, f"quoted: {quoted}"]) + "."
     if about.get("reference") and study.judged:
