@@ -10,6 +10,7 @@ from pathlib import Path
 
 from regimens.cli import USER_ERROR
 from regimens.cli import main as train
+from regimens.core.warm import run
 
 RUNS = Path("runs")
 
@@ -47,4 +48,4 @@ def publish(table: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(lambda argv: main(argv[1:]), sys.argv))

@@ -3,6 +3,7 @@
 import sys
 
 from regimens.cli import main
+from regimens.core.warm import run
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(run(main, sys.argv))

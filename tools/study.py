@@ -10,12 +10,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import yaml
 from side_by_side import reproduce, run_all, shares, stale
+
+from regimens.core.warm import SOCKET
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALES = ("smoke", "desk", "full")
@@ -83,7 +88,10 @@ def repro(here: Path) -> int:
     if not (here / ".git").exists() and not local.exists():
         local.write_text("[core]\n    no_scm = true\n")  # DVC stops outside git otherwise
     env = environment()
-    if status := run_all(stale(here), shares(), partial(reproduce, here, env)):
+    waits_for = stale(here)
+    with warm(here, len(waits_for), env) as warmed:
+        status = run_all(waits_for, shares(), partial(reproduce, here, warmed))
+    if status:
         return status
     process = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=here, env=env)
     while True:
@@ -92,6 +100,25 @@ def repro(here: Path) -> int:
         except KeyboardInterrupt:  # dvc got Ctrl-C from the terminal too: let the running stage close its files
             continue
         return 130 if status in (130, -2) else status
+
+
+@contextmanager
+def warm(here: Path, stages: int, env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment for `stages` stages whose imports are done for all of them together: core/warm.py."""
+    if stages < 2 or not hasattr(os, "sched_setaffinity"):
+        yield env
+        return
+    with tempfile.TemporaryDirectory() as home:
+        place = str(Path(home) / "warm")
+        command = [sys.executable, "-m", "regimens.core.warm", place]
+        settings = {"PYTHONPATH": str(here / "src"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+        with subprocess.Popen(command, env={**env, **settings}, stdin=subprocess.PIPE) as server:
+            # As a stage's lane: libraries start as many threads as they find cores. The first stage is on the others.
+            os.sched_setaffinity(server.pid, {max(os.sched_getaffinity(0))})
+            try:
+                yield {**env, SOCKET: place}
+            finally:
+                server.terminate()
 
 
 def environment() -> dict[str, str]:

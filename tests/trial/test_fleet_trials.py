@@ -13,7 +13,8 @@ from regimens import trial
 from regimens.core.errors import Pruned, UserError
 from regimens.core.result import Result
 from regimens.training.engines.fleet import Fleet
-from regimens.trial import api
+from regimens.training.engines.stacked import Stacked
+from regimens.trial import api, fleet
 from regimens.trial.task import Task
 from tests.conftest import Compose
 
@@ -163,7 +164,7 @@ def test_a_fleet_that_fails_is_gone_before_its_trials_are_trained_as_fleets_of_o
     results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
     assert [one.status for one in results] == ["completed"] * 2
     assert [one.provenance["engine"] for one in results] == ["fleet", "eager"]
-    assert results[1].provenance["engine_note"] == "failed as a fleet: not enough memory"
+    assert [one.provenance["engine_note"] for one in results] == ["failed as a fleet: not enough memory"] * 2
     assert sizes == [2, 1, 1]
     assert alive == [0] * 4
 
@@ -213,3 +214,14 @@ def test_what_goes_wrong_with_a_fleet_of_one_is_raised(composed: Compose, tmp_pa
     cfg, choices = composed("engine=fleet", "optimizer.lr=-1")
     with pytest.raises(UserError, match=r"optimizer\.lr"):
         trial.run(cfg, tmp_path, choices=choices)
+
+
+# An exponential linear unit's gradient is laid out otherwise than tracing expects.
+@pytest.mark.parametrize("recipe", ["default_dnn", "self_normalizing"])
+def test_a_recipe_is_stepped_as_one_batched_network_as_on_a_gpu(
+    recipe: str, composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "stepping", lambda one: Stacked)
+    tasks = [Task(*given(composed(f"experiment={recipe}", f"seed={i}"), tmp_path / str(i))) for i in range(3)]
+    results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
+    assert [one.provenance.get("fleet") for one in results] == [3] * 3, results[0].provenance

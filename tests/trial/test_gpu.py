@@ -21,6 +21,7 @@ REGIMENS = {
     "nadam, exponential": ["optimizer=nadam", "scheduler=exp"],
     "batch norm, dropout": ["norm=batch", "regularization=dropout", "optimizer=momentum"],
     "clipped, bounded": ["clip=global_norm", "regularization=max_norm", "activation=selu", "init=lecun_normal"],
+    "default recipe": ["experiment=default_dnn"],
     "averaged": ["average=ema", "optimizer=adam"],
 }
 ALONE = {**REGIMENS, "convolutions": ["model=cnn", "optimizer=adam"], "muon": ["optimizer=muon"]}
@@ -66,7 +67,7 @@ def test_a_fleet_has_each_trials_own_numbers_and_the_same_again(
         alone = trial.run(cfg, tmp_path / f"alone{i}", choices=choices)
         ours = fleets[0][i]
         assert isinstance(ours, Result), ours
-        assert ours.provenance["engine"] == "fleet"
+        assert (ours.provenance["engine"], ours.provenance["fleet"]) == ("fleet", 20)
         close(ours, alone)
         assert same(tmp_path / "once" / str(i), tmp_path / "twice" / str(i))
 

@@ -42,14 +42,15 @@ class Candidate:
     module: RegimenModule
     kind: tuple[object, ...]
     identity: Identity
+    note: str = ""
 
 
-def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Outcome]:
+def run_together(tasks: Sequence[Task], journal: Path | None = None, note: str = "") -> list[Outcome]:
     """Each task's result, or what it raised; None for a task without a directory. `journal`: see `trial.run_fleet`.
 
     Tasks of one shape are trained together: side by side on a processor, where one's bits are the same in any company
     and in none; as one batched network on a GPU. What fits no fleet is trained on its own, and its result says why
-    (`engine_note`).
+    (`engine_note`), which is `note` for the others.
     """
     keep_freed_memory()
     outcomes: list[Outcome] = [None] * len(tasks)
@@ -66,7 +67,7 @@ def run_together(tasks: Sequence[Task], journal: Path | None = None) -> list[Out
         if isinstance(candidate, str):
             outcomes[index] = candidate
         else:
-            fleets.setdefault(candidate.kind, []).append(candidate)
+            fleets.setdefault(candidate.kind, []).append(replace(candidate, note=note))
     for fleet in fleets.values():
         for one, outcome in zip(fleet, finish(fleet, journal), strict=True):
             outcomes[one.index] = outcome
@@ -85,7 +86,7 @@ def finish(fleet: Sequence[Candidate], journal: Path | None) -> list[Outcome]:
     tasks = [one.trial.task for one in fleet]
     for one in fleet:
         one.module.release()
-    return [why] if len(fleet) == 1 else [run_together([task])[0] for task in tasks]
+    return [why] if len(fleet) == 1 else [run_together([task], note=why)[0] for task in tasks]
 
 
 def leave(fleet: Sequence[Candidate], outcomes: Sequence[Outcome], journal: Path | None) -> None:
@@ -140,7 +141,8 @@ def train(fleet: Sequence[Candidate]) -> list[Outcome]:
     for one, member in zip(fleet, members, strict=True):
         one.module.release()
         one.trial.clock.durations["train"] = clock.durations["train"] / len(fleet)
-        outcomes.append(conclude(one, member, {"engine": "fleet", "fleet": len(fleet), "fleet_steps": together.how}))
+        how = {"engine": "fleet", "fleet": len(fleet), "fleet_steps": together.how}
+        outcomes.append(conclude(one, member, how | ({"engine_note": one.note} if one.note else {})))
     return outcomes
 
 

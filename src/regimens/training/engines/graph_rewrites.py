@@ -40,6 +40,16 @@ def sweep(graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
+def reshape_views(traced: fx.GraphModule) -> fx.GraphModule:
+    """The graph with views that copy where they must: some operations (`elu_backward`) lay their output out otherwise
+    than tracing expects of them, so that a view that was traced is none."""
+    for node in traced.graph.nodes:
+        if calls(node, aten.view.default, aten._unsafe_view.default):
+            node.target = aten.reshape.default
+    traced.recompile()
+    return traced
+
+
 def mutates(node: Node) -> bool:
     """Whether an operation changes one of its inputs in place."""
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable

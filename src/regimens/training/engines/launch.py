@@ -73,17 +73,18 @@ class Launcher:
     def _prepare(self, inputs: list[Tensor]) -> Callable[..., Tensor]:
         state, state_spec = pytree.tree_flatten((self._parts, self._numbers, self._data))
 
-        def steps(*flat: Tensor) -> Tensor:
+        def step(*flat: Tensor) -> Tensor:
             parts, numbers, (x, y) = pytree.tree_unflatten(list(flat[: len(state)]), state_spec)
             indices, c = flat[len(state) :]
-            steps = zip(indices, c, strict=True)
-            tallies = [self._step(parts, numbers, *drawn(x, y, each), row) for each, row in steps]
-            return torch.stack(tallies).double().sum(0)
+            return self._step(parts, numbers, *drawn(x, y, indices), c)
 
-        run = trace(self._kind, steps, [*state, *inputs])
-        if self._cuda and len(inputs[0]) > 1:
-            return Captured(run, state, inputs)
-        return lambda *inputs: run(*state, *inputs)
+        run = trace(self._kind, step, [*state, *(value[0] for value in inputs)])
+
+        def launch(indices: Tensor, c: Tensor) -> Tensor:
+            steps = zip(indices, c, strict=True)
+            return torch.stack([run(*state, *each) for each in steps]).double().sum(0)
+
+        return Captured(launch, state, inputs) if self._cuda and len(inputs[0]) > 1 else launch
 
 
 def drawn(x: Tensor, y: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +94,7 @@ def drawn(x: Tensor, y: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Captured:
-    """One launch as a CUDA graph: `run(*state, *inputs)` recorded once, then replayed on other inputs."""
+    """One launch as a CUDA graph: `run(*inputs)`, which changes `state`, recorded once and replayed on other inputs."""
 
     def __init__(self, run: Callable[..., Tensor], state: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
         self._inputs = [value.clone() for value in inputs]
@@ -102,13 +103,13 @@ class Captured:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # what a first call allocates must not be part of the graph
             for _ in range(WARM_UP):
-                run(*state, *self._inputs)
+                run(*self._inputs)
         torch.cuda.current_stream().wait_stream(side)
         for value, old in zip(state, before, strict=True):
             value.copy_(old)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._sums = run(*state, *self._inputs)
+            self._sums = run(*self._inputs)
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Replay on these inputs; the result is good until the next call."""

@@ -60,7 +60,7 @@ class Stacked:
         """
         whole = block.shape[1] - block.shape[1] % size
         parts = [part for part in block.tensor_split((whole,), dim=1) if part.shape[1]]
-        runs = [part.view(len(block), -1, min(size, part.shape[1])).transpose(0, 1) for part in parts]
+        runs = [part.view(len(block), -1, min(size, part.shape[1])).transpose(0, 1).contiguous() for part in parts]
         return torch.stack([self._run(indices, counted) for indices in runs]).sum(0)
 
     def _run(self, indices: Tensor, counted: Sequence[bool]) -> Tensor:

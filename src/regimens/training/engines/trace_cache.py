@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regimens.training.engines.graph_rewrites import rewrite_graph
+from regimens.training.engines.graph_rewrites import reshape_views, rewrite_graph
 
 Function = Callable[..., Any]
 # Turns a function of flat tensors, with inputs like those that it will have, into another that does the same.
@@ -20,7 +20,7 @@ def as_traced(function: Function, inputs: Sequence[Tensor]) -> Function:
     """The function's operations, run one by one."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    return rewrite_graph(make_fx(function, tracing_mode="fake")(*inputs))
+    return reshape_views(rewrite_graph(make_fx(function, tracing_mode="fake")(*inputs)))
 
 
 def trace(kind: Hashable, function: Function, inputs: Sequence[Tensor], lower: Lower = as_traced) -> Function:
