@@ -30,9 +30,10 @@ study: $(STAMP)  ## set up, run the whole pipeline, write reports/ [DATA=digits]
 
 setup: $(STAMP)  ## the virtual environment and the locked packages (once; the other targets call it)
 
-# The stamp is written last, so that a set-up that was cut off is done again. The lock names every package, so that some
-# pips unpack it side by side. Byte code is made by all cores together, where pip would use one, but for packages' own
-# tests and what nothing here imports; some packages hold templates that are no Python, which it leaves.
+# The stamp is written last, so that a set-up that was cut off is done again. Four pips unpack the lock's packages side by
+# side, those that share files (mlflow's) in one; a last one adds what torch takes on other machines (CUDA's libraries).
+# Byte code is made by all cores together, where pip would use one, but for what nothing here imports; some packages hold
+# templates that are no Python, which it leaves.
 $(STAMP): requirements.lock pyproject.toml
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then break; fi; python=; \
@@ -42,9 +43,11 @@ $(STAMP): requirements.lock pyproject.toml
 	fi; \
 	echo "set-up: $$($$python --version) in $(VENV) (once; some minutes)"; \
 	$$python -m venv $(VENV)
-	@grep -v '^#' requirements.lock | xargs -n 24 -P 4 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
+	@{ grep '^mlflow' requirements.lock | xargs; grep -v '^#\|^mlflow' requirements.lock | xargs -n 24; } \
+	    | xargs -L 1 -P 4 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests|testing|databricks|pip|tsa)/' $(VENV)/lib src || :
+	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests|databricks|pip)/' $(VENV)/lib src || :
 	@touch $@
 
 $(DEV): $(STAMP) requirements-dev.lock

@@ -236,6 +236,34 @@ def test_without_git_the_same_files_are_found(study: ModuleType, tmp_path: Path)
     assert study.tracked_files() == expected
 
 
+def test_the_commands_of_stages_of_one_core_are_forks_of_one_process(
+    study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT / "src")!r})
+from regimens.core.fork_server import run
+if __name__ == "__main__": sys.exit(run(lambda argv: print(os.getppid(), "torch" in sys.modules) or 0, sys.argv))
+"""
+    (tmp_path / "script.py").write_text(code)
+    stages, cores = ["prepare", "a", "b", "report"], [frozenset({0}), frozenset({1})]
+    monkeypatch.setattr(study, "shares", lambda: cores)
+    with study.fork_server(ROOT, stages, dict(os.environ)) as env:
+        command = [sys.executable, "script.py"]
+        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    parent, imported = done.stdout.split()
+    assert (int(parent) != os.getpid(), imported) == (True, "True")
+    for few, wide in (
+        (stages[::3], cores),
+        (stages[:2], cores),
+        (stages, [frozenset({0, 1})]),
+        (stages, [frozenset()]),
+    ):
+        monkeypatch.setattr(study, "shares", lambda wide=wide: wide)
+        with study.fork_server(ROOT, few, {"A": "1"}) as env:
+            assert env == {"A": "1"}
+
+
 def locked(*names: str) -> dict[str, str]:
     """The pinned versions of these files, by package."""
     from packaging.utils import canonicalize_name
@@ -269,6 +297,19 @@ def test_the_locks_pin_every_version_and_name_no_place() -> None:
     run, test = locked("requirements.lock"), locked("requirements-dev.lock")
     assert run["torch"] == "2.13.0"
     assert not set(run) & set(test)
+
+
+def test_packages_that_are_unpacked_side_by_side_share_no_file() -> None:
+    """`make setup` has four pips at work, and mlflow's packages, which do share some, in one of them."""
+    from importlib.metadata import files
+
+    owners: dict[str, set[str]] = {}
+    for package in locked("requirements.lock"):
+        for path in files(package) or ():
+            if "__pycache__" not in path.parts:
+                owners.setdefault(str(path), set()).add("mlflow" if package.startswith("mlflow") else package)
+    assert len(owners) > 10_000
+    assert [path for path, packages in owners.items() if len(packages) > 1] == []
 
 
 def test_what_only_tests_take_is_no_part_of_a_studys_set_up() -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 from side_by_side import reproduce, run_all, shares, stale
 
-from regimens.core.warm import SOCKET
+from regimens.core.fork_server import SOCKET
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALES = ("smoke", "desk", "full")
@@ -89,8 +89,8 @@ def repro(here: Path) -> int:
         local.write_text("[core]\n    no_scm = true\n")  # DVC stops outside git otherwise
     env = environment()
     waits_for = stale(here)
-    with warm(here, len(waits_for), env) as warmed:
-        status = run_all(waits_for, shares(), partial(reproduce, here, warmed))
+    with fork_server(here, waits_for, env) as served:
+        status = run_all(waits_for, shares(), partial(reproduce, here, served))
     if status:
         return status
     process = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=here, env=env)
@@ -103,18 +103,25 @@ def repro(here: Path) -> int:
 
 
 @contextmanager
-def warm(here: Path, stages: int, env: dict[str, str]) -> Iterator[dict[str, str]]:
-    """The environment for `stages` stages whose imports are done for all of them together: core/warm.py."""
-    if stages < 2 or not hasattr(os, "sched_setaffinity"):
+def fork_server(here: Path, stages: Iterable[str], env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment in which the commands of `stages` are forks of one process: core/fork_server.py.
+
+    `env` itself where it has too few to fork, or where a stage has several cores: its workers are then processes of
+    their own, which import while it plans.
+    """
+    commands = [name for name in stages if name not in ("prepare", "report")]
+    if len(commands) < 2 or any(len(cores) != 1 for cores in shares()):
         yield env
         return
     with tempfile.TemporaryDirectory() as home:
-        place = str(Path(home) / "warm")
-        command = [sys.executable, "-m", "regimens.core.warm", place]
-        settings = {"PYTHONPATH": str(here / "src"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+        place = str(Path(home) / "socket")
+        command = [sys.executable, "-m", "regimens.core.fork_server", place]
+        # One thread, which a fork needs; its streams are replaced, and a log must not wait for a buffer to be full.
+        settings = {"PYTHONPATH": str(here / "src"), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, env={**env, **settings}, stdin=subprocess.PIPE) as server:
-            # As a stage's lane: libraries start as many threads as they find cores. The first stage is on the others.
-            os.sched_setaffinity(server.pid, {max(os.sched_getaffinity(0))})
+            os.sched_setaffinity(server.pid, {max(os.sched_getaffinity(0))})  # libraries count cores as a stage would
+            while not Path(place).exists() and server.poll() is None:
+                time.sleep(0.01)
             try:
                 yield {**env, SOCKET: place}
             finally:

@@ -103,6 +103,15 @@ def test_the_hash_names_data_split_scaling_and_task(tmp_path: Path) -> None:
     assert load(tmp_path, b_train=20).manifest["hash"] == hashes[0]
 
 
+def test_trials_of_one_task_share_its_tensors_and_no_others(tmp_path: Path) -> None:
+    first = load(tmp_path)
+    assert load(tmp_path) is first
+    for change in ({"scale": "standardize"}, {"train_size": 200}, {"kind": "b"}, {"n_valid": 100}, {"tested": False}):
+        assert not same(load(tmp_path, **change), first)
+    assert load(tmp_path) is not first  # only the last ones are kept
+    assert same(load(tmp_path), first)
+
+
 def test_what_no_trial_trains_on_tests_if_asked(tmp_path: Path) -> None:
     whole, cut = load(tmp_path), load(tmp_path, train_size=200, held_out=300)
     assert torch.equal(cut.x_train, whole.x_train[:200])

@@ -222,6 +222,9 @@ def test_a_recipe_is_stepped_as_one_batched_network_as_on_a_gpu(
     recipe: str, composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet, "stepping", lambda one: Stacked)
-    tasks = [Task(*given(composed(f"experiment={recipe}", f"seed={i}"), tmp_path / str(i))) for i in range(3)]
-    results = [one for one in trial.run_fleet(tasks) if isinstance(one, Result)]
-    assert [one.provenance.get("fleet") for one in results] == [3] * 3, results[0].provenance
+    pairs = trained_both_ways(
+        composed, tmp_path, *([f"experiment={recipe}", "epochs=2", f"seed={i}"] for i in range(3))
+    )
+    for ours, theirs in pairs:
+        assert ours.provenance["fleet"] == 3, ours.provenance
+        assert ours.history["val/loss"] == pytest.approx(theirs.history["val/loss"], rel=1e-3)

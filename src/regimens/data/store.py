@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regimens.core.errors import DataError
+from regimens.core.hashing import digest
 from regimens.core.locks import held
 from regimens.data import prepared
 from regimens.data.arrays import Arrays, check
@@ -27,6 +28,9 @@ SPLIT_KEYS = ("scale", *HOW_KEYS, "train_size", "held_out")
 """Keys of a conf/data node that say how to split and scale; the others are the source's own."""
 
 Source = Callable[[], Arrays]
+
+# The last split, by all that it follows from: a study's trials share one. To make it takes a tenth of a short trial.
+_last: dict[str, "Split"] = {}
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,13 @@ def prepare(
 
 
 def load(source: Source, *, tested: bool = True, **task: Any) -> "Split":
-    """The tensors of one task, see `Cut.split`; the other arguments and errors are `cut`'s."""
-    return cut(source, **task).split(tested=tested)
+    """The tensors of one task, see `Cut.split`, not to be changed; the other arguments and errors are `cut`'s."""
+    found = cut(source, **task)
+    key = digest([found.manifest, found.classes, found.feature_names, found.scale, tested])
+    if key not in _last:
+        _last.clear()  # first: there may be no room for two
+        _last[key] = found.split(tested=tested)
+    return _last[key]
 
 
 def cut(

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from regimens.training.engines.graph_rewrites import add_product, rewrite_graph, untranspose
+from regimens.training.engines.graph_rewrites import add_product, reshape_views, rewrite_graph, untranspose
 from regimens.training.updates import add_square_, axpy_, blend_, ratio_
 
 aten = torch.ops.aten
@@ -97,3 +97,15 @@ def test_a_product_stays_where_its_factors_change_before_it_is_added() -> None:
     inputs = random(3, 4), random(5, 3), random(5, 4), random(1).squeeze()
     graph = rewrite_graph(make_fx(late, tracing_mode="fake")(*inputs), (add_product,))
     assert torch.equal(graph(*(v.clone() for v in inputs)), late(*inputs))
+
+
+def test_a_view_that_is_read_takes_any_layout_and_one_that_is_written_stays_one() -> None:
+    def function(p: Tensor, read: Tensor) -> Tensor:
+        p.view(-1).add_(1)
+        return read.view(-1) * 2
+
+    p, read = random(2, 3), random(3, 4)
+    traced = reshape_views(make_fx(function, tracing_mode="fake")(p, read))
+    before, turned = p.clone(), random(4, 3).t()
+    assert torch.equal(traced(p, turned), turned.reshape(-1) * 2)
+    assert torch.equal(p, before + 1)

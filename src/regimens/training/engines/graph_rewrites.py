@@ -41,13 +41,21 @@ def sweep(graph: fx.Graph) -> None:
 
 
 def reshape_views(traced: fx.GraphModule) -> fx.GraphModule:
-    """The graph with views that copy where they must: some operations (`elu_backward`) lay their output out otherwise
-    than tracing expects of them, so that a view that was traced is none."""
+    """Change the graph in place so that views that are only read copy where they must.
+
+    Some operations (`elu_backward`) lay their output out otherwise than tracing expects of them, so that what was
+    traced as a view can be none.
+    """
     for node in traced.graph.nodes:
-        if calls(node, aten.view.default, aten._unsafe_view.default):
+        if calls(node, aten.view.default, aten._unsafe_view.default) and not written(node):
             node.target = aten.reshape.default
     traced.recompile()
     return traced
+
+
+def written(view: Node) -> bool:
+    """Whether an operation changes a view, or a view of it, in place."""
+    return any(mutates(user) or (calls(user, *VIEWS, *TRANSPOSES) and written(user)) for user in view.users)
 
 
 def mutates(node: Node) -> bool:

@@ -1,0 +1,204 @@
+"""Commands that a server's forks do are what they would be on their own, and end with whoever asked."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from regimens.core.fork_server import IMPORTS, SOCKET, run
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux alone has it")
+
+SCRIPT = """
+import json, os, sys, time
+from regimens.core.fork_server import run
+def main(argv):
+    try:
+        return told(argv)
+    except KeyboardInterrupt:
+        return 77
+def told(argv):
+    print(json.dumps([argv[1:], os.getcwd(), sorted(os.sched_getaffinity(0)), os.environ.get("WORD"), os.getppid(),
+                      __name__, os.environ.get("REGIMENS_FORK_SERVER"), sys.path[0], sys.stdin.read(1)]), flush=True)
+    print("said", file=sys.stderr)
+    if argv[1] == "sleep": time.sleep(60)
+    if argv[1] == "raise": raise RuntimeError("ours")
+    if argv[1] == "say": sys.exit("a sentence")
+    return int(argv[1])
+if __name__ == "__main__": sys.exit(run(main, sys.argv))
+"""
+Command = subprocess.Popen[str]
+Server = subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def started(place: Path, imports: str) -> Server:
+    """A server that imports little; it listens at `place`."""
+    code = (
+        f"from pathlib import Path; from regimens.core.fork_server import serve; serve(Path({str(place)!r}), {imports})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    wait_until(lambda: place.exists() or process.poll() is not None)
+    return process
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with started(tmp_path / "s", "['csv']") as process:
+        yield process
+        process.kill()
+
+
+def command(script: Path, argument: str) -> Command:
+    env = {**os.environ, "WORD": "given", SOCKET: str(script.parent / "s")}
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, str(script), argument], env=env, cwd=script.parent, text=True, **pipes)
+
+
+def begun(script: Path, server: Server) -> tuple[Command, int]:
+    """A command that sleeps, and the process that does it."""
+    process = command(script, "sleep")
+    assert process.stdout is not None
+    process.stdout.readline()
+    (fork,) = forks(server)
+    return process, fork
+
+
+def forks(server: Server) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never was")
+
+
+def gone(pid: int) -> bool:
+    try:
+        return "zombie" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_fork_is_the_command_that_was_asked_for(script: Path, server: Server, status: int) -> None:
+    process = command(script, str(status))
+    out, err = process.communicate(timeout=30)
+    arguments, directory, cores, word, parent, name, place, room, read = json.loads(out)
+    assert (arguments, directory, word, read) == ([str(status)], str(script.parent), "given", "")
+    assert (name, place, room) == ("__main__", None, str(script.parent))
+    assert cores == sorted(os.sched_getaffinity(0))
+    assert parent == server.pid
+    assert (process.returncode, err) == (status, "said\n")
+
+
+@pytest.mark.parametrize(("argument", "said"), [("raise", "RuntimeError: ours"), ("say", "a sentence")])
+def test_what_a_script_ends_with_is_said_and_is_no_success(
+    script: Path, server: Server, argument: str, said: str
+) -> None:
+    process = command(script, argument)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert said in err
+    assert ("Traceback" in err) == (argument == "raise")
+
+
+def test_an_interrupt_is_passed_on(script: Path, server: Server) -> None:
+    process, _ = begun(script, server)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 77, err
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_fork_ends_with_whoever_asked_for_it(script: Path, server: Server, how: int) -> None:
+    process, fork = begun(script, server)
+    process.send_signal(how)
+    process.communicate(timeout=30)
+    assert process.returncode == (143 if how == signal.SIGTERM else -9)
+    wait_until(lambda: gone(fork))
+
+
+def test_how_a_fork_was_killed_is_the_commands_status(script: Path, server: Server) -> None:
+    process, fork = begun(script, server)
+    os.kill(fork, signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert process.returncode == 137
+
+
+def test_a_request_that_is_cut_off_leaves_nothing(tmp_path: Path, server: Server) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(tmp_path / "s"))
+        assert client.recv(1)
+        socket.send_fds(client, [(100).to_bytes(4, "big")], [0, 1, 2])
+        client.sendall(b"{")
+        assert forks(server)
+    wait_until(lambda: not forks(server))
+
+
+def test_the_server_ends_with_its_input(server: Server) -> None:
+    assert server.stdin is not None
+    server.stdin.close()
+    assert server.wait(timeout=30) == 0
+
+
+def test_a_server_that_fails_leaves_the_commands_to_themselves(script: Path, tmp_path: Path) -> None:
+    (tmp_path / "slow_to_fail.py").write_text("import time; time.sleep(2); raise ImportError")
+    with started(tmp_path / "s", f"[__import__('sys').path.append({str(tmp_path)!r}) or 'slow_to_fail']") as failing:
+        process = command(script, "3")  # which waits in its queue
+        out, _ = process.communicate(timeout=30)
+        assert json.loads(out)[4] == os.getpid()
+        assert process.returncode == 3
+        assert failing.wait() == 1
+
+
+def test_an_interrupt_ends_a_command_that_still_waits(script: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        process = command(script, "0")
+        client, _ = listener.accept()
+        with client:
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "")
+
+
+def test_without_a_server_a_command_goes_on_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(len, ["a", "b"]) == 2  # type: ignore[arg-type]
+    monkeypatch.setenv(SOCKET, str(tmp_path / "gone"))
+    assert run(len, ["a", "b"]) == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.thorough
+def test_what_is_imported_ahead_is_what_a_study_imports(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    code = f"""
+import atexit, json, sys
+from pathlib import Path
+atexit.register(lambda: Path("modules").write_text(json.dumps(sorted(sys.modules))))
+sys.path.insert(0, {str(root / "src")!r})
+from regimens.cli import main
+sys.exit(main(["train.py", "-m", "optimizer=sgd,adam", "data=digits", "epochs=2", "study.seeds=2", "study.trials=2"]))
+"""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("REGIMENS")}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, env=env)
+    imported = set(json.loads((tmp_path / "modules").read_text()))
+    assert set(IMPORTS) - imported == {"torch._inductor.compile_fx"}  # where nothing repays compiling
