@@ -236,6 +236,12 @@ def test_without_git_the_same_files_are_found(study: ModuleType, tmp_path: Path)
     assert study.tracked_files() == expected
 
 
+def test_questions_are_asked_the_longest_first(study: ModuleType) -> None:
+    stages: dict[str, set[str]] = {name: set() for name in ("a@one", "prepare", "b@two", "a@three")}
+    assert list(study.longest_first(stages, ["three", "two", "one"])) == ["prepare", "a@three", "b@two", "a@one"]
+    assert sorted(PARAMS["order"]) == sorted(STUDIES)
+
+
 def test_the_commands_of_stages_of_one_core_are_forks_of_one_process(
     study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

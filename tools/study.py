@@ -88,7 +88,7 @@ def repro(here: Path) -> int:
     if not (here / ".git").exists() and not local.exists():
         local.write_text("[core]\n    no_scm = true\n")  # DVC stops outside git otherwise
     env = environment()
-    waits_for = stale(here)
+    waits_for = longest_first(stale(here), yaml.safe_load((here / "params.yaml").read_text())["order"])
     with fork_server(here, waits_for, env) as served:
         status = run_all(waits_for, shares(), partial(reproduce, here, served))
     if status:
@@ -100,6 +100,12 @@ def repro(here: Path) -> int:
         except KeyboardInterrupt:  # dvc got Ctrl-C from the terminal too: let the running stage close its files
             continue
         return 130 if status in (130, -2) else status
+
+
+def longest_first(stages: dict[str, set[str]], order: list[str]) -> dict[str, set[str]]:
+    """`stages` with those of `order` in that order, after all others."""
+    place = {name: number for number, name in enumerate(order, 1)}
+    return dict(sorted(stages.items(), key=lambda stage: place.get(stage[0].rpartition("@")[2], 0)))
 
 
 @contextmanager
