@@ -45,7 +45,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$$python -m venv $(VENV)
 	@{ grep '^mlflow' requirements.lock | xargs; grep -v '^#\|^mlflow' requirements.lock | xargs -n 24; } \
 	    | xargs -L 1 -P 4 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock "$$(grep '^torch==' requirements.lock)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests|databricks|pip)/' $(VENV)/lib src || :
 	@touch $@
