@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,11 +46,10 @@ def _connected(place: str | None) -> socket.socket | None:
         return None
     fork = socket.socket(socket.AF_UNIX)
     try:
-        fork.connect(place)
-        if fork.recv(1) == READY:
-            return fork
-    except OSError:
-        pass
+        with contextlib.suppress(OSError):  # the server is gone, or has failed
+            fork.connect(place)
+            if fork.recv(1) == READY:
+                return fork
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     fork.close()
@@ -122,7 +121,7 @@ def _report(handle: int, pid: int, client: socket.socket) -> None:
         client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _be_asked(client: socket.socket, kept: dict[str, str]) -> NoReturn:
+def _be_asked(client: socket.socket, kept: Mapping[str, str]) -> NoReturn:
     """Be the command that `client` asks for. kept: what imports put into the environment."""
     try:
         client.sendall(READY)
@@ -131,22 +130,27 @@ def _be_asked(client: socket.socket, kept: dict[str, str]) -> NoReturn:
     except OSError:  # whoever asked is gone
         os._exit(1)
     asked = json.loads(request)
+    _take_over(asked, streams, kept)
+    threading.Thread(target=_heed, args=(client,), daemon=True).start()
+    sys.argv = asked["argv"]
+    sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
+    runpy.run_path(sys.argv[0], run_name="__main__")
+    raise SystemExit(0)
+
+
+def _take_over(asked: Mapping[str, Any], streams: Sequence[int], kept: Mapping[str, str]) -> None:
+    """Give this process the streams, environment, directory, cores and signals of whoever asked."""
     os.setpgid(0, 0)  # Ctrl-C comes from whoever asked, once
     signal.signal(signal.SIGINT, signal.default_int_handler if asked["heeds"] else signal.SIG_IGN)
-    threading.Thread(target=_heed, args=(client,), daemon=True).start()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(asked["directory"])
     os.environ.clear()
-    os.environ.update(kept | asked["env"])
+    os.environ.update({**kept, **asked["env"]})
     os.sched_setaffinity(0, asked["cores"])
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # forks would draw the same
-    sys.argv = asked["argv"]
-    sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
-    runpy.run_path(sys.argv[0], run_name="__main__")
-    raise SystemExit(0)
 
 
 def _received(client: socket.socket, length: int) -> bytes:
