@@ -159,6 +159,7 @@ def test_an_option_trains(option: str, composed: Compose, tmp_path: Path, net_of
     assert math.isfinite(result.metrics["val/loss"] or math.nan)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_an_experiment_composes_and_trains(experiment: str, composed: Compose, tmp_path: Path, net_of_a: Path) -> None:
     small = ["model.hidden=[12,10,8,6]", "regularization.mc_samples=0"]

@@ -4,6 +4,7 @@ import math
 import re
 
 import pytest
+from omegaconf import DictConfig
 
 from regimens.report.parity import published
 from regimens.trial.advice import advise
@@ -64,6 +65,12 @@ def hidden_of(net: str) -> list[int]:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_an_experiment_is_what_the_published_table_says(row: dict[str, str], composed: Compose) -> None:
     cfg, choices = composed(f"experiment={row['id']}", small=())
+    check_network_and_data(row, cfg, choices)
+    check_steps(row, cfg, choices)
+    check_what_holds_it_back(row, cfg, choices)
+
+
+def check_network_and_data(row: dict[str, str], cfg: DictConfig, choices: dict[str, str]) -> None:
     assert list(cfg.model.hidden) == hidden_of(row["net"])
     assert cfg.epochs == sum(int(n) for n in row["epochs"].split("+"))
     assert cfg.batch_size == int(row["batch_size"])
@@ -87,9 +94,7 @@ def test_an_experiment_is_what_the_published_table_says(row: dict[str, str], com
         assert cfg.activation.negative_slope == float(words[0])
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
-def test_an_experiment_steps_as_the_published_table_says(row: dict[str, str], composed: Compose) -> None:
-    cfg, choices = composed(f"experiment={row['id']}", small=())
+def check_steps(row: dict[str, str], cfg: DictConfig, choices: dict[str, str]) -> None:
     optimizer, numbers, words = call(row["optimizer"])
     kind = "nesterov" if "nesterov" in words else "momentum" if "momentum" in numbers else optimizer
     assert choices["optimizer"] == kind
@@ -109,9 +114,7 @@ def test_an_experiment_steps_as_the_published_table_says(row: dict[str, str], co
             assert cfg.scheduler[name] == paces[name]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
-def test_an_experiment_is_held_back_as_the_published_table_says(row: dict[str, str], composed: Compose) -> None:
-    cfg, choices = composed(f"experiment={row['id']}", small=())
+def check_what_holds_it_back(row: dict[str, str], cfg: DictConfig, choices: dict[str, str]) -> None:
     if row["norm"] == "none":
         assert choices["norm"] == "none"
     else:

@@ -242,6 +242,7 @@ def test_questions_are_asked_the_longest_first(study: ModuleType) -> None:
     assert sorted(PARAMS["order"]) == sorted(STUDIES)
 
 
+@pytest.mark.thorough
 def test_the_commands_of_stages_of_one_core_are_forks_of_one_process(
     study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

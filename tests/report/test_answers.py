@@ -1,6 +1,7 @@
 """No sentence claims more than the statistics do."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from regimens.report.palette import Palette
 from regimens.report.provenance import facts
 from regimens.report.sections import section
 from regimens.report.stars import ratings
-from regimens.report.tables import Study, label_of, read_studies, read_study
+from regimens.report.tables import Cell, Study, Trial, label_of, read_studies, read_study
 from regimens.stats.rows import SCHEMA
 
 
@@ -67,6 +68,24 @@ def test_a_cell_below_what_it_contains_is_under_tuned_and_not_worse(tmp_path: Pa
     assert "better than" not in answer(told) + headline(told)
     assert "under-tuned: o1" in headline(told)
     assert flags(told.cells[1]) == [("under-tuned", "ends below o0, which it contains as a limit")]
+
+
+def test_a_cell_whose_finals_miss_what_tuning_found_is_under_tuned_and_not_worse(tmp_path: Path) -> None:
+    short = {"mean": 0.1, **against("under-tuned", -0.8), "falls_short": {"tuning": 0.8, "finals": 0.1}}
+    told = study(tmp_path, {"mean": 0.9}, short)
+    assert "o1 under-tuned (finals fall short of what tuning found)" in answer(told)
+    assert "under-tuned: o1" in headline(told)
+    words = "tuning found 0.8, and three of four finals or more stay at or below 0.1, in the metric that tunes"
+    assert flags(told.cells[1]) == [("under-tuned", words)]
+
+
+@pytest.mark.parametrize(("statuses", "said"), [(("diverged", "diverged"), True), (("diverged", "failed"), False)])
+def test_a_cell_that_diverges_with_every_seed_is_named(tmp_path: Path, statuses: tuple[str, ...], said: bool) -> None:
+    told = study(tmp_path, {"mean": 0.9}, {"mean": 0.8, **against("worse", -0.1)})
+    trials = tuple(Trial(seed, status, "final", {}, {}) for seed, status in enumerate(statuses))
+    told = replace(told, cells=(*told.cells, Cell("no clip", {"optimizer": "o2"}, {}, trials)))
+    assert ("; every final of no clip diverged" in answer(told)) is said
+    assert headline(told).endswith("; diverged: no clip.") is said
 
 
 def test_without_a_test_nothing_is_claimed(tmp_path: Path) -> None:

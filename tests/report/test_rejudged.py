@@ -56,6 +56,26 @@ def test_a_cell_below_what_it_contains_stays_under_tuned_and_an_early_look_stric
     assert widths[1] > 1.5 * widths[0]
 
 
+def test_a_cell_whose_finals_miss_what_its_tuning_found_is_under_tuned() -> None:
+    def trials(clip: str, phase: str, *values: float) -> list[dict[str, object]]:
+        where = {"cell": {"clip": clip}, "phase": phase}
+        return [
+            {"status": "completed", "seed": seed, "study": where, "metrics": {"val/accuracy": value}}
+            for seed, value in enumerate(values)
+        ]
+
+    rows = [{"cell": {"clip": name}, "label": f"clip={name}"} for name in ("value", "norm")]
+    tried = [*trials("value", "tuning", 0.8, 0.85, 0.8), *trials("norm", "tuning", 0.8, 0.82, 0.1)]
+    finals = [*trials("value", "final", 0.85, 0.84, 0.85), *trials("norm", "final", 0.09, 0.1, 0.09)]
+    told = rejudged({"study": {"margin": 0.005}, "cells": rows, "trials": [*tried, *finals]})["cells"]
+    assert [row["falls_short"] for row in told] == [None, {"tuning": 0.8, "finals": 0.1}]
+    assert told[1]["vs_best"]["verdict"] == "under-tuned"
+    for one in finals:  # repetitions of the tuning choose a value each
+        one["study"] = {**one["study"], "repeat": 0}  # type: ignore[dict-item]
+    again = rejudged({"study": {"margin": 0.005}, "cells": rows, "trials": [*tried, *finals]})["cells"]
+    assert [row["falls_short"] for row in again] == [None, None]
+
+
 @pytest.mark.thorough
 def test_what_was_kept_of_the_published_numbers_is_still_read() -> None:
     study = read_study(ROOT / "reports" / "parity" / "parity.json")

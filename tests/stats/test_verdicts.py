@@ -2,7 +2,7 @@
 
 import pytest
 
-from regimens.stats.verdicts import blamed, verdict
+from regimens.stats.verdicts import blamed, falls_short, verdict
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,30 @@ def test_a_cell_below_what_it_contains_is_under_tuned_and_not_worse() -> None:
     verdicts = {"l2": "worse", "dropout": "worse", "max_norm": "undecided", "none": "equal"}
     told = blamed(verdicts, {"l2": "worse", "dropout": "undecided", "max_norm": "worse"})
     assert told == {"l2": "under-tuned", "dropout": "worse", "max_norm": "undecided", "none": "equal"}
+
+
+@pytest.mark.parametrize(
+    ("tuned", "finals", "found"),
+    [
+        ([0.82, 0.80, 0.10], [0.09, 0.10, 0.09], (0.80, 0.10)),
+        ([0.82, 0.80, 0.10], [0.09, 0.81, 0.08, 0.07, 0.09, 0.1], (0.80, 0.1)),  # one of six comes near
+        ([0.82, 0.80, 0.10], [0.09, 0.81, 0.82, 0.09], None),
+        ([0.82, 0.80, 0.10], [0.795], None),  # by less than two margins
+        ([0.82, 0.10, 0.10], [0.10, 0.10], None),  # one training was lucky
+        ([0.82], [0.10], None),
+        ([], [0.10], None),
+        ([0.82, 0.80], [], None),
+    ],
+)
+def test_finals_fall_short_where_two_trainings_found_better(
+    tuned: list[float], finals: list[float], found: tuple[float, float] | None
+) -> None:
+    assert falls_short(tuned, finals, maximize=True, margin=0.005) == found
+    lost = falls_short([1 - one for one in tuned], [1 - one for one in finals], maximize=False, margin=0.005)
+    assert lost == (None if found is None else pytest.approx([1 - one for one in found]))
+    assert falls_short(tuned, finals, maximize=True, margin=None) is None
+
+
+def test_a_cell_whose_finals_fall_short_is_under_tuned_and_not_worse() -> None:
+    verdicts = {"norm": "worse", "value": "worse", "none": "equal"}
+    assert blamed(verdicts, {}, {"norm", "none"}) == {"norm": "under-tuned", "value": "worse", "none": "equal"}

@@ -217,7 +217,7 @@ def test_what_goes_wrong_with_a_fleet_of_one_is_raised(composed: Compose, tmp_pa
 
 
 # An exponential linear unit's gradient is laid out otherwise than tracing expects.
-@pytest.mark.parametrize("recipe", ["default_dnn", "self_normalizing"])
+@pytest.mark.parametrize("recipe", ["default_dnn", pytest.param("self_normalizing", marks=pytest.mark.thorough)])
 def test_a_recipe_is_stepped_as_one_batched_network_as_on_a_gpu(
     recipe: str, composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

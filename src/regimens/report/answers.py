@@ -75,19 +75,30 @@ def rivals(study: Study) -> list[str]:
         said.append(f"better than every other: next is {behind(worse[0], metric)}")
     elif worse:
         said.append(f"better than {listing([cell.label for cell in worse])}")
-    if blamed:
-        said.append(f"{listing([cell.label for cell in blamed])} under-tuned (below what {_they(blamed)} contain)")
+    short = [cell for cell in blamed if cell.row.get("falls_short")]
+    if below := [cell for cell in blamed if cell not in short]:
+        said.append(f"{listing([cell.label for cell in below])} under-tuned (below what {_they(below)})")
+    if short:
+        said.append(f"{listing([cell.label for cell in short])} under-tuned (finals fall short of what tuning found)")
     if equal := with_verdict(study, EQUAL):
         said.append(f"{listing([cell.label for cell in equal])} equal to it within {margin(study)}")
     if unsettled := with_verdict(study, UNDECIDED):
         said.append(f"undecided: {listing([behind(cell, metric) for cell in unsettled])}")
     if untested := with_verdict(study, UNTESTED):
         said.append(f"{listing([cell.label for cell in untested])} could not be tested")
+    if lost := diverged(study):
+        said.append(f"every final of {listing([cell.label for cell in lost])} diverged")
     return said
 
 
+def diverged(study: Study) -> list[Cell]:
+    """The cells that have no mean since every final of them diverged."""
+    finals = ((cell, [one.status for one in cell.trials if one.phase == "final"]) for cell in study.cells)
+    return [cell for cell, found in finals if found and set(found) == {"diverged"}]
+
+
 def _they(cells: list[Cell]) -> str:
-    return "it" if len(cells) == 1 else "they"
+    return "it contains" if len(cells) == 1 else "they contain"
 
 
 def behind(cell: Cell, metric: str) -> str:
@@ -136,6 +147,9 @@ def flags(cell: Cell) -> list[tuple[str, str]]:
     contained = against(cell, "vs_contained")
     if contained is not None and contained.verdict == WORSE:
         found.append(("under-tuned", f"ends below {contained.other}, which it contains as a limit"))
+    if short := cell.row.get("falls_short"):
+        told = f"tuning found {_words(float(short['tuning']))}, and three of four finals or more stay at or below"
+        found.append(("under-tuned", f"{told} {_words(float(short['finals']))}, in the metric that tunes"))
     found += [("edge", f"best value at the edge of its range: {_words(e)}") for e in _many(cell.row.get("edge_flags"))]
     diverged, failed = cell.count("n_diverged", {"diverged"}), cell.count("n_failed", BROKEN)
     if diverged:

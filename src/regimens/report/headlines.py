@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from regimens.report.answers import answer, behind, evidence
+from regimens.report.answers import answer, behind, diverged, evidence
 from regimens.report.numbers import half_width, listing, plural
 from regimens.report.tables import Cell, Study
 from regimens.report.verdicts import against, margin, with_verdict
@@ -21,8 +21,10 @@ def headline(study: Study) -> str:
     best, others = study.ranked[0], study.ranked[1:]
     worse = with_verdict(study, WORSE)
     number = evidence(best, study.metric)
+    gone = [f"diverged: {_named(lost)}"] if (lost := diverged(study)) else []
     if len(worse) == len(others):
-        return f"{best.label} leads: {number}; next is {behind(worse[0], study.metric).replace(' ', ', ', 1)}."
+        nearest = f"next is {behind(worse[0], study.metric).replace(' ', ', ', 1)}"
+        return "; ".join([f"{best.label} leads: {number}", nearest, *gone]) + "."
     said = [f"{best.label} has the best mean: {number}"]
     if equal := with_verdict(study, EQUAL):
         said.append(f"equal within {margin(study)}: {_named(equal)}")
@@ -34,7 +36,7 @@ def headline(study: Study) -> str:
         said.append(f"worse: {_named(worse)}")
     if untested := with_verdict(study, UNTESTED):
         said.append(f"untested: {_named(untested)}")
-    return "; ".join(said) + "."
+    return "; ".join([*said, *gone]) + "."
 
 
 def shortened(text: str) -> str:

@@ -9,7 +9,15 @@ from regimens.core.result import Result
 from regimens.stats.comparisons import Rule
 from regimens.stats.finals import final_metric, sample_of
 from regimens.stats.judging import judge
-from regimens.stats.rows import SCHEMA, comparison_rows, interaction_row, judgement_row, mean_row, winner_row
+from regimens.stats.rows import (
+    SCHEMA,
+    comparison_rows,
+    falls_short_row,
+    interaction_row,
+    judgement_row,
+    mean_row,
+    winner_row,
+)
 from regimens.stats.sample import Sample
 from regimens.stats.sequential import level_at
 
@@ -24,7 +32,7 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
     trials = list(table.get("trials") or [])
     if about.get("statistics") == SCHEMA or not rows or not trials:
         return dict(table)
-    by_cell = {label_of(row): _finals(row, trials) for row in rows}
+    by_cell = {label_of(row): _trials(row, trials, "final") for row in rows}
     selecting = str(about.get("metric") or "val/accuracy")
     metric = final_metric(selecting, [one for finals in by_cell.values() for one in finals])
     samples = {label: one for label, finals in by_cell.items() if (one := sample_of(finals, metric)) is not None}
@@ -33,9 +41,10 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
     level = level_at(look, max(look, looks))
     rule = Rule(maximize=not direction.startswith("min"), margin=about.get("margin"), level=level)
     contains = {label_of(row): str(row["contains"]) for row in rows if row.get("contains")}
-    judged = None
+    judged, short = None, {}
     if samples and direction != "none":
-        judged = judge(samples, rule, [str(about.get("reference"))], contains)
+        short = _falling_short(rows, by_cell, trials, selecting, rule)
+        judged = judge(samples, rule, [str(about.get("reference"))], contains, short=short)
     cells = {label_of(row): row.get("cell") or {} for row in rows}
     about |= {
         "metric": selecting,
@@ -45,7 +54,9 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
         "winner": winner_row(judged, by_cell, selecting, metric),
         "interaction": interaction_row(cells, samples) if judged else None,
     }
-    anew = [_row(row, by_cell[label_of(row)], samples, judged) for row in rows]
+    anew = [
+        {**_row(row, by_cell[label_of(row)], samples, judged), "falls_short": short.get(label_of(row))} for row in rows
+    ]
     return {**table, "study": about, "cells": anew}
 
 
@@ -61,12 +72,29 @@ def _row(row: Mapping[str, Any], finals: list[Result], samples: Mapping[str, Sam
     return {**row, **mean_row(samples[label], finals), **comparison_rows(label, judged, samples)}
 
 
-def _finals(row: Mapping[str, Any], trials: list[Mapping[str, Any]]) -> list[Result]:
-    """The finals of a row's cell, with as much of a result as the statistics need."""
+def _falling_short(
+    rows: list[dict[str, Any]],
+    finals: Mapping[str, list[Result]],
+    trials: list[Mapping[str, Any]],
+    metric: str,
+    rule: Rule,
+) -> dict[str, dict[str, float]]:
+    """The cells whose finals fall short of their tuning, and by what."""
+    found = {}
+    for row in rows:
+        tuned, label = _trials(row, trials, "tuning"), label_of(row)
+        told = falls_short_row(tuned, finals[label], metric, maximize=rule.maximize, margin=rule.margin)
+        if told is not None:
+            found[label] = told
+    return found
+
+
+def _trials(row: Mapping[str, Any], trials: list[Mapping[str, Any]], phase: str) -> list[Result]:
+    """The trials of a phase of a row's cell, with as much of a result as the statistics need."""
     found = []
     for raw in trials:
         place = raw.get("study") or {}
-        if (place.get("cell") or {}) == (row.get("cell") or {}) and place.get("phase", "final") == "final":
+        if (place.get("cell") or {}) == (row.get("cell") or {}) and place.get("phase", "final") == phase:
             one = Result(str(raw.get("status") or "failed"), "", int(raw.get("seed") or 0), {}, "")
             one.metrics, one.correct = dict(raw.get("metrics") or {}), raw.get("correct")
             one.study, one.provenance = dict(place), dict(raw.get("provenance") or {})

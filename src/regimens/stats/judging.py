@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -33,11 +33,13 @@ def judge(
     references: Sequence[str],
     contains: Mapping[str, str],
     previous: Mapping[str, str] = MappingProxyType({}),
+    short: Collection[str] = (),
 ) -> Judgement:
     """Compare the cells that have finals; each kind of comparison errs with `rule.level` in the whole study.
 
     references: the labels of the cells that the others of their group are compared with. contains: label -> label of
     the cell that it contains as a limit. previous: label -> label of the step before, where the cells are a path.
+    short: the labels of cells whose finals fall short of what their tuning found.
     """
     groups: dict[str, list[str]] = {}
     for label, sample in samples.items():
@@ -54,6 +56,6 @@ def judge(
             judged.vs_default |= against_reference(own, reference, each if len(references) > 1 else rule)
     contained = {label: one.verdict for label, one in judged.vs_contained.items()}
     for family in (judged.vs_best, judged.vs_default):
-        words = blamed({label: one.verdict for label, one in family.items()}, contained)
+        words = blamed({label: one.verdict for label, one in family.items()}, contained, short)
         family.update({label: replace(one, verdict=words[label]) for label, one in family.items()})
     return judged

@@ -9,17 +9,18 @@ import numpy as np
 
 from regimens.core.result import Result
 from regimens.stats.comparisons import LEVEL, Difference
-from regimens.stats.finals import over, units_of
+from regimens.stats.finals import UNITS, completed, over, units_of
 from regimens.stats.interaction import interaction
 from regimens.stats.judging import Judgement
 from regimens.stats.power import detectable
 from regimens.stats.random_effects import Estimate
 from regimens.stats.ranks import Ranks
 from regimens.stats.sample import Sample, means
+from regimens.stats.verdicts import falls_short
 from regimens.stats.winner import quoted
 
 #: of what the statistics of a table are; tables of another one are judged anew
-SCHEMA = 3
+SCHEMA = 4
 Finals = Mapping[str, Sequence[Result]]
 
 
@@ -77,6 +78,25 @@ def comparison_rows(label: str, judged: Judgement | None, samples: Mapping[str, 
         images = one is not None and means([samples[label], samples[one.against]]).images is not None
         told[name] = difference_row(one, images)
     return {"best": label in judged.best, **told}
+
+
+def falls_short_row(
+    tuned: Sequence[Result], finals: Sequence[Result], metric: str, *, maximize: bool, margin: float | None
+) -> dict[str, float] | None:
+    """What a cell's tuning found, and what most of its finals stay at or below, in the metric that selects.
+
+    None where they do not miss what it found.
+
+    Nothing is said of repetitions of the tuning, each of which chooses a value for itself.
+    """
+    if any((one.study or {}).get(unit) is not None for one in finals for unit in UNITS):
+        return None
+    tried, reached = (
+        [float(value) for one in completed(trials) if (value := one.metrics.get(metric)) is not None]
+        for trials in (tuned, finals)
+    )
+    found = falls_short(tried, reached, maximize=maximize, margin=margin)
+    return None if found is None else {"tuning": found[0], "finals": found[1]}
 
 
 def judgement_row(judged: Judgement | None, samples: Mapping[str, Sample]) -> dict[str, Any]:

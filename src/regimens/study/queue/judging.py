@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 
 from regimens.stats import judging
@@ -29,10 +29,13 @@ def looks_of(study: Study) -> tuple[int, int]:
     return min(max(math.ceil(asked / study.seeds), 1), looks), looks
 
 
-def judge(study: Study, samples: Mapping[str, Sample]) -> Judgement:
-    """Compare the cells that have finals; each kind of comparison errs at most 5% of the time in the whole study."""
+def judge(study: Study, samples: Mapping[str, Sample], short: Collection[str] = ()) -> Judgement:
+    """Compare the cells that have finals; each kind of comparison errs at most 5% of the time in the whole study.
+
+    short: the labels of those whose finals fall short of their tuning.
+    """
     rule = Rule(maximize=study.maximize, margin=margin_of(study), level=level_at(*looks_of(study)))
     contains = {cell.group: cell.contains for cell in study.cells if cell.contains}
     labels = list(study.groups)
     previous = dict(pairwise(reversed(labels))) if study.mode == ABLATE else {}
-    return judging.judge(samples, rule, study.references, contains, previous)
+    return judging.judge(samples, rule, study.references, contains, previous, short)

@@ -21,6 +21,7 @@ from regimens.stats.ranks import ranks
 from regimens.stats.rows import (
     SCHEMA,
     comparison_rows,
+    falls_short_row,
     interaction_row,
     judgement_row,
     mean_row,
@@ -30,7 +31,7 @@ from regimens.stats.rows import (
 from regimens.stats.sample import Sample
 from regimens.study.definition.settings import SEARCH
 from regimens.study.definition.study import Cell, Study
-from regimens.study.queue.judging import judge, looks_of
+from regimens.study.queue.judging import judge, looks_of, margin_of
 from regimens.study.queue.other_code import is_other, of_other_code, revision_of
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results import statistics
@@ -57,7 +58,8 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
     metric = final_metric(study.metric, [result for phases in by_cell.values() for result in phases["final"]])
     finals = {label: phases["final"] for label, phases in by_cell.items()}
     samples = {label: sample for label, one in finals.items() if (sample := sample_of(one, metric)) is not None}
-    judged = judge(study, samples) if study.judged and samples else None
+    short = {label: told for label, phases in by_cell.items() if (told := short_row(study, phases)) is not None}
+    judged = judge(study, samples, short) if study.judged and samples else None
     worst = worst_tried(study, everything)
     table = {
         "study": {
@@ -74,6 +76,7 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
             {
                 **cell_row(study, cells, by_cell[label], samples.get(label), worst),
                 **comparison_rows(label, judged, samples),
+                "falls_short": short.get(label),
             }
             for label, cells in study.groups.items()
         ],
@@ -161,6 +164,17 @@ def cell_row(
         "contains": cell.contains or None,
         "n_other_code": sum(of_other_code(study, everything).values()) or None,
     }
+
+
+def short_row(study: Study, phases: Mapping[str, list[Result]]) -> dict[str, float] | None:
+    """By what a cell's finals fall short of its tuning; None where they do not, or nothing is better than another."""
+    return falls_short_row(
+        phases.get("tuning", []),
+        phases["final"],
+        study.metric,
+        maximize=study.maximize,
+        margin=margin_of(study) if study.judged else None,
+    )
 
 
 def edges_of(cell: Cell) -> dict[str, str]:

@@ -66,8 +66,8 @@ class Pool:
     _alive: dict[int, Process] = field(default_factory=dict)
     _stillborn: int = 0
 
-    def run(self) -> None:
-        """Return when all workers have found nothing left to do.
+    def run(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Return when all workers have found nothing left to do; `meanwhile` is called once they have begun.
 
         Raises:
             StudyStopped: a worker says that nobody can go on, or workers die before they begin.
@@ -75,6 +75,7 @@ class Pool:
         try:
             for number in range(len(self.leases)):
                 self._start(number)
+            meanwhile()
             while self._alive and self.keep_on():
                 with contextlib.suppress(queue.Empty):
                     self._hear(*self._events.get(timeout=TICK))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from regimens.core.imports import import_packages
 from regimens.core.terminal import counted
 from regimens.study.definition.settings import Settings
 from regimens.study.definition.study import UNNAMED
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
     from regimens.study.workers.tracked import Tracked
 
+# What a study's table takes: imported while workers train, who at its end would wait for nothing else.
+TABLE = ("scipy.stats",)
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
@@ -79,7 +83,8 @@ def train(
                 cluster.follow(queue, launched, view, hear)
             # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
-                make_pool(queue, job, leases, settings.timeout, hear, spares=spares).run()
+                pool = make_pool(queue, job, leases, settings.timeout, hear, spares=spares)
+                pool.run(meanwhile=partial(import_packages, *TABLE))
                 queue.look()
                 return
             work(queue, locate(run_trial), hear, entry.show)
