@@ -43,6 +43,8 @@ def test_a_cell_below_what_it_contains_is_under_tuned_and_not_worse() -> None:
         ([0.82, 0.80, 0.10], [0.09, 0.81, 0.08, 0.07, 0.09, 0.1], (0.80, 0.1)),  # one of six comes near
         ([0.82, 0.80, 0.10], [0.09, 0.81, 0.82, 0.09], None),
         ([0.82, 0.80, 0.10], [0.795], None),  # by less than two margins
+        ([0.82, 0.80, 0.79, 0.79], [0.74, 0.76, 0.77, 0.78], None),  # by less than they scatter
+        ([0.82, 0.80, 0.79, 0.79], [0.774, 0.776, 0.778, 0.78], (0.80, 0.78)),
         ([0.82, 0.10, 0.10], [0.10, 0.10], None),  # one training was lucky
         ([0.82], [0.10], None),
         ([], [0.10], None),

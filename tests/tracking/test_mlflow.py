@@ -96,7 +96,7 @@ def test_what_a_killed_process_had_begun_is_finished_or_written_again(
     parent = mlflow.open({"id": "abc", "name": "optimizers", "question": "Which?"})
     places = [tmp_path / "optimizer=adam" / name for name in ("whole", "torn")]
     results = []
-    for number, (place, dies_in) in enumerate(zip(places, ("set_terminated", "log_artifact"), strict=True)):
+    for number, (place, dies_in) in enumerate(zip(places, ("set_terminated", "log_batch"), strict=True)):
         context = {"name": "optimizers", "cell": {"optimizer": "adam"}, "phase": "final", "number": number}
         results.append(result := train(study=context, into=str(place)))
         with monkeypatch.context() as killed:

@@ -147,7 +147,7 @@ def dies(monkeypatch: pytest.MonkeyPatch, name: str, do: Callable[[], Any]) -> N
             do()
 
 
-@pytest.mark.parametrize("moment", ["create_run!", "log_batch", "log_artifact!", "set_terminated", "set_terminated!"])
+@pytest.mark.parametrize("moment", ["create_run!", "log_batch", "log_batch!", "set_terminated", "set_terminated!"])
 @pytest.mark.thorough
 def test_killed_at_any_moment_of_a_second_delivery_there_is_one_run_in_each(
     train: Train, tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str

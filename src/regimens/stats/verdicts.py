@@ -36,14 +36,17 @@ def falls_short(
 
     tuned, finals: in the metric that tuning selects by. A value is chosen by a single training each, and next to
     values with which training fails it may fail from other seeds. So finals fall short where two tuning trials came out
-    above three quarters of them, the second by more than what is as good as the best: one lucky trial says nothing.
+    above three quarters of them, the second by more than what is as good as the best and the finals' middle half is
+    wide: one lucky trial says nothing, and the best of many noisy ones little.
     """
     if margin is None or len(tuned) < 2 or not finals:
         return None
     sign = 1 if maximize else -1
     _, found = sorted((sign * one for one in tuned), reverse=True)[:2]
-    most = sorted(sign * one for one in finals)[math.ceil(MOST * (len(finals) - 1))]
-    return (sign * found, sign * most) if found - most > MARGINS * margin else None
+    ordered = sorted(sign * one for one in finals)
+    last = len(finals) - 1
+    few, most = ordered[math.floor((1 - MOST) * last)], ordered[math.ceil(MOST * last)]
+    return (sign * found, sign * most) if found - most > MARGINS * margin + (most - few) else None
 
 
 def blamed(

@@ -1,9 +1,11 @@
 """What is written into one MLflow run: a trial with its numbers and files, or a trained network as a model."""
 
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlparse
 
 from regimens.core.result import Result
 from regimens.tracking import runs_view
@@ -38,14 +40,27 @@ def write_run(
         run = client.create_run(
             experiment, start_time=runs_view.started(result), tags=tags, run_name=runs_view.run_name(result)
         )
-        run_id = str(run.info.run_id)
+    else:
+        run = client.get_run(run_id)
+    run_id = str(run.info.run_id)
     parameters = [Param(key, value[:LIMIT]) for key, value in runs_view.params(result).items()]
     client.log_batch(run_id, runs_view.metrics(result), parameters)
     for name in FILES:
         if (directory / name).exists():
-            client.log_artifact(run_id, str(directory / name))
+            log_as_it_is(client, run, directory / name)
     client.set_terminated(run_id, STATUS.get(result.status, "FAILED"), runs_view.ended(result))
     return run_id
+
+
+def log_as_it_is(client: "MlflowClient", run: "Run", path: Path) -> None:
+    """Log a file as an artifact; where that is a folder of this machine, without reading the whole run again first."""
+    address = urlparse(str(run.info.artifact_uri))
+    if address.scheme != "file":
+        client.log_artifact(run.info.run_id, str(path))
+        return
+    folder = Path(unquote(address.path))
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(path, folder)
 
 
 def log_file(client: "MlflowClient", run_id: str, path: Path) -> None:
