@@ -200,7 +200,7 @@ TESTED_IN = {
     "study/test_run_study.py": (
         *("hydra_plugins/regimens_sweeper/sweeper", "study/definition/define", "study/definition/joint_search"),
         *("study/definition/pruners", "study/definition/samplers", "study/definition/settings"),
-        *("study/definition/study", "study/results/export", "study/results/summary", "study/workers/progress"),
+        *("study/definition/study", "study/results/summary", "study/workers/progress"),
         "study/workers/trial_runner",
     ),
     "cluster/test_slurm.py": ("study/workers/cluster",),

@@ -65,7 +65,7 @@ def test_a_cell_whose_finals_miss_what_its_tuning_found_is_under_tuned() -> None
         ]
 
     rows = [{"cell": {"clip": name}, "label": f"clip={name}"} for name in ("value", "norm")]
-    tried = [*trials("value", "tuning", 0.8, 0.85, 0.8), *trials("norm", "tuning", 0.8, 0.82, 0.1)]
+    tried = [*trials("value", "tuning", 0.8, 0.85, 0.8), *trials("norm", "tuning", 0.82, 0.8, 0.8, 0.1)]
     finals = [*trials("value", "final", 0.85, 0.84, 0.85), *trials("norm", "final", 0.09, 0.1, 0.09)]
     told = rejudged({"study": {"margin": 0.005}, "cells": rows, "trials": [*tried, *finals]})["cells"]
     assert [row["falls_short"] for row in told] == [None, {"tuning": 0.8, "finals": 0.1}]
@@ -82,6 +82,23 @@ def test_what_was_kept_of_the_published_numbers_is_still_read() -> None:
     assert study.problem is None
     assert "of 20 published numbers" in section(study, Palette([study]), {}).answer
     assert all(cell.row["n"] == len(cell.finals) for cell in study.cells)
+
+
+def test_each_problem_keeps_its_own_reference() -> None:
+    rows, trials = [], []
+    for data in ("digits", "wine"):
+        for name, level in (("sgd", 0.8), ("adam", 0.9)):
+            cell = {"data": data, "optimizer": name}
+            other = None if name == "sgd" else {"against": f"{data} sgd"}
+            rows.append({"cell": cell, "label": f"{data} {name}", "vs_default": other})
+            trials += [
+                {"status": "completed", "seed": k, "study": {"cell": cell, "phase": "final"},
+                 "metrics": {"val/accuracy": level + k / 1000}, "provenance": {"data": {"dataset": data}}}
+                for k in range(3)
+            ]  # fmt: skip
+    told = rejudged({"study": {"reference": "digits sgd"}, "cells": rows, "trials": trials})["cells"]
+    found = [row["vs_default"] and (row["vs_default"]["against"], row["vs_default"]["verdict"]) for row in told]
+    assert found == [None, ("digits sgd", "better"), None, ("wine sgd", "better")]
 
 
 def test_a_cell_without_trials_keeps_its_row() -> None:

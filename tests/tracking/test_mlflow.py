@@ -1,10 +1,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
+from regimens.tracking import mlflow_runs
 from regimens.tracking.marks import run_ids
 from regimens.tracking.mlflow import Mlflow
 from regimens.tracking.sqlite_file import absolute, beside
@@ -30,6 +33,23 @@ def test_a_trial_becomes_one_run_with_its_history_its_choices_and_its_files(
     history = [metric.value for metric in client.get_metric_history(str(run_id), "val/loss")]
     assert result.history["val/loss"] == history
     assert {file.path for file in client.list_artifacts(str(run_id))} == {"config.yaml", "result.json"}
+
+
+def test_a_file_is_copied_where_artifacts_are_a_folder_and_sent_where_they_are_not(tmp_path: Path) -> None:
+    path, folder = tmp_path / "result.json", tmp_path / "with space & #"
+    sent: list[tuple[str, str]] = []
+    client: Any = SimpleNamespace(log_artifact=lambda run_id, path: sent.append((run_id, path)))
+    for text in ("first", "second"):  # the second over a file that nobody may write
+        path.write_text(text)
+        path.chmod(0o444)
+        run: Any = SimpleNamespace(info=SimpleNamespace(run_id="r", artifact_uri=folder.as_uri()))
+        mlflow_runs.log_copy(client, run, path)
+        assert (folder / "result.json").read_text() == text
+        path.chmod(0o644)
+    assert sent == []
+    run.info.artifact_uri = "mlflow-artifacts:/1/r/artifacts"
+    mlflow_runs.log_copy(client, run, path)
+    assert sent == [("r", str(path))]
 
 
 def test_logging_twice_makes_one_run(train: Train, mlflow: Mlflow, tmp_path: Path) -> None:
@@ -96,11 +116,12 @@ def test_what_a_killed_process_had_begun_is_finished_or_written_again(
     parent = mlflow.open({"id": "abc", "name": "optimizers", "question": "Which?"})
     places = [tmp_path / "optimizer=adam" / name for name in ("whole", "torn")]
     results = []
-    for number, (place, dies_in) in enumerate(zip(places, ("set_terminated", "log_batch"), strict=True)):
+    for number, (place, dies_in) in enumerate(zip(places, ("set_terminated", "log_copy"), strict=True)):
         context = {"name": "optimizers", "cell": {"optimizer": "adam"}, "phase": "final", "number": number}
         results.append(result := train(study=context, into=str(place)))
         with monkeypatch.context() as killed:
-            killed.setattr(MlflowClient, dies_in, lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+            owner = MlflowClient if hasattr(MlflowClient, dies_in) else mlflow_runs
+            killed.setattr(owner, dies_in, lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 mlflow.log(result, place, parent)
     mlflow.mend(parent)

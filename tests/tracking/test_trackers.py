@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from regimens.core.result import Result
-from regimens.tracking import delivery, endings, runs_view
+from regimens.tracking import delivery, endings, mlflow_runs, runs_view
 from regimens.tracking.marks import MARK, delivered
 from regimens.tracking.mlflow import Mlflow
 
@@ -133,21 +133,25 @@ def test_a_trial_that_takes_another_ones_place_is_delivered_too(train: Train, tr
 
 
 def dies(monkeypatch: pytest.MonkeyPatch, name: str, do: Callable[[], Any]) -> None:
-    """Call something in a process that is killed when it calls a method of MLflow's client; just after, with `!`."""
+    """Call something in a process that is killed when it calls a method of MLflow's client, or what logs a file.
+
+    Just after, with `!`.
+    """
+    owner = mlflow_runs if hasattr(mlflow_runs, name.strip("!")) else MlflowClient
     with monkeypatch.context() as killed:
-        original = getattr(MlflowClient, name.strip("!"))
+        original = getattr(owner, name.strip("!"))
 
         def die(*args: Any, **keywords: Any) -> None:
             if name.endswith("!"):
                 original(*args, **keywords)
             raise KeyboardInterrupt
 
-        killed.setattr(MlflowClient, name.strip("!"), die)
+        killed.setattr(owner, name.strip("!"), die)
         with pytest.raises(KeyboardInterrupt):
             do()
 
 
-@pytest.mark.parametrize("moment", ["create_run!", "log_batch", "log_batch!", "set_terminated", "set_terminated!"])
+@pytest.mark.parametrize("moment", ["create_run!", "log_batch", "log_copy!", "set_terminated", "set_terminated!"])
 @pytest.mark.thorough
 def test_killed_at_any_moment_of_a_second_delivery_there_is_one_run_in_each(
     train: Train, tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str

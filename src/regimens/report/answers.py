@@ -75,10 +75,10 @@ def rivals(study: Study) -> list[str]:
         said.append(f"better than every other: next is {behind(worse[0], metric)}")
     elif worse:
         said.append(f"better than {listing([cell.label for cell in worse])}")
-    short = [cell for cell in blamed if cell.row.get("falls_short")]
-    if below := [cell for cell in blamed if cell not in short]:
+    below = [cell for cell in blamed if (one := against(cell, "vs_contained")) is not None and one.verdict == WORSE]
+    if below:
         said.append(f"{listing([cell.label for cell in below])} under-tuned (below what {_they(below)})")
-    if short:
+    if short := [cell for cell in blamed if cell not in below]:
         said.append(f"{listing([cell.label for cell in short])} under-tuned (finals fall short of what tuning found)")
     if equal := with_verdict(study, EQUAL):
         said.append(f"{listing([cell.label for cell in equal])} equal to it within {margin(study)}")
@@ -86,8 +86,6 @@ def rivals(study: Study) -> list[str]:
         said.append(f"undecided: {listing([behind(cell, metric) for cell in unsettled])}")
     if untested := with_verdict(study, UNTESTED):
         said.append(f"{listing([cell.label for cell in untested])} could not be tested")
-    if lost := diverged(study):
-        said.append(f"every final of {listing([cell.label for cell in lost])} diverged")
     return said
 
 
@@ -132,6 +130,8 @@ def _equals(p: float) -> str:
 def caveats(study: Study) -> str:
     """What qualifies the sentence: techniques that never acted, trials that did not finish."""
     notes = []
+    if lost := diverged(study):
+        notes.append(f"every final of {listing([c.label for c in lost])} diverged")
     if idle := [c.label for c in study.cells if c.row.get("never_acted")]:
         notes.append(f"in {listing(idle)} a technique never acted")
     for name, statuses, word in (("n_diverged", {"diverged"}, "diverged"), ("n_failed", BROKEN, "failed")):
@@ -148,8 +148,9 @@ def flags(cell: Cell) -> list[tuple[str, str]]:
     if contained is not None and contained.verdict == WORSE:
         found.append(("under-tuned", f"ends below {contained.other}, which it contains as a limit"))
     if short := cell.row.get("falls_short"):
-        told = f"tuning found {_words(float(short['tuning']))}, and three of four finals or more stay at or below"
-        found.append(("under-tuned", f"{told} {_words(float(short['finals']))}, in the metric that tunes"))
+        tuned, finals = number(short.get("tuning")), number(short.get("finals"))
+        did = "diverged" if finals is None else f"came to {_words(finals)} at best"
+        found.append(("falls short", f"a quarter of its tuning reached {_words(tuned)}, three of four finals {did}"))
     found += [("edge", f"best value at the edge of its range: {_words(e)}") for e in _many(cell.row.get("edge_flags"))]
     diverged, failed = cell.count("n_diverged", {"diverged"}), cell.count("n_failed", BROKEN)
     if diverged:

@@ -49,8 +49,8 @@ def differences(study: Study) -> Figure | None:
     caption = (
         f"Each cell's mean minus that of {best}, with intervals that hold for all of them at once (n={least}{many}). "
         f"{band}A line inside it: equal (circle). A line that does not touch 0: worse (triangle), or under-tuned where "
-        "the cell contains another one that is better, or its tuning found better (square). Any other: undecided "
-        "(diamond), with what is left. "
+        "the cell contains another one that is better, or its tuning found better values than its finals reach "
+        "(square). Any other: undecided (diamond), with what is left. "
         "Lines that leave the picture are too wide to tell."
     )
     columns = ("cell", "difference", "low", "high", "p", "verdict")

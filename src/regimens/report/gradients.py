@@ -14,7 +14,7 @@ from regimens.report.palette import Palette
 from regimens.report.samples import sample
 from regimens.report.tables import Cell, Study, Trial, label_of
 from regimens.stats.comparisons import Difference, Rule, against_best, best_of
-from regimens.stats.verdicts import EQUAL, UNDECIDED, WORSE
+from regimens.stats.verdicts import EQUAL, UNDECIDED, UNDER_TUNED, WORSE, blamed
 
 Norms = list[list[float | None]]
 COLUMNS = ("cell", "seed", "epoch", "layer", "norm")
@@ -64,11 +64,14 @@ def deeper(study: Study, cells: Sequence[Cell]) -> str:
         return ""
     rule = Rule(study.maximize, number(study.about.get("margin")))
     found, best = against_best(samples, rule), best_of(samples, maximize=study.maximize)
+    short = [_name(cell, cells) for cell in cells if cell.row.get("falls_short")]
+    words = blamed({label: one.verdict for label, one in found.items()}, {}, short)
     said = {
-        word: listing([f"{label} ({_gap(one, study.metric)})" for label, one in found.items() if one.verdict == word])
-        for word in (WORSE, EQUAL, UNDECIDED)
+        word: listing([f"{label} ({_gap(one, study.metric)})" for label, one in found.items() if words[label] == word])
+        for word in (WORSE, UNDER_TUNED, EQUAL, UNDECIDED)
     }
     told = [f"{best} does better than {said[WORSE]}"] if said[WORSE] else []
+    told += [f"under-tuned: {said[UNDER_TUNED]}"] if said[UNDER_TUNED] else []
     told += [f"equal to {best}: {said[EQUAL]}"] if said[EQUAL] else []
     told += [f"undecided against {best}: {said[UNDECIDED]}"] if said[UNDECIDED] else []
     return f" Tested at this depth, {'; '.join(told)}." if told else ""

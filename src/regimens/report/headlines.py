@@ -16,12 +16,12 @@ NAMED = 2  # cells of a kind that are named; of more, how many there are
 def headline(study: Study) -> str:
     """The short sentence of a study whose cells compete; the whole one where there is nothing to shorten."""
     plain = [cell for cell in study.ranked if cell.row.get("best")]
+    gone = [f"diverged: {_named(lost)}"] if (lost := diverged(study)) else []
     if study.problem or study.about.get("mode") == "search" or len(study.ranked) < 2 or len(plain) > 1:
-        return shortened(answer(study))
+        return "; ".join([shortened(answer(study)).removesuffix("."), *gone]) + "."
     best, others = study.ranked[0], study.ranked[1:]
     worse = with_verdict(study, WORSE)
     number = evidence(best, study.metric)
-    gone = [f"diverged: {_named(lost)}"] if (lost := diverged(study)) else []
     if len(worse) == len(others):
         nearest = f"next is {behind(worse[0], study.metric).replace(' ', ', ', 1)}"
         return "; ".join([f"{best.label} leads: {number}", nearest, *gone]) + "."

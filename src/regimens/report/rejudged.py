@@ -41,10 +41,11 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
     level = level_at(look, max(look, looks))
     rule = Rule(maximize=not direction.startswith("min"), margin=about.get("margin"), level=level)
     contains = {label_of(row): str(row["contains"]) for row in rows if row.get("contains")}
+    references = list(dict.fromkeys(str(one["against"]) for row in rows if (one := row.get("vs_default"))))
     judged, short = None, {}
     if samples and direction != "none":
         short = _falling_short(rows, by_cell, trials, selecting, rule)
-        judged = judge(samples, rule, [str(about.get("reference"))], contains, short=short)
+        judged = judge(samples, rule, references or [str(about.get("reference"))], contains, short=short)
     cells = {label_of(row): row.get("cell") or {} for row in rows}
     about |= {
         "metric": selecting,
@@ -78,8 +79,8 @@ def _falling_short(
     trials: list[Mapping[str, Any]],
     metric: str,
     rule: Rule,
-) -> dict[str, dict[str, float]]:
-    """The cells whose finals fall short of their tuning, and by what."""
+) -> dict[str, dict[str, float | None]]:
+    """The cells whose finals miss what their tuning found, and where."""
     found = {}
     for row in rows:
         tuned, label = _trials(row, trials, "tuning"), label_of(row)

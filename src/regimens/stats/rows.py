@@ -82,21 +82,17 @@ def comparison_rows(label: str, judged: Judgement | None, samples: Mapping[str, 
 
 def falls_short_row(
     tuned: Sequence[Result], finals: Sequence[Result], metric: str, *, maximize: bool, margin: float | None
-) -> dict[str, float] | None:
-    """What a cell's tuning found, and what most of its finals stay at or below, in the metric that selects.
+) -> dict[str, float | None] | None:
+    """Where a cell's finals miss what its tuning found: the upper quartiles of both (`falls_short`).
 
-    None where they do not miss what it found.
-
-    Nothing is said of repetitions of the tuning, each of which chooses a value for itself.
+    None where they do not, and for repetitions of the tuning and splits of the data, which choose a value each.
     """
     if any((one.study or {}).get(unit) is not None for one in finals for unit in UNITS):
         return None
-    tried, reached = (
-        [float(value) for one in completed(trials) if (value := one.metrics.get(metric)) is not None]
-        for trials in (tuned, finals)
-    )
+    tried = [float(value) for one in completed(tuned) if (value := one.metrics.get(metric)) is not None]
+    reached = [one.metrics.get(metric) for one in finals if one.status in ("completed", "diverged")]
     found = falls_short(tried, reached, maximize=maximize, margin=margin)
-    return None if found is None else {"tuning": found[0], "finals": found[1]}
+    return None if found is None else dict(zip(("tuning", "finals"), found, strict=True))
 
 
 def judgement_row(judged: Judgement | None, samples: Mapping[str, Sample]) -> dict[str, Any]:

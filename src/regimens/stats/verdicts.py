@@ -9,8 +9,8 @@ from regimens.stats.response_curve import MARGINS
 
 BETTER, WORSE, EQUAL, UNDECIDED, UNTESTED = "better", "worse", "equal", "undecided", "untested"
 UNDER_TUNED = "under-tuned"
-#: the share of a cell's finals that has to fall short of its tuning
-MOST = 0.75
+#: finals of a cell that can be said to fall short of its tuning
+FEWEST = 3
 #: verdicts that more finals may still change
 OPEN = (UNDECIDED, UNTESTED)
 
@@ -30,23 +30,30 @@ def verdict(low: float, high: float, *, maximize: bool, margin: float | None) ->
 
 
 def falls_short(
-    tuned: Sequence[float], finals: Sequence[float], *, maximize: bool, margin: float | None
-) -> tuple[float, float] | None:
-    """(what tuning found, what most finals stay at or below) of a cell whose finals miss its tuning; None of any other.
+    tuned: Sequence[float], finals: Sequence[float | None], *, maximize: bool, margin: float | None
+) -> tuple[float, float | None] | None:
+    """Where a cell's finals miss what its tuning found: the upper quartiles of its tuning trials and of its finals.
 
-    tuned, finals: in the metric that tuning selects by. A value is chosen by a single training each, and next to
-    values with which training fails it may fail from other seeds. So finals fall short where two tuning trials came out
-    above three quarters of them, the second by more than what is as good as the best and the finals' middle half is
-    wide: one lucky trial says nothing, and the best of many noisy ones little.
+    tuned, finals: in the metric that tuning selects by; a final that diverged is None, and so is the quartile of those
+    that did. A value is chosen by a single training each, and beside values with which training fails it may fail from
+    other seeds. Finals fall short where the quartile of the tuning, which many noisy trials do not raise as they raise
+    its best, is above theirs by more than two margins plus twice the width of their middle half. Nothing is said of
+    fewer than three finals.
     """
-    if margin is None or len(tuned) < 2 or not finals:
+    if margin is None or not tuned or len(finals) < FEWEST:
         return None
     sign = 1 if maximize else -1
-    _, found = sorted((sign * one for one in tuned), reverse=True)[:2]
-    ordered = sorted(sign * one for one in finals)
-    last = len(finals) - 1
-    few, most = ordered[math.floor((1 - MOST) * last)], ordered[math.ceil(MOST * last)]
-    return (sign * found, sign * most) if found - most > MARGINS * margin + (most - few) else None
+    found = _upper(sorted(sign * one for one in tuned))
+    ordered = sorted(-math.inf if one is None else sign * one for one in finals)
+    lower, upper = ordered[len(ordered) // 4], _upper(ordered)
+    if upper == -math.inf:
+        return sign * found, None
+    return (sign * found, sign * upper) if found - upper > MARGINS * margin + 2 * (upper - lower) else None
+
+
+def _upper(ordered: Sequence[float]) -> float:
+    """The upper quartile: three of four, rounded up, are not above it."""
+    return ordered[math.ceil(len(ordered) * 3 / 4) - 1]
 
 
 def blamed(

@@ -1,11 +1,9 @@
 """What is written into one MLflow run: a trial with its numbers and files, or a trained network as a model."""
 
 import re
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlparse
 
 from regimens.core.result import Result
 from regimens.tracking import runs_view
@@ -47,20 +45,19 @@ def write_run(
     client.log_batch(run_id, runs_view.metrics(result), parameters)
     for name in FILES:
         if (directory / name).exists():
-            log_as_it_is(client, run, directory / name)
+            log_copy(client, run, directory / name)
     client.set_terminated(run_id, STATUS.get(result.status, "FAILED"), runs_view.ended(result))
     return run_id
 
 
-def log_as_it_is(client: "MlflowClient", run: "Run", path: Path) -> None:
-    """Log a file as an artifact; where that is a folder of this machine, without reading the whole run again first."""
-    address = urlparse(str(run.info.artifact_uri))
-    if address.scheme != "file":
+def log_copy(client: "MlflowClient", run: "Run", path: Path) -> None:
+    """Log a file as an artifact; into a folder of this machine without the client, which reads the whole run first."""
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+
+    if str(run.info.artifact_uri).startswith("file:"):
+        LocalArtifactRepository(run.info.artifact_uri).log_artifact(str(path))
+    else:
         client.log_artifact(run.info.run_id, str(path))
-        return
-    folder = Path(unquote(address.path))
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(path, folder)
 
 
 def log_file(client: "MlflowClient", run_id: str, path: Path) -> None:

@@ -19,6 +19,8 @@ def run(config, directory, *, choices, study=None, on_epoch=lambda epoch, metric
     misbehave(config["advice"]["fault"], study)
     noise = random.Random(f"{optimizer['name']}{seed}").gauss(0, 0.01)
     value = 0.9 - (math.log10(optimizer["lr"]) - optimizer["peak"]) ** 2 / 10 + noise + config["scheduler"]["bonus"]
+    if strikes(config["advice"]["fault"], study) and config["advice"]["fault"]["kind"] == "forget":
+        value = 0.1 + noise
     status = "diverged" if optimizer["lr"] > config["diverges_above"] else "completed"
     began = time.time()
     for epoch in range(1, epochs + 1):
@@ -63,9 +65,13 @@ def run_fleet(tasks, journal=None):
     raise AssertionError("a trial without an engine is in no fleet")
 
 
+def strikes(fault, study):
+    return fault is not None and study["phase"] == fault["phase"] and fault["number"] in (None, study["number"])
+
+
 def misbehave(fault, study):
     """`fault: {kind: ..., phase: ..., number: ...}` strikes the trials of that phase and number in every cell."""
-    if fault is None or study["phase"] != fault["phase"] or fault["number"] not in (None, study["number"]):
+    if not strikes(fault, study):
         return
     kind = fault["kind"]
     if kind == "raise" or (kind == "raise until" and not Path(fault["mark"]).exists()):

@@ -166,8 +166,8 @@ def cell_row(
     }
 
 
-def short_row(study: Study, phases: Mapping[str, list[Result]]) -> dict[str, float] | None:
-    """By what a cell's finals fall short of its tuning; None where they do not, or nothing is better than another."""
+def short_row(study: Study, phases: Mapping[str, list[Result]]) -> dict[str, float | None] | None:
+    """Where a cell's finals miss what its tuning found; None where they do not, or nothing is better than another."""
     return falls_short_row(
         phases.get("tuning", []),
         phases["final"],

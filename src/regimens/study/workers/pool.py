@@ -67,7 +67,7 @@ class Pool:
     _stillborn: int = 0
 
     def run(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Return when all workers have found nothing left to do; `meanwhile` is called once they have begun.
+        """Return when all workers have found nothing left to do; `meanwhile` is called once all are started.
 
         Raises:
             StudyStopped: a worker says that nobody can go on, or workers die before they begin.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
     from regimens.study.workers.tracked import Tracked
 
-# What a study's table takes: imported while workers train, who at its end would wait for nothing else.
+# What a study's table takes: imported while workers train, since at the end all else waits for it.
 TABLE = ("scipy.stats",)
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
