@@ -41,7 +41,8 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
     level = level_at(look, max(look, looks))
     rule = Rule(maximize=not direction.startswith("min"), margin=about.get("margin"), level=level)
     contains = {label_of(row): str(row["contains"]) for row in rows if row.get("contains")}
-    references = list(dict.fromkeys(str(one["against"]) for row in rows if (one := row.get("vs_default"))))
+    held = (row.get("vs_default") or {} for row in rows)
+    references = list(dict.fromkeys(str(one["against"]) for one in held if one.get("against")))
     judged, short = None, {}
     if samples and direction != "none":
         short = _falling_short(rows, by_cell, trials, selecting, rule)
