@@ -106,6 +106,7 @@ def test_a_study_file_brings_its_own_ranges(
         "model.hidden=tag(tune,choice([50],[100,50]))",
     ],
 )
+@pytest.mark.thorough
 def test_the_command_line_brings_its_own_ranges(ask: Ask, written: str) -> None:
     (cell,) = ask("-m", written, "study.trials=3").study.cells
     assert len(cell.ranges) == 1
@@ -189,6 +190,7 @@ def test_a_glob_is_every_option_that_it_matches(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("key", ["batch_size", "epochs", "regularization.patience"])
+@pytest.mark.thorough
 def test_whole_numbers_are_drawn_where_the_configuration_has_one(ask: Ask, key: str) -> None:
     (cell,) = ask("-m", f"{key}=interval(16,128)", "study.trials=4").study.cells
     points = draw(cell.ranges, cell.default, "qmc", 8, seed=3)
@@ -217,6 +219,7 @@ def test_fractions_are_drawn_where_the_configuration_has_one(ask: Ask) -> None:
         (["epochs=0,1"], "epochs=0: must be 1 or more"),
     ],
 )
+@pytest.mark.thorough
 def test_what_would_fail_in_every_trial_is_refused_before_the_first(ask: Ask, arguments: list[str], words: str) -> None:
     assert words in ask("-m", *arguments).error
 
