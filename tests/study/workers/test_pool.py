@@ -13,9 +13,7 @@ from regimens.study.workers.leases import Lease
 WORKER = 'import sys; sys.stdin.readline(); print(\'{"event": "ready"}\')'
 
 
-def test_what_the_end_takes_is_made_ready_once_workers_have_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_end_takes_is_made_ready_when_workers_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
     def spawn(*_: Any) -> subprocess.Popen[str]:
@@ -27,4 +25,4 @@ def test_what_the_end_takes_is_made_ready_once_workers_have_begun(
     job = {"session": "s", "run_trial": "nobody's"}
     two = pool.Pool(job, [Lease(), Lease()], tmp_path, lambda event: seen.append(event["event"]), lambda trial: True)
     two.run(meanwhile=lambda: seen.append("meanwhile"))
-    assert seen == ["worker", "worker", "meanwhile", "ready", "ready"]
+    assert seen == ["worker", "worker", "ready", "ready", "meanwhile"]
