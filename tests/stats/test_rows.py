@@ -11,7 +11,14 @@ from regimens.core.result import Result
 from regimens.stats.comparisons import Rule
 from regimens.stats.finals import final_metric, sample_of, units_of
 from regimens.stats.judging import judge
-from regimens.stats.rows import comparison_rows, interaction_row, judgement_row, mean_row, winner_row
+from regimens.stats.rows import (
+    comparison_rows,
+    falls_short_row,
+    interaction_row,
+    judgement_row,
+    mean_row,
+    winner_row,
+)
 from regimens.stats.sample import Sample
 
 VALUES = [0.81, 0.83, 0.80, 0.86]
@@ -85,6 +92,16 @@ def test_a_cell_below_what_it_contains_is_blamed_in_every_comparison() -> None:
     assert {name: row[name]["verdict"] for name in ("vs_best", "vs_default", "vs_contained")} == {
         "vs_best": "under-tuned", "vs_default": "under-tuned", "vs_contained": "worse",
     }  # fmt: skip
+
+
+def test_finals_that_diverged_fall_short_whatever_they_came_to() -> None:
+    tuned, ended = finals([0.8, 0.81, 0.82, 0.8]), finals([0.81, 0.4, 0.4, 0.4])
+    for one in ended[1:]:
+        one.status = "diverged"
+    told = falls_short_row(tuned, ended, "test/accuracy", maximize=True, margin=0.005)
+    assert told == {"tuning": pytest.approx(0.81), "finals": None}
+    ended[1].study = {"repeat": 0}
+    assert falls_short_row(tuned, ended, "test/accuracy", maximize=True, margin=0.005) is None
 
 
 def test_the_study_says_what_it_could_have_seen_and_what_its_winner_is_worth() -> None:

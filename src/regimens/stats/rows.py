@@ -89,9 +89,12 @@ def falls_short_row(
     """
     if any((one.study or {}).get(unit) is not None for one in finals for unit in UNITS):
         return None
-    tried = [float(value) for one in completed(tuned) if (value := one.metrics.get(metric)) is not None]
-    reached = [one.metrics.get(metric) for one in finals if one.status in ("completed", "diverged")]
-    found = falls_short(tried, reached, maximize=maximize, margin=margin)
+    tried, reached = (
+        [float(value) for one in completed(trials) if (value := one.metrics.get(metric)) is not None]
+        for trials in (tuned, finals)
+    )
+    lost = [None] * sum(one.status == "diverged" for one in finals)
+    found = falls_short(tried, [*reached, *lost], maximize=maximize, margin=margin)
     return None if found is None else dict(zip(("tuning", "finals"), found, strict=True))
 
 
