@@ -65,12 +65,8 @@ def hidden_of(net: str) -> list[int]:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_an_experiment_is_what_the_published_table_says(row: dict[str, str], composed: Compose) -> None:
     cfg, choices = composed(f"experiment={row['id']}", small=())
-    check_network_and_data(row, cfg, choices)
     check_steps(row, cfg, choices)
     check_what_holds_it_back(row, cfg, choices)
-
-
-def check_network_and_data(row: dict[str, str], cfg: DictConfig, choices: dict[str, str]) -> None:
     assert list(cfg.model.hidden) == hidden_of(row["net"])
     assert cfg.epochs == sum(int(n) for n in row["epochs"].split("+"))
     assert cfg.batch_size == int(row["batch_size"])

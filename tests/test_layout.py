@@ -191,7 +191,7 @@ TESTED_IN = {
     "study/test_asked.py": ("study/definition/checks", "study/definition/sweeps", "study/definition/technique_values"),
     "study/test_recovery.py": ("study/queue/open", "study/queue/sessions", "study/queue/storage"),
     "study/test_reliability.py": (
-        *("study/workers/events", "study/workers/start", "study/workers/worker"),
+        *("study/workers/events", "study/workers/pool", "study/workers/start", "study/workers/worker"),
         *("study/queue/claim", "study/queue/finished", "study/queue/optuna_slots"),
         "study/queue/trial_files",
     ),

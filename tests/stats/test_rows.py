@@ -13,7 +13,7 @@ from regimens.stats.finals import final_metric, sample_of, units_of
 from regimens.stats.judging import judge
 from regimens.stats.rows import (
     comparison_rows,
-    falls_short_row,
+    falling_short,
     interaction_row,
     judgement_row,
     mean_row,
@@ -81,7 +81,7 @@ def test_cells_of_other_examples_are_not_compared() -> None:
     assert sorted(judged.best) == ["a", "c"]
     rows = {label: comparison_rows(label, judged, samples) for label in samples}
     assert rows["b"]["vs_best"]["verdict"] == rows["b"]["vs_default"]["verdict"] == "worse"
-    assert rows["c"] == {"best": True, "vs_best": None, "vs_default": None, "vs_contained": None}
+    assert rows["c"] == {"best": True, **dict.fromkeys(("vs_best", "vs_default", "vs_contained", "falls_short"))}
     assert winner_row(judged, of, "val/accuracy", "test/accuracy") is None
 
 
@@ -98,10 +98,10 @@ def test_finals_that_diverged_fall_short_whatever_they_came_to() -> None:
     tuned, ended = finals([0.8, 0.81, 0.82, 0.8]), finals([0.81, 0.4, 0.4, 0.4])
     for one in ended[1:]:
         one.status = "diverged"
-    told = falls_short_row(tuned, ended, "test/accuracy", maximize=True, margin=0.005)
-    assert told == {"tuning": pytest.approx(0.81), "finals": None}
+    told = falling_short({"a": tuned}, {"a": ended}, "test/accuracy", maximize=True, margin=0.005)
+    assert told == {"a": {"tuning": pytest.approx(0.81), "finals": None}}
     ended[1].study = {"repeat": 0}
-    assert falls_short_row(tuned, ended, "test/accuracy", maximize=True, margin=0.005) is None
+    assert falling_short({"a": tuned}, {"a": ended}, "test/accuracy", maximize=True, margin=0.005) == {}
 
 
 def test_the_study_says_what_it_could_have_seen_and_what_its_winner_is_worth() -> None:

@@ -89,7 +89,7 @@ def rivals(study: Study) -> list[str]:
     return said
 
 
-def diverged(study: Study) -> list[Cell]:
+def all_diverged(study: Study) -> list[Cell]:
     """The cells that have no mean since every final of them diverged."""
     finals = ((cell, [one.status for one in cell.trials if one.phase == "final"]) for cell in study.cells)
     return [cell for cell, found in finals if found and set(found) == {"diverged"}]
@@ -130,7 +130,7 @@ def _equals(p: float) -> str:
 def caveats(study: Study) -> str:
     """What qualifies the sentence: techniques that never acted, trials that did not finish."""
     notes = []
-    if lost := diverged(study):
+    if lost := all_diverged(study):
         notes.append(f"every final of {listing([c.label for c in lost])} diverged")
     if idle := [c.label for c in study.cells if c.row.get("never_acted")]:
         notes.append(f"in {listing(idle)} a technique never acted")

@@ -12,7 +12,7 @@ from regimens.stats.judging import judge
 from regimens.stats.rows import (
     SCHEMA,
     comparison_rows,
-    falls_short_row,
+    falling_short,
     interaction_row,
     judgement_row,
     mean_row,
@@ -43,9 +43,10 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
     contains = {label_of(row): str(row["contains"]) for row in rows if row.get("contains")}
     held = (row.get("vs_default") or {} for row in rows)
     references = list(dict.fromkeys(str(one["against"]) for one in held if one.get("against")))
-    judged, short = None, {}
+    judged = None
     if samples and direction != "none":
-        short = _falling_short(rows, by_cell, trials, selecting, rule)
+        tuned = {label_of(row): _trials(row, trials, "tuning") for row in rows}
+        short = falling_short(tuned, by_cell, selecting, maximize=rule.maximize, margin=rule.margin)
         judged = judge(samples, rule, references or [str(about.get("reference"))], contains, short=short)
     cells = {label_of(row): row.get("cell") or {} for row in rows}
     about |= {
@@ -56,9 +57,7 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
         "winner": winner_row(judged, by_cell, selecting, metric),
         "interaction": interaction_row(cells, samples) if judged else None,
     }
-    anew = [
-        {**_row(row, by_cell[label_of(row)], samples, judged), "falls_short": short.get(label_of(row))} for row in rows
-    ]
+    anew = [_row(row, by_cell[label_of(row)], samples, judged) for row in rows]
     return {**table, "study": about, "cells": anew}
 
 
@@ -70,25 +69,8 @@ def label_of(row: Mapping[str, Any]) -> str:
 def _row(row: Mapping[str, Any], finals: list[Result], samples: Mapping[str, Sample], judged: Any) -> dict[str, Any]:
     label = label_of(row)
     if label not in samples:
-        return {**row, **comparison_rows(label, None, samples)}
+        return {**row, **comparison_rows(label, judged, samples)}
     return {**row, **mean_row(samples[label], finals), **comparison_rows(label, judged, samples)}
-
-
-def _falling_short(
-    rows: list[dict[str, Any]],
-    finals: Mapping[str, list[Result]],
-    trials: list[Mapping[str, Any]],
-    metric: str,
-    rule: Rule,
-) -> dict[str, dict[str, float | None]]:
-    """The cells whose finals miss what their tuning found, and where."""
-    found = {}
-    for row in rows:
-        tuned, label = _trials(row, trials, "tuning"), label_of(row)
-        told = falls_short_row(tuned, finals[label], metric, maximize=rule.maximize, margin=rule.margin)
-        if told is not None:
-            found[label] = told
-    return found
 
 
 def _trials(row: Mapping[str, Any], trials: list[Mapping[str, Any]], phase: str) -> list[Result]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from regimens.stats.comparisons import Difference, Rule, against_best, against_pairs, against_reference, best_of
 from regimens.stats.sample import Sample
 from regimens.stats.verdicts import blamed
+
+#: label -> by what the finals of a cell fall short of its tuning (rows.py)
+Short = Mapping[str, Mapping[str, float | None]]
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Judgement:
     vs_default: dict[str, Difference] = field(default_factory=dict)
     vs_contained: dict[str, Difference] = field(default_factory=dict)
     vs_previous: dict[str, Difference] = field(default_factory=dict)
+    short: Short = field(default_factory=dict)
 
 
 def judge(
@@ -33,18 +37,18 @@ def judge(
     references: Sequence[str],
     contains: Mapping[str, str],
     previous: Mapping[str, str] = MappingProxyType({}),
-    short: Collection[str] = (),
+    short: Short = MappingProxyType({}),
 ) -> Judgement:
     """Compare the cells that have finals; each kind of comparison errs with `rule.level` in the whole study.
 
     references: the labels of the cells that the others of their group are compared with. contains: label -> label of
     the cell that it contains as a limit. previous: label -> label of the step before, where the cells are a path.
-    short: the labels of cells whose finals fall short of what their tuning found.
+    short: the cells whose finals fall short of what their tuning found.
     """
     groups: dict[str, list[str]] = {}
     for label, sample in samples.items():
         groups.setdefault(sample.images, []).append(label)
-    judged = Judgement(rule, groups=list(groups.values()))
+    judged = Judgement(rule, groups=list(groups.values()), short=short)
     each = replace(rule, level=rule.level / max(sum(len(group) > 1 for group in judged.groups), 1))
     for group in judged.groups:
         own = {label: samples[label] for label in group}

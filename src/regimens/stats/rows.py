@@ -69,7 +69,7 @@ def difference_row(one: Difference | None, images: bool) -> dict[str, Any] | Non
 def comparison_rows(label: str, judged: Judgement | None, samples: Mapping[str, Sample]) -> dict[str, Any]:
     """A cell's comparisons: with the best of its group, the reference, and the cell that it contains."""
     if judged is None:
-        return {"best": False, "vs_best": None, "vs_default": None, "vs_contained": None}
+        return {"best": False, "vs_best": None, "vs_default": None, "vs_contained": None, "falls_short": None}
     families = {"vs_previous": judged.vs_previous} if judged.vs_previous else {}
     families |= {"vs_best": judged.vs_best, "vs_default": judged.vs_default, "vs_contained": judged.vs_contained}
     told = {}
@@ -77,16 +77,26 @@ def comparison_rows(label: str, judged: Judgement | None, samples: Mapping[str, 
         one = family.get(label)
         images = one is not None and means([samples[label], samples[one.against]]).images is not None
         told[name] = difference_row(one, images)
-    return {"best": label in judged.best, **told}
+    return {"best": label in judged.best, **told, "falls_short": judged.short.get(label)}
 
 
-def falls_short_row(
+def falling_short(
+    tuned: Finals, finals: Finals, metric: str, *, maximize: bool, margin: float | None
+) -> dict[str, dict[str, float | None]]:
+    """The cells whose finals miss what their tuning found: label -> the upper quartiles of both (`falls_short`).
+
+    Repetitions of the tuning and splits of the data, which choose a value each, are left out.
+    """
+    rows = {
+        label: _falls_short_row(tuned[label], found, metric, maximize=maximize, margin=margin)
+        for label, found in finals.items()
+    }
+    return {label: row for label, row in rows.items() if row is not None}
+
+
+def _falls_short_row(
     tuned: Sequence[Result], finals: Sequence[Result], metric: str, *, maximize: bool, margin: float | None
 ) -> dict[str, float | None] | None:
-    """Where a cell's finals miss what its tuning found: the upper quartiles of both (`falls_short`).
-
-    None where they do not, and for repetitions of the tuning and splits of the data, which choose a value each.
-    """
     if any((one.study or {}).get(unit) is not None for one in finals for unit in UNITS):
         return None
     tried, reached = (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 
 from regimens.stats import judging
 from regimens.stats.comparisons import Rule
-from regimens.stats.judging import Judgement
+from regimens.stats.judging import Judgement, Short
 from regimens.stats.sample import Sample
 from regimens.stats.sequential import level_at
 from regimens.study.definition.settings import ABLATE
@@ -29,10 +30,10 @@ def looks_of(study: Study) -> tuple[int, int]:
     return min(max(math.ceil(asked / study.seeds), 1), looks), looks
 
 
-def judge(study: Study, samples: Mapping[str, Sample], short: Collection[str] = ()) -> Judgement:
+def judge(study: Study, samples: Mapping[str, Sample], short: Short = MappingProxyType({})) -> Judgement:
     """Compare the cells that have finals; each kind of comparison errs at most 5% of the time in the whole study.
 
-    short: the labels of those whose finals fall short of their tuning.
+    short: those whose finals fall short of their tuning.
     """
     rule = Rule(maximize=study.maximize, margin=margin_of(study), level=level_at(*looks_of(study)))
     contains = {cell.group: cell.contains for cell in study.cells if cell.contains}

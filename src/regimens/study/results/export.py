@@ -21,7 +21,7 @@ from regimens.stats.ranks import ranks
 from regimens.stats.rows import (
     SCHEMA,
     comparison_rows,
-    falls_short_row,
+    falling_short,
     interaction_row,
     judgement_row,
     mean_row,
@@ -58,7 +58,8 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
     metric = final_metric(study.metric, [result for phases in by_cell.values() for result in phases["final"]])
     finals = {label: phases["final"] for label, phases in by_cell.items()}
     samples = {label: sample for label, one in finals.items() if (sample := sample_of(one, metric)) is not None}
-    short = {label: told for label, phases in by_cell.items() if (told := short_row(study, phases)) is not None}
+    tuned = {label: phases.get("tuning", []) for label, phases in by_cell.items()}
+    short = falling_short(tuned, finals, study.metric, maximize=study.maximize, margin=margin_of(study))
     judged = judge(study, samples, short) if study.judged and samples else None
     worst = worst_tried(study, everything)
     table = {
@@ -76,7 +77,6 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
             {
                 **cell_row(study, cells, by_cell[label], samples.get(label), worst),
                 **comparison_rows(label, judged, samples),
-                "falls_short": short.get(label),
             }
             for label, cells in study.groups.items()
         ],
@@ -164,17 +164,6 @@ def cell_row(
         "contains": cell.contains or None,
         "n_other_code": sum(of_other_code(study, everything).values()) or None,
     }
-
-
-def short_row(study: Study, phases: Mapping[str, list[Result]]) -> dict[str, float | None] | None:
-    """Where a cell's finals miss what its tuning found; None where they do not, or nothing is better than another."""
-    return falls_short_row(
-        phases.get("tuning", []),
-        phases["final"],
-        study.metric,
-        maximize=study.maximize,
-        margin=margin_of(study) if study.judged else None,
-    )
 
 
 def edges_of(cell: Cell) -> dict[str, str]:

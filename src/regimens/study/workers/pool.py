@@ -66,8 +66,8 @@ class Pool:
     _alive: dict[int, Process] = field(default_factory=dict)
     _stillborn: int = 0
 
-    def run(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Return when all workers have found nothing left to do; `meanwhile` is called when all are ready.
+    def run(self) -> None:
+        """Return when all workers have found nothing left to do.
 
         Raises:
             StudyStopped: a worker says that nobody can go on, or workers die before they begin.
@@ -75,12 +75,9 @@ class Pool:
         try:
             for number in range(len(self.leases)):
                 self._start(number)
-            left = [meanwhile]
             while self._alive and self.keep_on():
                 with contextlib.suppress(queue.Empty):
                     self._hear(*self._events.get(timeout=TICK))
-                if left and all(process.ready for process in self._alive.values()):
-                    left.pop()()
                 self._end_overdue()
         finally:
             self.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
     from regimens.study.workers.tracked import Tracked
 
-# What a study's table takes: imported while workers train, since at the end all else waits for it.
+# What a study's table takes: imported once a trial has finished, since at the end all else waits for it.
 TABLE = ("scipy.stats",)
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -77,14 +76,15 @@ def train(
                     queue.look()
                 view.hear(event)
                 entry.hear(event, queue)
+                if event["event"] == "finished":
+                    import_packages(*TABLE)
 
             if foreign:
                 launched = cluster.launch(hydra_context, config, cluster.WorkerJob(job, settings.timeout), count)
                 cluster.follow(queue, launched, view, hear)
             # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
-                pool = make_pool(queue, job, leases, settings.timeout, hear, spares=spares)
-                pool.run(meanwhile=partial(import_packages, *TABLE))
+                make_pool(queue, job, leases, settings.timeout, hear, spares=spares).run()
                 queue.look()
                 return
             work(queue, locate(run_trial), hear, entry.show)
