@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INK, GRID, PAPER, LINK = "#010203", "#040506", "#070809", "#0a0b0c"
 WIDTH = 5.9  # inches; 425 CSS px
+FEW_DECADES = 1000  # the ratio of the ends up to which an axis has marks between the powers of ten
 SECTION = "#section:"  # before the name of a section of the page that a part of a drawing links
 
 RC: dict[str, Any] = {
@@ -123,6 +124,21 @@ def percent_axis(axis: Any, metric: str) -> None:
 
     if is_share(metric):
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}"))
+
+
+def log_axis(axis: Any) -> None:
+    """Make an axis logarithmic whose range is known, with plain numbers, as people write learning rates: 0.02, 1e-05.
+
+    Powers of ten as mathematics take a fifth of a report's time to set. Across few decades 2 and 5 are marked as well.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    low, high = axis.get_view_interval()
+    if high <= low * FEW_DECADES:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def unit(metric: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regimens.report.canvas import Figure, drawing, percent_axis, svg, unit
+from regimens.report.canvas import Figure, drawing, log_axis, percent_axis, svg, unit
 from regimens.report.palette import COLOURS, Palette
 from regimens.report.tables import Cell, Study
 
@@ -61,7 +61,7 @@ def number_line(study: Study) -> Figure | None:
             seen = [v for t in cell.finals if (v := t.metric(metric)) is not None]
             axes.plot([x] * len(seen), seen, "o", color=COLOURS[0], ms=4, alpha=0.6, mew=0)
         if points[0][0] > 0 and points[-1][0] / points[0][0] >= 16:
-            axes.set_xscale("log")
+            log_axis(axes.xaxis)
         axes.set_xlabel(axis)
         axes.set_ylabel(unit(metric))
         percent_axis(axes.yaxis, metric)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from regimens.report.canvas import Figure, drawing, svg
+from regimens.report.canvas import Figure, drawing, log_axis, svg
 from regimens.report.curves import NAMED, finish, n_text
 from regimens.report.dots import shorten
 from regimens.report.numbers import difference, half_width, interval, listing, number, power_of_ten, value
@@ -107,7 +107,7 @@ def gradient_flow(study: Study, palette: Palette) -> Figure | None:
             _line(axes, table[-1], "-", style.colour, marker=style.marker, label=shorten(cell.label))
             for epoch in dict.fromkeys((1, len(table))):
                 rows += [(cell.label, trial.seed, epoch, i, v) for i, v in enumerate(table[epoch - 1], start=1)]
-        axes.set_yscale("log")
+        log_axis(axes.yaxis)
         finish(axes, "gradient norm of the kernel", "layer (1 = next to the inputs)")
         figure.legend(loc="outside lower center", ncols=2)
         drawn = svg(figure, slug)

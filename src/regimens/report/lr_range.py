@@ -14,7 +14,7 @@ from typing import Any
 
 from regimens.core.files import write_text
 from regimens.core.result import Result
-from regimens.report.canvas import INK, Figure, drawing, standalone, svg
+from regimens.report.canvas import INK, Figure, drawing, log_axis, standalone, svg
 from regimens.report.dots import shorten
 from regimens.report.numbers import number, plural
 from regimens.report.palette import Palette, Style
@@ -82,7 +82,7 @@ def range_figure(study: Study, palette: Palette) -> Figure | None:
             for seed, test in enumerate(proposal.tests):
                 triples = zip(test["lr"], test["loss"], test["smoothed"], strict=True)
                 rows += [(cell.label, seed, *three) for three in triples]
-        axes.set_xscale("log")
+        log_axis(axes.xaxis)
         top = max(test["smoothed"][0] for _, proposal in found for test in proposal.tests)
         low = min(min(test["smoothed"]) for _, proposal in found for test in proposal.tests)
         axes.set_ylim(low - 0.1 * (top - low), top + 0.25 * (top - low))

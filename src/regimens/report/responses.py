@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regimens.report.canvas import GRID, Figure, drawing, percent_axis, svg, unit
+from regimens.report.canvas import GRID, Figure, drawing, log_axis, percent_axis, svg, unit
 from regimens.report.curves import NAMED
 from regimens.report.dots import shorten
 from regimens.report.numbers import number
@@ -97,10 +97,11 @@ def responses(study: Study, palette: Palette) -> Figure | None:
             for response in reversed(shown):
                 grey = response in shown[NAMED:]
                 _draw(axes, response, palette.cell(study, response.cell), study.maximize, grey)
-            axes.set_xscale("log" if log else "linear")
             bounds = _limits(shown, study.maximize)
             axes.set_ylim(*bounds)
             axes.set_xlim(*_ends(shown, bounds, log))
+            if log:
+                log_axis(axes.xaxis)
             axes.set_xlabel(path)
             axes.set_ylabel(unit(name))
             percent_axis(axes.yaxis, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from regimens.report.canvas import Figure, drawing, percent_axis, svg, unit
+from regimens.report.canvas import Figure, drawing, log_axis, percent_axis, svg, unit
 from regimens.report.curves import NAMED, finish, mean_curve, n_text
 from regimens.report.dots import shorten
 from regimens.report.numbers import difference, number, value
@@ -29,7 +29,7 @@ def lr_curves(study: Study, palette: Palette) -> Figure | None:
                 x, y = [r[0] for r in losses], [r[1] for r in losses]
                 lower.plot(x, y, color=style.colour, marker=style.marker, ms=4, markevery=max(1, len(x) // 8))
             rows += [(cell.label, trial.seed, x, lr) for x, lr in points]
-        upper.set_yscale("log")
+        log_axis(upper.yaxis)
         upper.set_ylabel("learning rate")
         finish(lower, "val/loss", "epoch")
         figure.legend(loc="outside lower center", ncols=3)
