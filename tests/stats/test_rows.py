@@ -37,19 +37,27 @@ def finals(values: list[float], **more: Any) -> list[Result]:
 
 def test_a_mean_has_students_interval_over_seeds() -> None:
     made = finals(VALUES)
-    row = mean_row(sample_of(made, "test/accuracy"), made)
+    row = mean_row(sample_of(made, "test/accuracy"), made, "test/accuracy")
     half = t.ppf(0.975, 3) * np.std(VALUES, ddof=1) / 2
     assert (row["n"], row["over"], row["se_images"]) == (4, ["seed"], None)
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((0.825 - half, 0.825 + half))
-    assert mean_row(sample_of(finals([0.8]), "test/accuracy"), finals([0.8]))["ci_low"] is None
-    assert mean_row(None, [])["n"] == 0
+    assert mean_row(sample_of(finals([0.8]), "test/accuracy"), finals([0.8]), "test/accuracy")["ci_low"] is None
+    assert mean_row(None, [], "test/accuracy")["n"] == 0
+
+
+def test_no_interval_of_a_share_reaches_beyond_0_and_1() -> None:
+    made = finals([0.95, 0.96, 0.97, 0.24])
+    row = mean_row(sample_of(made, "test/accuracy"), made, "test/accuracy")
+    half = t.ppf(0.975, 3) * np.std([0.95, 0.96, 0.97, 0.24], ddof=1) / 2
+    assert row["mean"] + half > 1 and (row["ci_low"], row["ci_high"]) == (pytest.approx(0.78 - half), 1)
+    assert mean_row(sample_of(made, "test/accuracy"), made, "test/loss")["ci_high"] == pytest.approx(0.78 + half)
 
 
 def test_images_widen_the_interval_where_results_tell_them() -> None:
     rng = np.random.default_rng(0)
     right = rng.random((4, 30)) < 0.8
     made = [final(float(row.mean()), seed, row) for seed, row in enumerate(right)]
-    row = mean_row(sample_of(made, "test/accuracy"), made)
+    row = mean_row(sample_of(made, "test/accuracy"), made, "test/accuracy")
     assert row["over"] == ["seed", "image"] and row["se_images"] is not None
     sample = sample_of(made, "val/accuracy")
     assert sample is not None and sample.correct is None
@@ -60,7 +68,7 @@ def test_finals_of_one_repetition_are_one_unit() -> None:
     sample = sample_of(made, "test/accuracy")
     assert sample is not None
     assert sample.values == pytest.approx([0.815, 0.915])
-    assert mean_row(sample, made)["over"] == ["repeat"]
+    assert mean_row(sample, made, "test/accuracy")["over"] == ["repeat"]
     assert len(units_of(made, "test/accuracy")) == 4
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from regimens.core.shares import is_share
 from regimens.report.canvas import GRID, Figure, drawing, percent_axis, svg, unit
 from regimens.report.differences import COLOUR, MARKER
 from regimens.report.dots import shorten
-from regimens.report.numbers import is_share, number
+from regimens.report.numbers import number
 from regimens.report.palette import COLOURS
 from regimens.report.tables import Study
 from regimens.report.verdicts import against, word

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from regimens.core.shares import is_share
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
@@ -120,8 +122,6 @@ def percent_axis(axis: Any, metric: str) -> None:
     """Show a share's axis in percent, and leave others alone."""
     from matplotlib.ticker import FuncFormatter
 
-    from regimens.report.numbers import is_share
-
     if is_share(metric):
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}"))
 
@@ -143,6 +143,4 @@ def log_axis(axis: Any) -> None:
 
 def unit(metric: str) -> str:
     """An axis label with its unit: `test accuracy (%)`."""
-    from regimens.report.numbers import is_share
-
     return metric.replace("/", " ") + (" (%)" if is_share(metric) else "")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from regimens.core.shares import is_share
 from regimens.report.canvas import GRID, INK, Figure, drawing, percent_axis, svg
 from regimens.report.dots import MOST, shorten
-from regimens.report.numbers import is_share, number
+from regimens.report.numbers import number
 from regimens.report.palette import COLOURS
 from regimens.report.tables import Cell, Study
 from regimens.report.verdicts import Against, against, word

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from regimens.core.shares import is_share
 from regimens.report.canvas import GRID, INK, Figure, drawing, svg
 from regimens.report.dots import shorten
-from regimens.report.numbers import is_share, plural, signed
+from regimens.report.numbers import plural, signed
 from regimens.report.tables import Study
 from regimens.report.transfer import Pair, effect, pairs
 from regimens.stats.random_effects import student

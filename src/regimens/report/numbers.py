@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from regimens.core.metrics import figures
+from regimens.core.shares import is_share
 
 MISSING = "–"
 
@@ -15,11 +16,6 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def is_share(metric: str) -> bool:
-    """Whether `metric` is a fraction that is shown in percent."""
-    return any(word in metric for word in ("accuracy", "share", "error"))
 
 
 def value(x: float | None, metric: str, digits: int = 1) -> str:

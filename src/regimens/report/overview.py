@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from regimens.core.shares import is_share
 from regimens.report.canvas import GRID, INK, LINK, PAPER, SECTION, Figure, drawing, svg
 from regimens.report.differences import COLOUR, MARKER
 from regimens.report.dots import shorten
 from regimens.report.heatmap import pair_gain
-from regimens.report.numbers import is_share
 from regimens.report.palette import COLOURS
 from regimens.report.tables import Study
 from regimens.report.transfer import effect, is_transfer, pairs

@@ -10,9 +10,10 @@ from importlib.resources import files
 from statistics import mean, stdev
 from typing import Any
 
+from regimens.core.shares import is_share
 from regimens.report.canvas import INK, Figure, drawing, svg
 from regimens.report.cells import Table
-from regimens.report.numbers import MISSING, half_width, interval, is_share, listing, plural, value
+from regimens.report.numbers import MISSING, half_width, interval, listing, plural, value
 from regimens.report.palette import COLOURS
 from regimens.report.tables import Cell, Study
 from regimens.stats.power import detectable

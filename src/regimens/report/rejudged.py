@@ -57,7 +57,7 @@ def rejudged(table: Mapping[str, Any]) -> dict[str, Any]:
         "winner": winner_row(judged, by_cell, selecting, metric),
         "interaction": interaction_row(cells, samples) if judged else None,
     }
-    anew = [_row(row, by_cell[label_of(row)], samples, judged) for row in rows]
+    anew = [_row(row, by_cell[label_of(row)], samples, judged, metric) for row in rows]
     return {**table, "study": about, "cells": anew}
 
 
@@ -66,11 +66,13 @@ def label_of(row: Mapping[str, Any]) -> str:
     return str(row.get("label") or row.get("cell"))
 
 
-def _row(row: Mapping[str, Any], finals: list[Result], samples: Mapping[str, Sample], judged: Any) -> dict[str, Any]:
+def _row(
+    row: Mapping[str, Any], finals: list[Result], samples: Mapping[str, Sample], judged: Any, metric: str
+) -> dict[str, Any]:
     label = label_of(row)
     if label not in samples:
         return {**row, **comparison_rows(label, judged, samples)}
-    return {**row, **mean_row(samples[label], finals), **comparison_rows(label, judged, samples)}
+    return {**row, **mean_row(samples[label], finals, metric), **comparison_rows(label, judged, samples)}
 
 
 def _trials(row: Mapping[str, Any], trials: list[Mapping[str, Any]], phase: str) -> list[Result]:

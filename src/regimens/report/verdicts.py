@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from regimens.report.numbers import difference, half_width, is_share, number
+from regimens.core.shares import is_share
+from regimens.report.numbers import difference, half_width, number
 from regimens.report.tables import Cell, Study
 from regimens.stats.verdicts import BETTER, EQUAL, UNDECIDED, UNDER_TUNED, UNTESTED, WORSE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,12 @@ class Estimate:
         """The Student interval of a mean whose variance was estimated with `df` degrees of freedom."""
         half = quantile(df) * variance**0.5
         return cls(mean, variance**0.5, df, mean - half, mean + half)
+
+    def within(self, lowest: float, highest: float) -> Estimate:
+        """The same with an interval that ends where no mean can lie: it holds the true one as often as before."""
+        if self.low is None or self.high is None:
+            return self
+        return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
 
 
 def quantile(df: float) -> float:

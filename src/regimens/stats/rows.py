@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from regimens.core.result import Result
+from regimens.core.shares import is_share
 from regimens.stats.comparisons import LEVEL, Difference
 from regimens.stats.finals import UNITS, completed, over, units_of
 from regimens.stats.interaction import interaction
@@ -24,9 +25,10 @@ SCHEMA = 4
 Finals = Mapping[str, Sequence[Result]]
 
 
-def mean_row(sample: Sample | None, finals: Sequence[Result]) -> dict[str, Any]:
+def mean_row(sample: Sample | None, finals: Sequence[Result], metric: str) -> dict[str, Any]:
     """A cell's mean with its 95% interval over units and, where its results say which they got right, test images.
 
+    A share's interval ends at 0 and 1.
     sd: over units. se_seeds, se_images: the two parts of the mean's standard error. over: what the interval counts as
     random.
     """
@@ -36,6 +38,7 @@ def mean_row(sample: Sample | None, finals: Sequence[Result]) -> dict[str, Any]:
     found = means([sample])
     mean, own = float(found.mean[0]), found.images
     told = Estimate.of(mean, *found.one(0)) if sample.n > 1 else Estimate(mean)
+    told = told.within(0, 1) if is_share(metric) else told
     return {
         "n": sample.n,
         "mean": mean,

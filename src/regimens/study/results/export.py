@@ -75,7 +75,7 @@ def export(files: TrialFiles, results: Path) -> tuple[list[Result], dict[str, An
         },
         "cells": [
             {
-                **cell_row(study, cells, by_cell[label], samples.get(label), worst),
+                **cell_row(study, cells, by_cell[label], samples.get(label), metric, worst),
                 **comparison_rows(label, judged, samples),
             }
             for label, cells in study.groups.items()
@@ -143,7 +143,12 @@ def ranks_of(study: Study, by_cell: Mapping[str, Mapping[str, list[Result]]], me
 
 
 def cell_row(
-    study: Study, cells: Sequence[Cell], phases: Mapping[str, list[Result]], sample: Sample | None, worst: float | None
+    study: Study,
+    cells: Sequence[Cell],
+    phases: Mapping[str, list[Result]],
+    sample: Sample | None,
+    metric: str,
+    worst: float | None,
 ) -> dict[str, Any]:
     """What the trials of one cell, and of its repetitions, say."""
     cell, everything = cells[0], [result for results in phases.values() for result in results]
@@ -152,7 +157,7 @@ def cell_row(
     return {
         "cell": cell.values,
         "label": cell.group,
-        **mean_row(sample, phases["final"]),
+        **mean_row(sample, phases["final"], metric),
         "best_params": best_params(cells),
         "edge_flags": edges,
         "default_params": cell.default,
