@@ -1,7 +1,7 @@
 """Train the networks from which to transfer: `python src/pretrain.py task_a models data=digits study.workers=2`.
 
 A study like any other, which uses all workers and can be resumed; then the weights of its finals
-are copied to FOLDER/a-SEED, or where it compares something, to FOLDER/a-CELL.
+are copied to FOLDER/a-1, FOLDER/a-2 and so on, or where it compares something, to FOLDER/a-CELL.
 """
 
 import shutil
@@ -40,8 +40,8 @@ def publish(table: Path, folder: Path) -> None:
     study = Study.load(directory / "study.json")
     files = TrialFiles(study, directory)
     for cell in study.cells:
-        for number, seed in enumerate(cell.finals):
-            name = "-".join(str(value) for value in cell.values.values()) or str(seed)
+        for number in range(len(cell.finals)):
+            name = "-".join(str(value) for value in cell.values.values()) or str(number + 1)
             (folder / f"a-{name}").mkdir(parents=True, exist_ok=True)
             for kind in ("final.safetensors", "config.yaml", "result.json"):
                 shutil.copy2(files.place(cell, "final", number) / kind, folder / f"a-{name}" / kind)
