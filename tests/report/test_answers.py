@@ -94,6 +94,17 @@ def test_a_cell_that_diverges_with_every_seed_is_named(tmp_path: Path, statuses:
         assert headline(one).endswith("; diverged: no clip.") is said
 
 
+@pytest.mark.parametrize(("values", "said"), [((0.61, 0.1), True), ((0.61, 0.55), False)])
+def test_a_cell_is_named_whose_finals_do_not_do_the_same(tmp_path: Path, values: tuple[float, ...], said: bool) -> None:
+    told = study(tmp_path, {"mean": 0.9}, {"mean": 0.8, **against("undecided", -0.1, 0.5)})
+    trials = tuple(
+        Trial(seed, "completed", "final", {}, {"metrics": {"test/accuracy": x}}) for seed, x in enumerate(values)
+    )
+    told = replace(told, cells=(told.cells[0], replace(told.cells[1], trials=trials)))
+    assert ("Note: finals of o1 lie up to 51 pts apart" in answer(told)) is said
+    assert headline(told).endswith("; scattered: o1.") is said
+
+
 def test_without_a_test_nothing_is_claimed(tmp_path: Path) -> None:
     untested = {"vs_best": {"diff": -0.1, "verdict": "untested"}}
     told = study(tmp_path, {"mean": 0.9, "n": 1}, {"mean": 0.8, "n": 1, **untested})

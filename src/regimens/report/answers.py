@@ -12,6 +12,7 @@ from regimens.report.verdicts import against, margin, with_verdict
 from regimens.stats.verdicts import EQUAL, UNDECIDED, UNDER_TUNED, UNTESTED, WORSE
 
 INTERACTS = 0.05
+SCATTERED = 20  # margins of equality: finals that lie farther apart than that do not do the same
 NOUNS = {
     "optimizer": "optimiser", "scheduler": "schedule", "regularization": "regularisation", "clip": "way of clipping",
     "norm": "normalisation",
@@ -95,6 +96,18 @@ def all_diverged(study: Study) -> list[Cell]:
     return [cell for cell, found in finals if found and set(found) == {"diverged"}]
 
 
+def scattered(study: Study) -> list[Cell]:
+    """The cells whose finals do not do the same; a wide interval alone does not say that some seeds fail."""
+    least = number(study.about.get("margin"))
+    return [cell for cell in study.cells if least and apart(cell, study.metric) > SCATTERED * least]
+
+
+def apart(cell: Cell, metric: str) -> float:
+    """The best of a cell's finals minus its worst."""
+    values = [value for one in cell.finals if (value := one.metric(metric)) is not None]
+    return max(values) - min(values) if values else 0.0
+
+
 def _they(cells: list[Cell]) -> str:
     return "it contains" if len(cells) == 1 else "they contain"
 
@@ -132,6 +145,9 @@ def caveats(study: Study) -> str:
     notes = []
     if lost := all_diverged(study):
         notes.append(f"every final of {listing([c.label for c in lost])} diverged")
+    if split := scattered(study):
+        widest = half_width(max(apart(c, study.metric) for c in split), study.metric, 0)
+        notes.append(f"finals of {listing([c.label for c in split])} lie up to {widest} apart")
     if idle := [c.label for c in study.cells if c.row.get("never_acted")]:
         notes.append(f"in {listing(idle)} a technique never acted")
     for name, statuses, word in (("n_diverged", {"diverged"}, "diverged"), ("n_failed", BROKEN, "failed")):

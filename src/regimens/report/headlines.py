@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from regimens.report.answers import all_diverged, answer, behind, evidence
+from regimens.report.answers import all_diverged, answer, behind, evidence, scattered
 from regimens.report.numbers import half_width, listing, plural
 from regimens.report.tables import Cell, Study
 from regimens.report.verdicts import against, margin, with_verdict
@@ -17,6 +17,7 @@ def headline(study: Study) -> str:
     """The short sentence of a study whose cells compete; the whole one where there is nothing to shorten."""
     plain = [cell for cell in study.ranked if cell.row.get("best")]
     gone = [f"diverged: {_named(lost)}"] if (lost := all_diverged(study)) else []
+    gone += [f"scattered: {_named(split)}"] if (split := scattered(study)) else []
     if study.problem or study.about.get("mode") == "search" or len(study.ranked) < 2 or len(plain) > 1:
         return "; ".join([shortened(answer(study)).removesuffix("."), *gone]) + "."
     best, others = study.ranked[0], study.ranked[1:]
