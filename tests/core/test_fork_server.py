@@ -65,7 +65,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def command(script: Path, argument: str) -> Command:
     env = {**os.environ, "WORD": "given", SOCKET: str(script.parent / "s")}
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, str(script), argument], env=env, cwd=script.parent, text=True, **pipes)
+    return subprocess.Popen(
+        [sys.executable, str(script), argument], env=env, cwd=script.parent, text=True, preexec_fn=heeding, **pipes
+    )
+
+
+def heeding() -> None:
+    """Heed Ctrl-C, which what runs in the background of a script ignores, these tests among it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def begun(script: Path, server: Server) -> tuple[Command, int]:
