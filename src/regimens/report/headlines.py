@@ -17,7 +17,6 @@ def headline(study: Study) -> str:
     """The short sentence of a study whose cells compete; the whole one where there is nothing to shorten."""
     plain = [cell for cell in study.ranked if cell.row.get("best")]
     gone = [f"diverged: {_named(lost)}"] if (lost := all_diverged(study)) else []
-    gone += [f"scattered: {_named(split)}"] if (split := scattered(study)) else []
     if study.problem or study.about.get("mode") == "search" or len(study.ranked) < 2 or len(plain) > 1:
         return "; ".join([shortened(answer(study)).removesuffix("."), *gone]) + "."
     best, others = study.ranked[0], study.ranked[1:]
@@ -29,8 +28,11 @@ def headline(study: Study) -> str:
     said = [f"{best.label} has the best mean: {number}"]
     if equal := with_verdict(study, EQUAL):
         said.append(f"equal within {margin(study)}: {_named(equal)}")
-    if unsettled := with_verdict(study, UNDECIDED):
-        said.append(f"undecided: {_named(unsettled, _half(study, unsettled))}")
+    unsettled, split = with_verdict(study, UNDECIDED), {cell.label for cell in scattered(study)}
+    if near := [cell for cell in unsettled if cell.label not in split]:
+        said.append(f"undecided: {_named(near, _half(study, near))}")
+    if far := [cell for cell in unsettled if cell.label in split]:  # an interval of hundreds of points says nothing
+        said.append(f"undecided, with finals far apart: {_named(far)}")
     if blamed := with_verdict(study, UNDER_TUNED):
         said.append(f"under-tuned: {_named(blamed)}")
     if worse:
