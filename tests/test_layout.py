@@ -213,6 +213,7 @@ TESTED_IN = {
         "core/invocation",
     ),
     "study/queue/test_settling.py": ("study/queue/judging",),
+    "study/definition/test_composer.py": ("study/definition/read_once",),
     "study/definition/test_search_space.py": (
         "study/definition/identity",
         "study/definition/cell_ranges",

@@ -67,6 +67,17 @@ def test_a_packaged_run_answers_as_predict_does_and_holds_no_pickle(train: Train
 
 
 @pytest.mark.thorough
+def test_packages_are_looked_up_once_a_process(tmp_path: Path) -> None:
+    program = (
+        "import importlib_metadata; from regimens.inference.mlflow_model import look_up_packages\n"
+        "looked, look = [], importlib_metadata.packages_distributions\n"
+        "importlib_metadata.packages_distributions = lambda: looked.append(1) or look()\n"
+        "look_up_packages(); look_up_packages(); print(len(looked))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
 def test_a_study_closes_with_its_files_and_one_model(train: Train, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 

@@ -8,6 +8,7 @@ environment, directory, cores, standard streams) and its signals, and ends as th
 import contextlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -26,6 +27,8 @@ IMPORTS = (
     *("numpy", "pandas", "scipy.stats", "hydra", "optuna", "torch", "torch._inductor.compile_fx", "pytorch_lightning"),
     *("torchmetrics", "mlflow", "mlflow.store.tracking.sqlalchemy_store", "rich.progress", "regimens.trial.single"),
 )
+# What every study would do for itself at its end.
+AHEAD = ("regimens.inference.mlflow_model:look_up_packages",)
 INTERRUPTED = 130
 READY = b"+"
 STREAMS = 3
@@ -83,10 +86,11 @@ def _passed_on(fork: socket.socket, argv: Sequence[str]) -> int:
     return int(status) if int(status) >= 0 else 128 - int(status)  # as a shell does with a signal
 
 
-def serve(place: Path, imports: Sequence[str] = IMPORTS) -> None:
-    """Listen at `place`, import, and fork for whoever asks, until standard input ends. Who asks meanwhile waits.
+def serve(place: Path, imports: Sequence[str] = IMPORTS, ahead: Sequence[str] = ()) -> None:
+    """Listen at `place`, import, call what is to be done `ahead`, and fork for whoever asks, until standard input ends.
 
-    Raises OSError where nobody can listen there (its path is too long, say), and what an import raises.
+    Who asks meanwhile waits.
+    Raises OSError where nobody can listen there (its path is too long, say), and what an import or a call raises.
     """
     with socket.socket(socket.AF_UNIX) as listener:
         begun_at = place.with_suffix(".new")
@@ -96,6 +100,8 @@ def serve(place: Path, imports: Sequence[str] = IMPORTS) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         begun = dict(os.environ)
         import_packages(*imports)
+        for name in ahead:
+            pkgutil.resolve_name(name)()
         kept = {key: value for key, value in os.environ.items() if begun.get(key) != value}
         forks: dict[int, tuple[int, socket.socket]] = {}
         while True:
@@ -174,4 +180,4 @@ def _heed(client: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), ahead=AHEAD)

@@ -89,6 +89,16 @@ def _load_pyfunc(path: str) -> Served:
     return Served(predict.load(Path(path), plugins=predict.plugins_of(Path(path))))
 
 
+def look_up_packages() -> None:
+    """Have MLflow look up which module is of which installed package: most of a second, before a process's first model.
+
+    It remembers that for the process, and for forks of it.
+    """
+    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+    warn_dependency_requirement_mismatches(["mlflow"])
+
+
 def package(directory: Path, target: Path, description: "Description") -> None:
     """Write the run of `directory` as an MLflow model into the new folder `target`; without torch, so it is quick.
 

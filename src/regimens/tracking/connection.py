@@ -111,6 +111,8 @@ class Connection:
         if self._path:
             sqlite_file.make(self.uri)
         client = _connect(self.uri)
+        if self._path:
+            sqlite_file.let_go(client)  # MLflow keeps one set of connections for a URI, whichever file was there
         client.search_experiments(max_results=1)
         if self._path is None:
             self._tracker = self._ask(client)
@@ -136,9 +138,6 @@ def prepare(uri: str) -> None:
     """Import MLflow, with few retries and without its log messages."""
     os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
     database = uri.startswith(DATABASES)
-    if sqlite_file.path_of(uri):
-        # An open connection would go on writing into a file that was deleted meanwhile.
-        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     import_packages("mlflow", *(["mlflow.store.tracking.sqlalchemy_store"] if database else []))
     if database:
         from mlflow.store.db import utils

@@ -7,7 +7,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 PREFIX = "sqlite:///"
 TABLES = {"alembic_version", "experiments", "runs"}
@@ -96,6 +100,11 @@ def _check_file(path: Path) -> None:
             raise Unusable(f"{path} cannot be used ({error})") from None
 
 
+def let_go(client: "MlflowClient") -> None:
+    """Close the connections of MLflow's client: an open one goes on writing into a file that was deleted."""
+    client._tracking_client.store.engine.dispose()
+
+
 def make(uri: str) -> None:
     """Create the file with all its tables atomically, unless it exists.
 
@@ -110,7 +119,9 @@ def make(uri: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     try:
-        MlflowClient(tracking_uri=f"{PREFIX}{draft}", registry_uri=f"{PREFIX}{draft}").search_experiments(max_results=1)
+        client = MlflowClient(tracking_uri=f"{PREFIX}{draft}", registry_uri=f"{PREFIX}{draft}")
+        client.search_experiments(max_results=1)
+        let_go(client)
         os.link(draft, path)
     except FileExistsError:  # another process was faster
         pass

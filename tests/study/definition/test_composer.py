@@ -1,11 +1,13 @@
 """Composing many cells: as Hydra composes each of them, and with its files read once for every choice of options."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.config_repository import ConfigRepository
 from omegaconf import OmegaConf
 
 from regimens.core.errors import UserError
@@ -62,7 +64,7 @@ def test_resolving_once_is_resolving_each(composer: Composer, values: dict[str, 
     composed = composer.compose(cell)
     for _ in range(2):  # what was given away may be changed
         found = composed.resolved_with(values)
-        assert found == plain(composed.with_values(values).cfg)
+        assert found == {k: v for k, v in plain(composed.with_values(values).cfg).items() if k != "study"}
         found["optimizer"].clear()
 
 
@@ -76,6 +78,49 @@ def test_cells_that_differ_in_values_cost_one_reading_of_the_files(
     rates = {composer.compose(("optimizer=adam", f"optimizer.lr={lr}")).cfg.optimizer.lr for lr in (0.1, 0.2, 0.3)}
     assert rates == {0.1, 0.2, 0.3}
     assert readings == [("optimizer=adam",)]
+
+
+def test_a_file_is_read_once_and_no_composition_changes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "part").mkdir(exist_ok=True)
+        (tmp_path / "part" / f"{name}.yaml").write_text(f"name: {name}\nsizes: {{one: 1}}\n")
+    (tmp_path / "train.yaml").write_text("defaults: [part: a, other@also: null, _self_]\nseed: 0\n")
+    composer = Composer(Source("train", (f"file://{tmp_path}",)))
+    read, load = [], ConfigRepository.load_config
+
+    def reading(self: ConfigRepository, config_path: str) -> Any:
+        read.append(config_path)
+        return load(self, config_path)
+
+    monkeypatch.setattr(ConfigRepository, "load_config", reading)
+    for overrides in (["part=a"], ["part=b"], ["part=a", "++part.sizes.one=2"], ["part=a", "+hydra.job.note=1"]):
+        composed = composer.compose(overrides)
+        composed.cfg.part.sizes.one = 9
+    assert composed.cfg.part.name == "a"
+    assert Composer(composer.source).compose(["part=a"]).cfg.part.sizes.one == 1
+    assert composer.compose(["part=a", "+hydra.job.note=2"]).cfg.part.sizes.one == 1
+    assert read.count("part/b") == 1
+    assert read.count("part/a") == 2  # once for each composer
+
+
+def test_files_of_other_places_are_other_files(tmp_path: Path) -> None:
+    for place, size in (("here", 1), ("there", 2)):
+        (tmp_path / place / "part").mkdir(parents=True)
+        (tmp_path / place / "part" / "a.yaml").write_text(f"size: {size}\n")
+    (tmp_path / "there" / "part" / "b.yaml").write_text("size: 3\n")
+    (tmp_path / "here" / "train.yaml").write_text("defaults: [part: a, _self_]\n")
+    composer = Composer(Source("train", (f"file://{tmp_path / 'here'}",)))
+    with pytest.raises(UserError, match="part/b"):
+        composer.compose(["part=b"])
+    more = f"hydra.searchpath=[file://{tmp_path / 'there'}]"
+    assert composer.compose(["part=b", more]).cfg.part.size == 3
+    assert composer.compose(["part=a", more]).cfg.part.size == 1
+
+
+def test_trials_get_no_study(composer: Composer) -> None:
+    composed = composer.compose(("study=transfer_pairs",))
+    assert "study" not in json.loads(composed.to_text()) | composed.plain | composed.resolved_with({"seed": 3})
+    assert "study" not in composed.resolved_with({"batch_size": "${epochs}"})
 
 
 @pytest.mark.parametrize("typo", ["optimzer=adam", "optimizer.rate=1", "optimizer@x=adam", "optimizer=addam"])

@@ -16,9 +16,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from regimens.core.errors import UserError
-from regimens.trial.regimen import plain, regimen_of
+from regimens.study.definition.read_once import ReadOnce
+from regimens.trial.regimen import regimen_of
 
 FILE = "file://"
+STUDY = "study"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,10 @@ def in_files(place: str) -> bool:
 
 @dataclass(frozen=True)
 class Composed:
-    """One composed configuration without its `hydra` node, and which option each group took."""
+    """One composed configuration without its `hydra` node, and which option each group took.
+
+    Its `study` node, which may name a hundred cells, is not what a trial is made of, and left out of what trials get.
+    """
 
     cfg: DictConfig
     choices: Mapping[str, str]
@@ -66,7 +71,7 @@ class Composed:
     @cached_property
     def plain(self) -> dict[str, Any]:
         """As plain values with every interpolation resolved; treat it as read-only."""
-        return plain(self.cfg)
+        return resolved(self.cfg)
 
     @property
     def regimen(self) -> dict[str, Any]:
@@ -92,12 +97,12 @@ class Composed:
             found = copy.deepcopy(self.plain)
             if all(_set(found, path, value) for path, value in values.items()):
                 return found
-        return plain(self.with_values(values).cfg)
+        return resolved(self.with_values(values).cfg)
 
     @cached_property
     def _interpolated(self) -> set[str]:
         """The words in texts that hold an interpolation."""
-        told = json.dumps(OmegaConf.to_container(self.cfg, resolve=False))
+        told = json.dumps(self._unresolved)
         texts = re.findall(r'"((?:[^"\\]|\\.)*\$\{(?:[^"\\]|\\.)*)"', told)
         return {word for text in texts for word in re.findall(r"\w+", text)}
 
@@ -106,13 +111,27 @@ class Composed:
 
         But for the name, which has the time of day in it: only Hydra can tell that, and workers do without Hydra.
         """
-        told: Any = OmegaConf.to_container(self.cfg, resolve=False)
+        told = self._unresolved
         return json.dumps({**told, "name": str(self.cfg.name)} if "name" in told else told)
+
+    @property
+    def _unresolved(self) -> dict[str, Any]:
+        told: Any = OmegaConf.to_container(self.cfg, resolve=False)
+        return {key: value for key, value in told.items() if key != STUDY}
 
     @classmethod
     def from_text(cls, text: str, choices: Mapping[str, str]) -> Composed:
         """What `to_text` wrote."""
         return cls(OmegaConf.create(json.loads(text)), choices)
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """As plain values with every interpolation resolved, without the `study` node."""
+    return {str(key): _value(cfg[key]) for key in cfg if key != STUDY}
+
+
+def _value(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
 def _set(node: Any, path: str, value: Any) -> bool:
@@ -135,6 +154,7 @@ class Composer:
 
     source: Source
     _cache: dict[tuple[str, ...], Composed] = field(default_factory=dict)
+    _files: ReadOnce | None = None
 
     def compose(self, overrides: Iterable[str]) -> Composed:
         """The configuration for these overrides; treat it as read-only.
@@ -192,11 +212,12 @@ class Composer:
         running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
         try:
             with initialize_config_dir(first.removeprefix(FILE), version_base="1.3"):
-                loader = GlobalHydra.instance().config_loader()
+                loader: Any = GlobalHydra.instance().config_loader()
                 search_path = loader.get_search_path()
                 for place in others:
                     if all(one.path != place for one in search_path.get_path()):
                         search_path.append(provider="command line", path=place)
+                self._files = loader.repository = self._files or ReadOnce(loader.repository)
                 yield loader
         finally:
             GlobalHydra.instance().hydra = running

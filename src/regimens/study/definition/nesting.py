@@ -18,19 +18,21 @@ KEY = "contains"
 
 def contained(cells: Mapping[str, Composed]) -> dict[str, str]:
     """label -> label of the cell that it contains: one that differs from it in a single group, in that option."""
-    rest = {label: _without_each_group(one) for label, one in cells.items()}
+    limits = [
+        (label, group, limit)
+        for label, one in cells.items()
+        for group, option in one.choices.items()
+        if (limit := _limit(one, group)) not in (None, option)
+    ]
+    rest = {label: _without_each_group(one) for label, one in cells.items()} if limits else {}
     found: dict[str, str] = {}
-    for label, one in cells.items():
-        for group, option in one.choices.items():
-            limit = _limit(one, group)
-            if limit in (None, option):
-                continue
-            alike = [other for other in cells if rest[other].get(group) == rest[label][group]]
-            if any(_held(one, cells[other], group) for other in alike):
-                continue
-            for other in alike:
-                if cells[other].choices.get(group) == limit:
-                    found.setdefault(label, other)
+    for label, group, limit in limits:
+        alike = [other for other in cells if rest[other].get(group) == rest[label][group]]
+        if any(_held(cells[label], cells[other], group) for other in alike):
+            continue
+        for other in alike:
+            if cells[other].choices.get(group) == limit:
+                found.setdefault(label, other)
     return found
 
 
