@@ -2,6 +2,7 @@
 
 import json
 import os
+import pkgutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from regimens.core.fork_server import IMPORTS, SOCKET, run
+from regimens.core.fork_server import AHEAD, IMPORTS, SOCKET, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux alone has it")
 
@@ -192,6 +193,20 @@ def test_without_a_server_a_command_goes_on_by_itself(tmp_path: Path, monkeypatc
     assert run(len, ["a", "b"]) == 2  # type: ignore[arg-type]
     monkeypatch.setenv(SOCKET, str(tmp_path / "gone"))
     assert run(len, ["a", "b"]) == 2  # type: ignore[arg-type]
+
+
+def test_what_is_done_ahead_is_done_once_for_all_forks(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "early.py").write_text("def act(): print('x', file=open('acted', 'a'))\n")
+    monkeypatch.chdir(tmp_path)
+    with started(tmp_path / "s", "['csv'], ['early:act']") as process:
+        for _ in range(2):
+            with command(script, "0") as asked:
+                assert asked.communicate(timeout=30)[1] == "said\n"
+        process.kill()
+    assert (tmp_path / "acted").read_text() == "x\n"
+    assert all(callable(pkgutil.resolve_name(name)) for name in AHEAD)
 
 
 @pytest.mark.thorough

@@ -78,6 +78,7 @@ def test_packages_are_looked_up_once_a_process(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
+@pytest.mark.thorough
 def test_a_study_closes_with_its_files_and_one_model(train: Train, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
