@@ -1,13 +1,14 @@
 """The first screen's picture and sentences."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from regimens.report.canvas import SECTION
 from regimens.report.headlines import headline, shortened
-from regimens.report.overview import MOST, groups, halves, overview, within
+from regimens.report.overview import MOST, SIZE, Group, Row, figure_of, groups, halves, overview, within
 from regimens.report.tables import Study, read_studies
 from regimens.report.verdicts import against
 
@@ -53,6 +54,17 @@ def test_both_parts_together_show_what_the_whole_does_on_one_scale(studies: list
     assert (*parts[0].rows, *parts[1].rows) == whole.rows
     ticks = [re.findall(r">([+\u2212]\d+|0)</", part.svg) for part in parts]
     assert ticks[0] == ticks[1]
+
+
+@pytest.mark.parametrize("low", [-115.0, -80.0, -30.0, -11.0, -4.0])
+@pytest.mark.parametrize("high", [3.0, 9.0, 20.0, 96.0, 115.0])
+def test_the_scale_s_numbers_have_room(low: float, high: float) -> None:
+    group = Group("a", "A", "default", (Row("one", 1.0, 0.5, 1.5, "better", 3),))
+    drawn = figure_of([group], "a", (low, high)).svg
+    ticks = [(float(x), text) for x, text in re.findall(r'<text[^>]* x="([\d.]+)"[^>]*>([+\u2212]\d+|0)</', drawn)]
+    assert len(ticks) >= 4
+    for (x, text), (next_x, following) in pairwise(ticks):
+        assert next_x - x > 0.6 * SIZE * (len(text) + len(following)) / 2 + 4  # points; a character has 0.6 of its size
 
 
 def test_every_row_leads_to_its_section(reported: Path) -> None:

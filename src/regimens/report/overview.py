@@ -22,6 +22,7 @@ MOST = 5  # techniques of a question that are drawn: the best ones, and the wors
 LINEAR = 1.0  # points around 0 within which the scale is linear; beyond, it is logarithmic
 TICKS = (-80, -20, -5, -1, 0, 1, 5, 20, 80)
 FINE = (-5, -2, -1, 0, 1, 2, 5)  # the same where nothing lies further out
+COARSE = (-80, -10, -1, 0, 1, 10, 80)  # the same where both sides reach so far that there is no room for more
 ROW, HEAD, FOOT = 0.25, 0.36, 0.5  # inches
 SIZE = 10.6  # points of text: a phone shows it at 9 pixels
 LEFT, MIDDLE = 0.31, 0.49  # of the width: names, and the picture itself; numbers have the rest
@@ -208,8 +209,8 @@ def within(label: str, most: int) -> str:
 
 def _frame(axes: Any) -> None:
     low, high = axes.get_xlim()
-    near = max(-low, high) < 2 * FINE[-1]
-    ticks = [tick for tick in (FINE if near else TICKS) if low <= tick <= high]
+    ends = FINE if max(-low, high) < 2 * FINE[-1] else COARSE if min(-low, high) > COARSE[-2] else TICKS
+    ticks = [tick for tick in ends if low <= tick <= high]
     axes.set_xticks(ticks, [f"{tick:+d}".replace("-", "−") if tick else "0" for tick in ticks])
     axes.xaxis.set_minor_locator(_none())
     axes.set_yticks([])
