@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from regimens.report.build import build_parity, build_report
+from regimens.report.longer_runs import keep_tables, kept_studies
 
 
 @pytest.mark.thorough
@@ -21,6 +22,32 @@ def test_kept_numbers_become_a_section(results: Path, tmp_path: Path) -> None:
     row = next(line for line in alone.splitlines() if line.startswith("| leaky_relu "))
     assert row in text
     assert (tmp_path / "out" / "figures" / "parity-figure.svg").is_file()
+
+
+@pytest.mark.thorough
+def test_tables_are_kept_from_one_sitting_to_the_next(results: Path, tmp_path: Path) -> None:
+    out = tmp_path / "full"
+    for sitting in ("recipes", "optimizers"):
+        (tmp_path / sitting).mkdir()
+        (tmp_path / sitting / f"{sitting}.json").write_bytes((results / f"{sitting}.json").read_bytes())
+    build_report(tmp_path / "recipes", out, keep=True)
+    first = json.loads((out / "answers.json").read_text())["answers"]
+    build_report(tmp_path / "optimizers", out, keep=True)
+    both = json.loads((out / "answers.json").read_text())["answers"]
+    assert len(first) == 1 and len(both) == 2 and first[0] in both
+    assert sorted(path.name for path in (out / "tables").iterdir()) == ["optimizers.json.gz", "recipes.json.gz"]
+    drawn = {path.name: path.read_bytes() for path in (out / "figures").glob("recipes-*")}
+    build_report(tmp_path / "recipes", tmp_path / "alone")
+    assert drawn == {path.name: path.read_bytes() for path in (tmp_path / "alone" / "figures").glob("recipes-*")}
+
+
+def test_a_kept_table_that_is_torn_hides_no_other(results: Path, tmp_path: Path) -> None:
+    keep_tables(results, tmp_path)
+    torn = tmp_path / "tables" / "recipes.json.gz"
+    torn.write_bytes(torn.read_bytes()[:200])
+    found = {study.name: study for study in kept_studies(tmp_path)}
+    assert "could not be read" in str(found["recipes"].problem)
+    assert found["optimizers"].problem is None
 
 
 @pytest.mark.thorough

@@ -16,14 +16,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=None, help="where to write (reports; for parity, reports/parity)")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings to show")
     parser.add_argument("--declared", type=Path, default=Path("conf/study"), help="the studies that could be run")
+    parser.add_argument("--keep", action="store_true", help="keep the tables in OUT/tables, and show them ever after")
     args = parser.parse_args()
     try:
         if args.what == "parity":
             written = build_parity(args.results or Path("results/parity.json"), args.out or Path("reports/parity"))
         else:
-            written = build_report(
-                args.results or Path("results"), args.out or Path("reports"), args.params, args.declared
-            )
+            results, out = args.results or Path("results"), args.out or Path("reports")
+            written = build_report(results, out, args.params, args.declared, keep=args.keep)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -9,10 +9,10 @@ from regimens.report.numbers import difference, half_width, interval, listing, n
 from regimens.report.pace import slowest
 from regimens.report.tables import BROKEN, Cell, Study
 from regimens.report.verdicts import against, margin, with_verdict
+from regimens.stats.response_curve import FAILING
 from regimens.stats.verdicts import EQUAL, UNDECIDED, UNDER_TUNED, UNTESTED, WORSE
 
 INTERACTS = 0.05
-SCATTERED = 20  # margins of equality: finals that lie farther apart than that do not do the same
 NOUNS = {
     "optimizer": "optimiser", "scheduler": "schedule", "regularization": "regularisation", "clip": "way of clipping",
     "norm": "normalisation",
@@ -99,7 +99,7 @@ def all_diverged(study: Study) -> list[Cell]:
 def scattered(study: Study) -> list[Cell]:
     """The cells whose finals do not do the same; a wide interval alone does not say that some seeds fail."""
     least = number(study.about.get("margin"))
-    return [cell for cell in study.cells if least and apart(cell, study.metric) > SCATTERED * least]
+    return [cell for cell in study.cells if least and apart(cell, study.metric) > FAILING * least]
 
 
 def apart(cell: Cell, metric: str) -> float:

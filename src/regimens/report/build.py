@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regimens.core.errors import UserError
-from regimens.report.longer_runs import kept_studies, longer_runs, write_trials
+from regimens.report.longer_runs import keep_tables, kept_studies, longer_runs, write_trials
 from regimens.report.page import Report, write_answers, write_exports, write_report
 from regimens.report.palette import Palette
 from regimens.report.sections import Section, order, section
@@ -21,12 +21,15 @@ EACH = 3  # studies a process: one draws three sooner than another one has impor
 TITLE = "How to train deep networks, measured"
 
 
-def build_report(results: Path, out: Path, params: Path | None = None, declared: Path | None = None) -> list[Path]:
+def build_report(
+    results: Path, out: Path, params: Path | None = None, declared: Path | None = None, *, keep: bool = False
+) -> list[Path]:
     """Write the whole report of `results/*.json` under `out`; return the files written, `report.html` first.
 
     `params` (params.yaml) gives the settings of tables that are too old to say their own; `declared` (conf/study) the
     studies that could be run. `figures/` and `plots/` are emptied first, so that nothing stays of a study that is gone.
-    What longer runs left in `out` (parity/parity.json, */answers.json) is shown as well.
+    What longer runs left in `out` (parity/parity.json, tables/, */answers.json) is shown as well; with `keep`, these
+    tables are left in tables/ for the next time.
 
     Raises:
         UserError: no results directory, or a params file that is none.
@@ -50,7 +53,8 @@ def build_report(results: Path, out: Path, params: Path | None = None, declared:
     for folder in ("figures", "plots"):
         shutil.rmtree(out / folder, ignore_errors=True)
         (out / folder).mkdir(parents=True)
-    return [*write_report(report, out), write_answers(report, out), *write_exports(studies, out)]
+    tables = keep_tables(results, out) if keep else []
+    return [*write_report(report, out), write_answers(report, out), *write_exports(studies, out), *tables]
 
 
 def draw_sections(studies: Sequence[Study], palette: Palette, settings: Sequence[Mapping[str, str]]) -> list[Section]:

@@ -1,16 +1,18 @@
-"""What longer runs left beside the report: a slim table of the published numbers, and whole reports of their own."""
+"""What longer runs left beside the report: a slim table of the published numbers, tables, and whole reports."""
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regimens.report.tables import Study, read_study
+from regimens.report.tables import Study, read_study, table_files
 
 FOLDER = "parity"
+TABLES = "tables"
 ANSWERS = "answers.json"
 SEPARATE = ("class_counts", "files", "split")
 
@@ -51,9 +53,22 @@ def _slim(trial: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "provenance": source}
 
 
+def keep_tables(results: Path, out: Path) -> list[Path]:
+    """Keep every study table of `results` in `out`/tables/, packed; return the files written."""
+    folder = out / TABLES
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for table in table_files(results):
+        path = folder / f"{table.name}.gz"
+        path.write_bytes(gzip.compress(table.read_bytes(), mtime=0))
+        written.append(path)
+    return written
+
+
 def kept_studies(out: Path) -> list[Study]:
-    """The study table in `out`/parity/, where there is one."""
-    return [read_study(path) for path in sorted((out / FOLDER).glob(f"{FOLDER}.json"))]
+    """The study tables in `out`/parity/ and `out`/tables/, where there are any."""
+    kept = [*(out / FOLDER).glob(f"{FOLDER}.json"), *(out / TABLES).glob("*.json.gz")]
+    return [read_study(path) for path in sorted(kept)]
 
 
 def longer_runs(out: Path) -> list[Answered]:

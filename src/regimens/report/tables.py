@@ -1,12 +1,14 @@
-"""Study tables: `results/<study>.json` in, typed rows out.
+"""Study tables: `results/<study>.json`, or what was kept of one (`.json.gz`), in, typed rows out.
 
 A file that cannot be read becomes a `Study` whose `problem` says why, so that one bad file never hides the others.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,25 +187,31 @@ def _cells(rows: Sequence[Mapping[str, Any]], trials: Sequence[Trial]) -> tuple[
 
 
 def read_study(path: Path) -> Study:
-    """Read one `results/<study>.json`; never raises for its content."""
+    """Read one `results/<study>.json`, or one that is packed (`.json.gz`); never raises for its content."""
+    name = path.name.partition(".")[0]
     try:
-        table = rejudged(json.loads(path.read_text(encoding="utf-8")))
+        content = path.read_bytes()
+        table = rejudged(json.loads(gzip.decompress(content) if path.suffix == ".gz" else content))
         trials = tuple(_trial(raw) for raw in table.get("trials") or [])
         cells = _cells(table.get("cells") or [], trials)
         about, provenance = table.get("study") or {}, table.get("provenance") or {}
-    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-        return Study(path.stem, problem=f"{path.name} could not be read: {str(error).splitlines()[0]}")
+    except (OSError, EOFError, zlib.error, ValueError, AttributeError, TypeError, KeyError) as error:
+        return Study(name, problem=f"{path.name} could not be read: {str(error).splitlines()[0]}")
     problem = None if any(c.mean is not None for c in cells) else "no trial of this study completed"
-    return Study(path.stem, about, cells, trials, provenance, problem)
+    return Study(name, about, cells, trials, provenance, problem)
 
 
 def read_studies(results: Path) -> list[Study]:
-    """Read every study table under `results/`, by name; files that are no study table are passed over.
+    """Read every study table under `results/`, by name; raises as `table_files`."""
+    return [read_study(path) for path in table_files(results)]
+
+
+def table_files(results: Path) -> list[Path]:
+    """The study tables under `results/`, by name; files that are none are passed over.
 
     Raises:
         UserError: the directory does not exist.
     """
     if not results.is_dir():
         raise UserError(f"no results at {results}: run a study first (python src/train.py -m study=optimizers)")
-    tables = [path for path in sorted(results.glob("*.json")) if path.stem not in ("manifest", "metrics")]
-    return [read_study(path) for path in tables]
+    return [path for path in sorted(results.glob("*.json")) if path.stem not in ("manifest", "metrics")]

@@ -11,6 +11,8 @@ import numpy as np
 #: what lies less than so many margins of equality below the best point is as good: the best of several noisy points
 #: is too high itself
 MARGINS = 2.0
+#: trainings that end more margins of equality apart than that do not do the same: the lower one failed
+FAILING = 20
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,15 @@ class Curve:
     """The line through the points (coordinate, response) that are as good as the best one, from `low` to `high`.
 
     `summit` is its centre of mass above where it ends; `best` is the coordinate of the best point itself; `end` says at
-    which end of what was tried that lies: -1, 1, or 0 for inside.
+    which end of what was tried that lies: -1, 1, or 0 for inside. `beside_failure`: whether training fails
+    at the next point on one side of it.
     """
 
     points: tuple[tuple[float, float], ...]
     summit: float
     best: float
     end: int
+    beside_failure: bool = False
 
     @property
     def low(self) -> float:
@@ -56,17 +60,19 @@ def fit(xs: Sequence[float], ys: Sequence[float | None], margin: float | None) -
     # What was tried several times counts once, with its mean: as failed where one of them failed.
     points = sorted((at, sum(tried) / len(tried)) for at, tried in responses.items())
     values = [y for _, y in points]
-    place = int(np.argmax(values))
+    # Of several that are best the one farthest inside: towards a limit at which a technique does nothing all are alike.
+    place = max(range(len(values)), key=lambda at: (values[at], min(at, len(values) - 1 - at)))
     if values[place] == -math.inf:
         return None
     best = points[place]
     end = (-1 if place == 0 else 1 if place == len(points) - 1 else 0) if len(points) > 1 else 0
     if end or not margin or len(points) < 3:
         return Curve((best,), best[0], best[0], end)
+    failure = min(values[place - 1], values[place + 1]) < best[1] - FAILING * margin
     level = best[1] - MARGINS * margin
     left, right = _down_to(level, points[place::-1]), _down_to(level, points[place:])
     line = (*reversed(left), best, *right)
-    return Curve(line, _centre(line, level), best[0], 0)
+    return Curve(line, _centre(line, level), best[0], 0, failure)
 
 
 def _down_to(level: float, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

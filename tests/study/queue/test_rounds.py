@@ -18,6 +18,7 @@ from regimens.study.queue import rounds
 
 CONF = Path(__file__).parents[1] / "fake" / "conf"
 Response = Callable[[dict[str, Any]], float | None]
+Fails = Callable[[dict[str, Any], int], bool]
 
 
 def study_of(*arguments: str, **settings: Any) -> Study:
@@ -25,14 +26,18 @@ def study_of(*arguments: str, **settings: Any) -> Study:
     return define(read_settings(settings), read_command_line(list(arguments)), composer, name="test")
 
 
-def play(study: Study, response: Response) -> Study:
-    """Run a study to its end, with `response` in place of training; None is a trial that diverges."""
+def play(study: Study, response: Response, fails: Fails = lambda values, seed: False) -> Study:
+    """Run a study to its end, with `response` in place of training; None is a trial that diverges.
+
+    So is one of a seed from which its values fail.
+    """
 
     def read(cell: Cell, phase: str) -> list[Result | None]:
         values = cell.points if phase == "tuning" else [cell.best] * len(cell.finals)
+        seeds = [cell.tuning_seed(number) for number in range(len(values))] if phase == "tuning" else cell.finals
         found: list[Result | None] = []
-        for value in values:
-            number = response(dict(value or {}))
+        for value, seed in zip(values, seeds, strict=True):
+            number = None if fails(dict(value or {}), seed) else response(dict(value or {}))
             metrics: dict[str, float | None] = {} if number is None else {"val/accuracy": number}
             status = "diverged" if number is None else "completed"
             found.append(Result(status, "x", 1, {}, "0", study={"params": value}, metrics=metrics))
@@ -111,7 +116,47 @@ def test_rates_that_diverge_are_no_summit_and_no_end() -> None:
 
     (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4), response).cells
     assert 0.01 < cell.best["optimizer.lr"] <= 0.03162  # half-way to 0.1, which diverges
-    assert len(cell.points) == 6
+    assert len(cell.points) == 8  # a grid of four, two between, and the best one twice more
+
+
+def slope(values: dict[str, Any]) -> float:
+    """Better the larger the rate, up to a cliff at 0.05."""
+    return 0.1 if values["optimizer.lr"] > 0.05 else 0.8 + 0.03 * float(np.log10(values["optimizer.lr"]))
+
+
+def test_a_best_point_beside_which_training_fails_is_trained_again_from_other_seeds() -> None:
+    (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4), slope).cells
+    seeds: dict[float, list[int]] = {}
+    for number, point in enumerate(cell.points):
+        seeds.setdefault(round((point or {})["optimizer.lr"], 6), []).append(cell.tuning_seed(number))
+    again = {lr: found for lr, found in seeds.items() if len(found) > 1}
+    assert list(again) == [pytest.approx(0.0316, rel=0.01)]  # the largest rate of those that train
+    assert len(set(again[next(iter(again))])) == 3 and not set(again[next(iter(again))]) & set(cell.finals)
+    assert {one[0] for one in seeds.values()} == {cell.seed}
+    assert cell.sweeps[0].confirmed == 1  # nothing has changed by it, so that it was confirmed
+
+
+def test_a_best_point_that_was_lucky_is_left_for_the_next_one() -> None:
+    def unlucky(values: dict[str, Any], seed: int) -> bool:
+        return values["optimizer.lr"] > 0.02 and seed != cells[0].seed
+
+    cells = study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4).cells
+    study = study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4)
+    assert study.cells[0].seed == cells[0].seed
+    (cell,) = play(study, slope, unlucky).cells
+    assert cell.best is not None and cell.best["optimizer.lr"] <= 0.02
+    assert cell.sweeps[0].confirmed == 2  # the next one then lay beside it
+
+
+def test_nothing_is_trained_again_where_no_neighbour_fails() -> None:
+    (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=5), summit(-2.0)).cells
+    assert cell.sweeps[0].confirmed == 0 and len(cell.points) == 7
+
+
+def test_a_grid_is_not_extended_where_it_is_as_good_inside() -> None:
+    """Towards its limit a technique does nothing, and many values train the same network."""
+    (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=5), lambda values: 0.9).cells
+    assert (cell.sweeps[0].extended, len(cell.points)) == (0, 7)
 
 
 def test_where_everything_diverges_the_finals_are_of_the_default() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regimens.core.files import write_json
-from regimens.core.hashing import digest
+from regimens.core.hashing import derive_seed, digest
 from regimens.core.result import finite
 from regimens.core.secrets import restore
 from regimens.study.definition.composer import Source
@@ -36,6 +36,8 @@ class Sweep:
     extended: int = 0
     #: how often its grid was made finer around the best value
     refined: int = 0
+    #: how often its best point was trained again, from other seeds
+    confirmed: int = 0
     #: where the response is best, None before it is known; and at which end of what was tried: -1, 1, or 0 for inside
     best: Any = None
     end: int = 0
@@ -86,6 +88,11 @@ class Cell:
     def tuned(self) -> bool:
         """Whether anything is tuned here."""
         return bool(self.ranges or self.axes)
+
+    def tuning_seed(self, number: int) -> int:
+        """The seed of a tuning trial: the cell's own; another one each time that a sweep asks for a point again."""
+        times = self.points[:number].count(self.points[number]) if self.sweeps else 0
+        return derive_seed(self.seed, "tuning", times) if times else self.seed
 
     @property
     def directory(self) -> str:

@@ -2,9 +2,9 @@
 
 A round follows from the definition and from the results of the rounds before it, never from timing, so the trials of a
 study are the same however many workers train them, and after any kill. Tuning searches one axis of each cell after the
-other on a grid, extends a grid whose best point lies at its end, makes it finer around one inside, and takes the middle
-of what is as good; finals come in rounds of fresh seeds, the same in every cell, until no comparison is open or the
-seeds are used up.
+other on a grid, extends a grid whose best point lies at its end, makes it finer around one inside, trains a best point
+again beside which training fails, and takes the middle of what is as good; finals come in rounds of fresh seeds, the
+same in every cell, until no comparison is open or the seeds are used up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from regimens.study.queue.finished import best_result
 from regimens.study.queue.judging import margin_of
 from regimens.study.queue.settling import open_cells
 from regimens.study.queue.time_budget import Read, TimeBudget
+
+#: how often the best point of a sweep is trained again, where training fails right beside it, and in how many trials
+CONFIRMATIONS, CONFIRMING = 2, 2
 
 
 def begin(study: Study) -> None:
@@ -122,6 +125,8 @@ def tune_on(study: Study, cell: Cell, results: list[Result | None], more: float)
     finer = sweep.refined < study.refine and study.trials > 2 <= more
     if curve and not curve.end and finer and refine(cell, sweep, curve.best):
         return True
+    if curve and curve.beside_failure and more >= CONFIRMING and confirm(cell, sweep, curve.best):
+        return True
     sweep.best = one.value(curve.summit) if curve else sweep.base[sweep.path]
     sweep.end = curve.end if curve and one.choices is None else 0
     values = {**sweep.base, sweep.path: sweep.best}
@@ -174,6 +179,23 @@ def refine(cell: Cell, sweep: Sweep, best: float) -> bool:
     tried = [(cell.points[number] or {})[sweep.path] for number in sweep.numbers]
     sweep.refined += 1
     return ask_for(cell, sweep, one.between(tried, min(tried, key=lambda value: abs(one.coordinate(value) - best))))
+
+
+def confirm(cell: Cell, sweep: Sweep, best: float) -> bool:
+    """Train the point of the best coordinate again, from other seeds; False where that was done, or often enough.
+
+    The first time it may just have been lucky, where training fails right beside it.
+    """
+    one = cell.ranges[sweep.path]
+    tried = [cell.points[number] or {} for number in sweep.numbers]
+    point = min(tried, key=lambda values: abs(one.coordinate(values[sweep.path]) - best))
+    if sweep.confirmed == CONFIRMATIONS or cell.points.count(point) > 1:
+        return False
+    sweep.confirmed += 1
+    for _ in range(CONFIRMING):
+        sweep.numbers.append(len(cell.points))
+        cell.points.append(point)
+    return True
 
 
 def ask_for(cell: Cell, sweep: Sweep, values: list[Any]) -> bool:

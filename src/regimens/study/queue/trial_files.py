@@ -42,7 +42,7 @@ class TrialFiles:
 
     def seed(self, cell: Cell, phase: str, number: int) -> int:
         """The seed of a trial."""
-        return cell.seed if phase == "tuning" else cell.finals[number]
+        return cell.tuning_seed(number) if phase == "tuning" else cell.finals[number]
 
     def config(self, cell: Cell, phase: str, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
         """The resolved configuration of a trial."""
