@@ -27,7 +27,7 @@ SCALES = ("smoke", "desk", "full")
 OFFLINE = "digits"  # part of scikit-learn: always available
 UNAVAILABLE = 3  # prepare's exit status where the data set is not available
 # Reports of other runs, which this report quotes. A copy is of another data set or scale, and so without them.
-LONGER = ("full", "more", "parity", "transfer-cnn", "transfer-full")
+LONGER = ("full", "full-2", "more", "parity", "transfer-cnn", "transfer-full")
 # At the root; left out of copies made without git's list of files.
 OUTPUTS = {".venv", "build", "cache", "data", "mlruns", "models", "multirun", "outputs", "results", "runs"}
 

@@ -56,7 +56,15 @@ def test_the_figure_draws_them_and_its_data_hold_them(tmp_path: Path) -> None:
     assert figure.title == "Learning rate: what was tuned"
     assert ("adam", "optimizer.lr", 1.0, "tuning", None) in figure.rows
     assert sum(row[3] == "final" for row in figure.rows) == 6
-    assert "n=3" in figure.caption and "4 per cell" in figure.caption
+    assert "n=3" in figure.caption and "4 per cell, one seed)" in figure.caption
+
+
+def test_what_was_tried_again_from_other_seeds_is_drawn_and_said(tmp_path: Path) -> None:
+    again = [trial("adam", "tuning", {"optimizer.lr": 0.01}, value, seed) for value, seed in ((0.8, 8), (0.1, 9))]
+    told = study(tmp_path, [*tuned("sgd", -1.8), *tuned("adam", -2.3, None), *again])
+    figure = responses(told, Palette([told]))
+    assert figure is not None and "4 to 6 per cell, one seed, and two more where training fails" in figure.caption
+    assert [row[4] for row in figure.rows if row[:4] == ("adam", "optimizer.lr", 0.01, "tuning")][1:] == [0.8, 0.1]
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])

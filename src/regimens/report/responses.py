@@ -166,14 +166,18 @@ def _numbers(path: str, r: Response) -> list[tuple[Any, ...]]:
 
 
 def _caption(found: dict[str, list[Response]], name: str) -> str:
-    counts = sorted({len(r.tried) for shown in found.values() for r in shown})
+    every = [r for shown in found.values() for r in shown]
+    counts = sorted({len(r.tried) for r in every})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    finals = sorted({len(r.finals) for shown in found.values() for r in shown})
+    finals = sorted({len(r.finals) for r in every})
     each = f"n={finals[0]}" if len(finals) == 1 else f"n={finals[0]} to {finals[-1]}"
+    seeds = "one seed"
+    if any(len({x for x, _ in r.tried}) < len(r.tried) for r in every):
+        seeds += ", and two more where training fails right beside the best one"
     many = f" Beyond the {NAMED} best, cells are grey." if any(len(shown) > NAMED for shown in found.values()) else ""
     return (
-        f"{unit(name).capitalize()} at every value that was tried: hollow marks are tuning trials ({n} per cell, one "
-        "seed), the thick line joins what is as good as the best one (to twice the margin), small dots are the finals "
-        f"at its middle ({each}), the large mark is their mean. A cell with a thick line is tuned, one without has its "
-        f"best at an end; a long one forgives a wrong value. Trials far below are left out.{many}"
+        f"{unit(name).capitalize()} at every value that was tried: hollow marks are tuning trials ({n} per cell, "
+        f"{seeds}), the thick line joins what is as good as the best one (to twice the margin), small dots are the "
+        f"finals at its middle ({each}), the large mark is their mean. A cell with a thick line is tuned, one without "
+        f"has its best at an end; a long one forgives a wrong value. Trials far below are left out.{many}"
     )
