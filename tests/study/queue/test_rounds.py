@@ -148,6 +148,23 @@ def test_a_best_point_that_was_lucky_is_left_for_the_next_one() -> None:
     assert cell.sweeps[0].confirmed == 2  # the next one then lay beside it
 
 
+def test_what_one_axis_trained_again_counts_along_the_next_one() -> None:
+    """Both neighbours fail, so that the second axis starts from the very point that was trained three times."""
+
+    def peak(values: dict[str, Any]) -> float:
+        lr, beta = values["optimizer.lr"], values["optimizer.beta"]
+        return (0.9 if 0.003 < lr < 0.004 else 0.1) - 0.001 * (beta - 0.9) ** 2
+
+    study = study_of("optimizer=adam", "optimizer.beta=0.99", tuned=["optimizer.*"], trials=5, refine=0)
+    (cell,) = play(study, peak).cells
+    first, second = cell.sweeps
+    assert first.confirmed == 1 and first.best == second.base["optimizer.lr"]
+    assert any(number in second.numbers for number in first.numbers)
+    for number in second.numbers:
+        alike = [other for other, point in enumerate(cell.points) if point == cell.points[number]]
+        assert set(alike) <= set(second.numbers)
+
+
 def test_nothing_is_trained_again_where_no_neighbour_fails() -> None:
     (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=5), summit(-2.0)).cells
     assert cell.sweeps[0].confirmed == 0 and len(cell.points) == 7

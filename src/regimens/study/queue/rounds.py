@@ -205,6 +205,6 @@ def ask_for(cell: Cell, sweep: Sweep, values: list[Any]) -> bool:
         point = {**sweep.base, sweep.path: value}
         if point not in cell.points:
             cell.points.append(point)
-        if (number := cell.points.index(point)) not in sweep.numbers:
-            sweep.numbers.append(number)
+        alike = (number for number, other in enumerate(cell.points) if other == point)
+        sweep.numbers += [number for number in alike if number not in sweep.numbers]
     return len(cell.points) > before
