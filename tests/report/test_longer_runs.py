@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from regimens.report.build import build_parity, build_report
+from regimens.report.evidence import strength
 from regimens.report.longer_runs import keep_tables, kept_studies
+from regimens.report.tables import read_study
 
 
 @pytest.mark.thorough
@@ -39,6 +41,18 @@ def test_tables_are_kept_from_one_sitting_to_the_next(results: Path, tmp_path: P
     drawn = {path.name: path.read_bytes() for path in (out / "figures").glob("recipes-*")}
     build_report(tmp_path / "recipes", tmp_path / "alone")
     assert drawn == {path.name: path.read_bytes() for path in (tmp_path / "alone" / "figures").glob("recipes-*")}
+
+
+def test_finals_that_diverge_are_evidence_too(results: Path, tmp_path: Path) -> None:
+    """A question one of whose cells never trains is answered all the better, the more finals say so."""
+    table = json.loads((results / "optimizers.json").read_text())
+    cell = table["cells"][0]["cell"]
+    before = strength(read_study(results / "optimizers.json"))
+    for trial in table["trials"]:
+        if trial["study"]["cell"] == cell and trial["study"]["phase"] == "final":
+            trial.update(status="diverged", metrics={})
+    (tmp_path / "optimizers.json").write_text(json.dumps(table))
+    assert strength(read_study(tmp_path / "optimizers.json")) == before and before[1] > 0
 
 
 def test_a_kept_table_that_is_torn_hides_no_other(results: Path, tmp_path: Path) -> None:

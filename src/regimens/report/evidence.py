@@ -11,6 +11,7 @@ from regimens.report.verdicts import margin
 
 RANDOM = {"seed": "seeds", "repeat": "repetitions of the tuning", "fold": "splits of the data", "image": "test images"}
 MLP = "regimens.nets.mlp.MLP"
+TOLD = ("completed", "diverged")  # of a final that says something of its cell
 MANY_LAYERS = 6  # more are counted, not listed
 
 
@@ -106,10 +107,11 @@ def images(study: Study) -> str:
 def strength(study: Study) -> tuple[int, int]:
     """Training examples, and how many examples the finals of a cell were tested on, of the cell with the fewest.
 
-    Of two runs of a question, the more the better.
+    Of two runs of a question, the more the better. A final that diverged says as much as another.
     """
     images = int(number(study.about.get("images")) or 1)
-    return max(_examples(study), default=0), images * min((len(cell.finals) for cell in study.cells), default=0)
+    told = [sum(t.phase == "final" and t.status in TOLD for t in cell.trials) for cell in study.cells]
+    return max(_examples(study), default=0), images * min(told, default=0)
 
 
 def _examples(study: Study) -> set[int]:
