@@ -169,3 +169,8 @@ def test_a_study_knows_what_is_better(
     assert found.study.margin == margin
     for cell in found.study.cells:
         assert json.loads(cell.config)["metrics"] == measured
+
+
+def test_the_error_without_weights_near_zero_is_told_in_the_unit(train: Train) -> None:
+    result = train(*DIABETES, "regularization=l1", "probe=zeros")
+    assert result.metrics["val/pruned_rmse"] == pytest.approx(result.metrics["val/rmse"], rel=0.05)

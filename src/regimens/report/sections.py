@@ -23,6 +23,7 @@ from regimens.report import (
     targets,
     techniques,
     transfer,
+    zeros,
 )
 from regimens.report.canvas import Figure
 from regimens.report.cells import Table, cell_table, did_table
@@ -35,7 +36,7 @@ from regimens.report.tables import BROKEN, Study
 ORDER = [
     "depth", "initializers", "normalization", "clipping", "transfer_ab", "transfer_pairs", "transfer",
     "transfer_cnn",
-    "optimizers", "batch_size_lr", "lr_range", "schedules", "regularizers", "recipes", "full", "parity",
+    "optimizers", "batch_size_lr", "lr_range", "schedules", "regularizers", "l1_zeros", "recipes", "full", "parity",
 ]  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def _special(study: Study) -> str | None:
     if transfer.is_transfer(study):
         special = transfer.transfer_answer(study) or heatmap.pair_answer(study)
     else:
-        special = gradients.depth_answer(study)
+        special = gradients.depth_answer(study) or zeros.zeros_answer(study)
     return special + answers.caveats(study) if special else None
 
 
@@ -154,6 +155,7 @@ def _figures(study: Study, palette: Palette) -> list[Figure | None]:
         None if first else heatmap.grid_map(study),
         dots.number_line(study),
         techniques.overfitting(study, palette),
+        zeros.zeros_figure(study, palette),
         techniques.head_to_head(study, palette),
         curves.learning_curves(study, palette),
         curves.best_of_n(study, palette),

@@ -92,7 +92,8 @@ def build_module(config: Mapping[str, Any], settings: Settings, spread: "Spread"
         regularization=regularization,
         generator=generator,
     )
-    probe = {"none": Probe, "gradients": GradientFlow, "lr_range": lr_range.RangeTest}[settings.probe]()
+    # That of zeros looks at the weights alone, once they are trained.
+    probe = {"gradients": GradientFlow, "lr_range": lr_range.RangeTest}.get(settings.probe, Probe)()
     make_optimizer, scheduler = maker(config["optimizer"], net), build(config["scheduler"])
     driving = {key: config["scheduler"][key] for key in ("interval", "warmup") if key in config["scheduler"]}
     steps, phases = math.ceil(len(split.y_train) / spread.effective_batch), transfer.phases(settings.epochs)

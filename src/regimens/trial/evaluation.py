@@ -58,6 +58,7 @@ def evaluate(
         if name == "test" and not split.targets:
             correct = pack(right.cpu().numpy())
         metrics |= monte_carlo(module, name, x, y, settings)
+    metrics |= sparsity(module, split, settings, tested="test" in parts)
     metrics |= fusion(net, split.x_valid[:WATCHED])
     metrics["parameters"] = parameters
     metrics["epochs"] = len(history.get("epoch", ()))
@@ -91,9 +92,30 @@ def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str
             found |= {f"{part}/{name}": one.better for name, one in measured.items()}
         if part != "train" and config["regularization"].get("mc_samples"):
             found |= {f"{part}/mc_{measure}": MINIMIZE if regression else MAXIMIZE, f"{part}/mc_spread": "none"}
+        if part != "train" and settings.probe == "zeros":
+            found |= {f"{part}/pruned_{measure}": MINIMIZE if regression else MAXIMIZE}
+            found |= {"zeros/exact_share": "none", "zeros/near_share": "none"}
     if str(config["norm"]["layer"].get("_target_")) == "regimens.nets.norm.BatchNorm":
         found |= dict.fromkeys(("time/predict", "time/predict_fused"), "minimize")
     return {**found, "parameters": "minimize", "epochs": "none", "epoch": "none", "time/train": "minimize"}
+
+
+def sparsity(module: "RegimenModule", split: "Split", settings: Settings, *, tested: bool) -> Metrics:
+    """How many weights are zero, or nearly, and what the network does without those; where the probe asks for it."""
+    from regimens.training.probes.acted import zero_share
+    from regimens.training.probes.zeros import near_share, pruned
+
+    if settings.probe != "zeros":
+        return {}
+    net, measure = pruned(module.net), module.objective.measure
+    found: Metrics = {"zeros/exact_share": zero_share(module.net), "zeros/near_share": near_share(module.net)}
+    parts = {"val": (split.x_valid, split.y_valid)} | ({"test": (split.x_test, split.y_test)} if tested else {})
+    for name, (x, y) in parts.items():
+        logits = _outputs(net, x)
+        right = None if split.targets else module.objective.score(logits, y)
+        told = module.measures.of(logits, y, (measure,))[measure] if right is None else float(right.sum()) / len(y)
+        found[f"{name}/pruned_{measure}"] = told
+    return found
 
 
 def fusion(net: Any, x: Any) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ ENGINES = ("auto", "eager", "compiled", "fleet")
 LEAST = {"seed": 0, "epochs": 1, "batch_size": 1, "threads": 1}
 CHOICES = {
     "restore": ("last", "best"),
-    "probe": ("none", "gradients", "lr_range"),
+    "probe": ("none", "gradients", "lr_range", "zeros"),
     "advice": ("warn", "error", "off"),
     "engine": ENGINES,
 }
