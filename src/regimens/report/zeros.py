@@ -20,13 +20,14 @@ def zeros_answer(study: Study) -> str | None:
     found = sorted(((_mean(c, NEAR), c) for c in _counted(study)), key=lambda one: one[0])
     if len(found) < 2:
         return None
-    told = [f"{value(near, NEAR, 0)} of the weights with {c.label} ({_quality(c, study)})" for near, c in found]
+    told = [f"{value(near, NEAR, 0)} with {c.label} ({_quality(c, study)})" for near, c in found]
     cells = [c for _, c in found]
     lost = [(_mean(c, _without(study)) - _mean(c, study.metric), c.label) for c in cells]
     most, label = max(lost, key=lambda one: abs(one[0]))
     exact = max(_mean(c, EXACT) for c in cells)
-    text = f"Below 0.001 end {listing(told, 8)}: {study.metric.replace('/', ' ')}, {n_text(cells)}. Setting these to "
-    text += f"zero changes it by {difference(most, study.metric)} with {label}, and by less elsewhere. "
+    text = f"The share of weights that end below 0.001 is {listing(told, 8)}: {study.metric.replace('/', ' ')}, "
+    text += f"{n_text(cells)}. Setting these to zero changes it by {difference(most, study.metric)} with {label}, and "
+    text += "by less elsewhere. "
     return text + (f"Exactly zero are {value(exact, EXACT)} at most." if exact else "None ends at zero itself.")
 
 
