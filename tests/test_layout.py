@@ -184,7 +184,7 @@ TESTED_IN = {
     "study/test_over.py": ("report/ranks",),
     "report/test_build.py": ("report", "commands/write_report", "report/curves", "report/parity", "report/study_end"),
     "report/test_figures.py": (
-        *("report/canvas", "report/dots", "report/gradients", "report/heatmap", "report/techniques", "report/transfer"),
+        *("report/canvas", "report/dots", "report/heatmap", "report/techniques", "report/transfer"),
     ),
     "stats/test_rows.py": ("stats/judging",),
     # What a study's command does is seen from outside: commands, kills and tables, around a trial of microseconds.
