@@ -155,7 +155,7 @@ def test_what_one_axis_trained_again_counts_along_the_next_one() -> None:
         lr, beta = values["optimizer.lr"], values["optimizer.beta"]
         return (0.9 if 0.003 < lr < 0.004 else 0.1) - 0.001 * (beta - 0.9) ** 2
 
-    study = study_of("optimizer=adam", "optimizer.beta=0.99", tuned=["optimizer.*"], trials=5, refine=0)
+    study = study_of("optimizer=adam", "optimizer.beta=0.99", tuned=["optimizer.*"], trials=5)
     (cell,) = play(study, peak).cells
     first, second = cell.sweeps
     assert first.confirmed == 1 and first.best == second.base["optimizer.lr"]
@@ -168,6 +168,11 @@ def test_what_one_axis_trained_again_counts_along_the_next_one() -> None:
 def test_nothing_is_trained_again_where_no_neighbour_fails() -> None:
     (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=5), summit(-2.0)).cells
     assert cell.sweeps[0].confirmed == 0 and len(cell.points) == 7
+
+
+def test_a_neighbour_on_a_grid_that_was_not_made_finer_is_not_beside_it() -> None:
+    (cell,) = play(study_of("optimizer=adam", tuned=["optimizer.lr"], trials=4, refine=0), slope).cells
+    assert cell.sweeps[0].confirmed == 0 and len(cell.points) == 4
 
 
 def test_a_grid_is_not_extended_where_it_is_as_good_inside() -> None:

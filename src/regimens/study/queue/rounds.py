@@ -125,7 +125,9 @@ def tune_on(study: Study, cell: Cell, results: list[Result | None], more: float)
     finer = sweep.refined < study.refine and study.trials > 2 <= more
     if curve and not curve.end and finer and refine(cell, sweep, curve.best):
         return True
-    if curve and curve.beside_failure and more >= CONFIRMING and confirm(cell, sweep, curve.best):
+    # On a grid that was not made finer the next point is far away.
+    beside = curve is not None and curve.beside_failure and sweep.refined > 0
+    if curve and beside and more >= CONFIRMING and confirm(cell, sweep, curve.best):
         return True
     sweep.best = one.value(curve.summit) if curve else sweep.base[sweep.path]
     sweep.end = curve.end if curve and one.choices is None else 0
