@@ -1,6 +1,7 @@
 """The share of weights near zero against what a network does."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,12 @@ def test_every_final_is_in_the_figures_data(tmp_path: Path) -> None:
     assert figure is not None
     assert [row[:3] for row in figure.rows if row[0] == "l1=0.001"] == [("l1=0.001", 1, 0.98), ("l1=0.001", 2, 0.98)]
     assert all(row[5] == pytest.approx(row[4] - row[2] / 1000) for row in figure.rows)
+
+
+def test_cells_whose_finals_are_gone_are_left_out(tmp_path: Path) -> None:
+    told = study(tmp_path)
+    lost = Study("sparse", told.about, tuple(replace(cell, trials=()) for cell in told.cells))
+    assert zeros_answer(lost) is None and zeros_figure(lost, Palette([lost])) is None
 
 
 def test_without_the_probe_nothing_is_said(tmp_path: Path) -> None:

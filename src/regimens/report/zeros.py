@@ -60,9 +60,9 @@ def zeros_figure(study: Study, palette: Palette) -> Figure | None:
         figure.legend(loc="outside lower center", ncols=3)
         drawn = svg(figure, slug)
     caption = (
-        "Each small dot is one final: its accuracy against the share of its kernel weights whose magnitude is below "
-        f"0.001. The large mark is a cell's mean ({n_text(cells)}), the hollow one around it the mean with these "
-        "weights set to zero: a network that can be stored and computed without them."
+        f"Each small dot is one final: its {study.metric.replace('/', ' ')} against the share of its kernel weights "
+        f"whose magnitude is below 0.001. The large mark is a cell's mean ({n_text(cells)}), the hollow one around it "
+        "the mean with these weights set to zero: a network that can be stored and computed without them."
     )
     rows = tuple(_row(cell, trial, study) for cell in cells for trial in cell.finals)
     return Figure(slug, "Weights near zero", drawn, caption, COLUMNS, rows)
@@ -77,7 +77,8 @@ def _row(cell: Cell, trial: Trial, study: Study) -> Row:
 def _counted(study: Study) -> list[Cell]:
     """The cells each of whose finals was looked at."""
     names = (NEAR, EXACT, study.metric, _without(study))
-    return [c for c in study.ranked if all(t.metric(name) is not None for t in c.finals for name in names)]
+    told = [c for c in study.ranked if c.finals]
+    return [c for c in told if all(t.metric(name) is not None for t in c.finals for name in names)]
 
 
 def _without(study: Study) -> str:
