@@ -73,7 +73,7 @@ def test_pictures_come_as_channels_height_width(built: Any, shape: tuple[int, ..
     x = torch.randn(2, numbers)
     held = x.view(2, *shape)
     laid_out = held.movedim(-1, 1) if shape[-1] == 3 else held.view(2, *row)
-    assert torch.equal(net(x), net(laid_out))
+    torch.testing.assert_close(net(x), net(laid_out))  # convolutions may round by layout
 
 
 @pytest.mark.parametrize(
