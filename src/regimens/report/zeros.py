@@ -7,12 +7,11 @@ from regimens.report.curves import n_text
 from regimens.report.dots import shorten
 from regimens.report.numbers import difference, interval, listing, value
 from regimens.report.palette import Palette
-from regimens.report.tables import Cell, Study, Trial
+from regimens.report.tables import Cell, Study
 from regimens.report.verdicts import against
 
 NEAR, EXACT = "zeros/near_share", "zeros/exact_share"
 COLUMNS = ("cell", "seed", "near zero", "exactly zero", "metric", "with these set to zero")
-Row = tuple[str, int, float | None, float | None, float | None, float | None]
 
 
 def zeros_answer(study: Study) -> str | None:
@@ -64,21 +63,20 @@ def zeros_figure(study: Study, palette: Palette) -> Figure | None:
         f"whose magnitude is below 0.001. The large mark is a cell's mean ({n_text(cells)}), the hollow one around it "
         "the mean with these weights set to zero: a network that can be stored and computed without them."
     )
-    rows = tuple(_row(cell, trial, study) for cell in cells for trial in cell.finals)
+    names = _names(study)
+    rows = tuple((cell.label, t.seed, *map(t.metric, names)) for cell in cells for t in cell.finals)
     return Figure(slug, "Weights near zero", drawn, caption, COLUMNS, rows)
-
-
-def _row(cell: Cell, trial: Trial, study: Study) -> Row:
-    numbers = (trial.metric(name) for name in (NEAR, EXACT, study.metric, _without(study)))
-    near, exact, whole, without = numbers
-    return cell.label, trial.seed, near, exact, whole, without
 
 
 def _counted(study: Study) -> list[Cell]:
     """The cells each of whose finals was looked at."""
-    names = (NEAR, EXACT, study.metric, _without(study))
     told = [c for c in study.ranked if c.finals]
-    return [c for c in told if all(t.metric(name) is not None for t in c.finals for name in names)]
+    return [c for c in told if all(t.metric(name) is not None for t in c.finals for name in _names(study))]
+
+
+def _names(study: Study) -> tuple[str, str, str, str]:
+    """The metrics of the last four COLUMNS."""
+    return NEAR, EXACT, study.metric, _without(study)
 
 
 def _without(study: Study) -> str:
