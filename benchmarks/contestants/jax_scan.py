@@ -14,21 +14,37 @@ from turns import BATCH, CLASSES, HIDDEN, L2, MAX_NORM, RATE, arrays, serve
 
 if __name__ == "__main__":
     folder, case = sys.argv[1:]
-    regularised = case == "regularised"
+    regularised, cnn = case == "regularised", case == "cnn"
     x, y, x_valid, y_valid = (jnp.asarray(part) for part in arrays(folder))
-    sizes = [784, *HIDDEN, CLASSES]
-    keys = jax.random.split(jax.random.key(0), 3)
+    # conf/model/cnn.yaml: two convolutions of 3 x 3, each with a pooling of 2 x 2, then 100 units.
+    sizes = [32 * 7 * 7, 100, CLASSES] if cnn else [784, *HIDDEN, CLASSES]
+    keys = jax.random.split(jax.random.key(0), 5)
+    filters = [
+        {"w": jax.random.normal(key, (3, 3, a, b)) * (2 / (9 * a)) ** 0.5, "b": jnp.zeros(b)}
+        for key, a, b in zip(keys[3:], (1, 16), (16, 32), strict=True)
+    ]
     params = [
         {"w": jax.random.normal(key, (a, b)) / a**0.5, "b": jnp.zeros(b)}
         | ({"scale": jnp.ones(b), "shift": jnp.zeros(b)} if regularised and b != CLASSES else {})
         for key, a, b in zip(keys, sizes, sizes[1:], strict=False)
     ]
+    params = (filters if cnn else []) + params
     running = [(jnp.zeros(n), jnp.ones(n)) for n in HIDDEN] if regularised else []
     optimizer = optax.nadam(0.001) if case == "nadam" else optax.sgd(0.01)
 
     def forward(params, running, h, key, train):
         """Logits, and the running statistics after this batch."""
         after = []
+        if cnn:
+            h = h.reshape(-1, 28, 28, 1)
+            for layer in params[:2]:
+                h = jax.lax.conv_general_dilated(
+                    h, layer["w"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+                )
+                h = jax.nn.relu(h + layer["b"])
+                h = jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+            h = jax.nn.relu(h.reshape(len(h), -1) @ params[2]["w"] + params[2]["b"])
+            return h @ params[3]["w"] + params[3]["b"], after
         for i, layer in enumerate(params):
             if regularised and train:
                 keep = jax.random.bernoulli(jax.random.fold_in(key, i), 1 - RATE, h.shape)

@@ -85,11 +85,11 @@ def test_what_optimisers_share_is_compiled_for_all_of_them_together(
 ) -> None:
     monkeypatch.setattr(compiler, "find", lambda: "/usr/bin/c++")
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    one = planned("optimizer=adam", composed=composed, trials=12)
-    nine = [planned(f"optimizer={name}", composed=composed, trials=12) for name in ("sgd", "adam", "nadam", "adamw")]
+    one = planned("optimizer=adam", composed=composed, trials=24)
+    nine = [planned(f"optimizer={name}", composed=composed, trials=24) for name in ("sgd", "adam", "nadam", "adamw")]
     assert choose([one]) == ["eager"]
     assert choose(nine) == ["compiled"] * 4
-    apart = [planned(f"activation={name}", composed=composed, trials=12) for name in ("relu", "tanh", "elu", "selu")]
+    apart = [planned(f"activation={name}", composed=composed, trials=24) for name in ("relu", "tanh", "elu", "selu")]
     assert choose(apart) == ["eager"] * 4
     monkeypatch.setattr(compiler, "find", lambda: None)
     assert choose(nine) == ["eager"] * 4
@@ -107,7 +107,7 @@ def test_a_network_that_does_not_repay_its_own_code_is_no_burden_to_the_others(
 def test_a_step_saves_a_call_in_each_layer_so_that_deep_networks_repay_their_code_sooner(
     composed: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Measured: a step of twenty-one dense layers takes 8.9 ms eagerly and 4.0 compiled; of three, 0.9 ms are saved."""
+    """Measured: a step of twenty-one dense layers takes 1.91 ms eagerly and 0.81 compiled; of three, 0.80 and 0.48."""
     monkeypatch.setattr(compiler, "find", lambda: "/usr/bin/c++")
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert choose([planned(composed=composed, trials=36)]) == ["eager"]

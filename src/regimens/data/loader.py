@@ -18,7 +18,7 @@ class Blocks:
     Raises UserError where `batch_size` is below 1.
     """
 
-    def __init__(self, n: int, batch_size: int, generator_seed: int, block: int = 64, shuffle: bool = True) -> None:
+    def __init__(self, n: int, batch_size: int, generator_seed: int, block: int = 256, shuffle: bool = True) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size}: give 1 or more")
         if n < 1 or block < 1:

@@ -20,10 +20,10 @@ def max_norm_(weights: Sequence[Tensor], bound: float | Tensor) -> Tensor:
     """
     if not len(weights) or (isinstance(bound, float) and bound == torch.inf):
         return torch.zeros(())
-    outside = []
-    for w in weights:
-        norm = torch.linalg.vector_norm(w, dim=list(range(1, w.ndim)), keepdim=True)
-        within = norm.clamp(max=bound) if isinstance(bound, float | int) else torch.minimum(norm, bound)
-        w.mul_(within / (norm + _EPSILON))
-        outside.append((norm > bound).sum())
-    return torch.stack(outside).sum() / sum(w.shape[0] for w in weights)
+    norms = [torch.linalg.vector_norm(w, dim=list(range(1, w.ndim)), keepdim=True) for w in weights]
+    limited = [n.clamp(max=bound) if isinstance(bound, float | int) else torch.minimum(n, bound) for n in norms]
+    # As one tensor: torch's compiler would else divide anew for each weight.
+    shares = torch.cat([(a / (n + _EPSILON)).flatten() for a, n in zip(limited, norms, strict=True)])
+    for w, n, share in zip(weights, norms, shares.split([len(w) for w in weights]), strict=True):
+        w.mul_(share.view_as(n))
+    return torch.stack([(n > bound).sum() for n in norms]).sum() / sum(len(w) for w in weights)

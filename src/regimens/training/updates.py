@@ -273,3 +273,11 @@ class Nadam(_Moments):
         m, v = state
         blend_(m, g, c[2])
         ratios_(p, g, c[0], m, c[5], add_square_(v.mul_(c[3]), g, c[4]).sqrt().add_(c[1]))
+
+
+CATALOGUE: tuple[type[Rule], ...] = (Momentum, Nesterov, Adagrad, RMSprop, Adam, AdamW, Adamax, Nadam)
+
+
+def family(rule: type[Rule]) -> tuple[type[Rule], ...]:
+    """The rules whose updates are compiled with `rule`'s: those of the catalogue; a rule from elsewhere is alone."""
+    return CATALOGUE if rule in CATALOGUE else (rule,)

@@ -35,3 +35,24 @@ def test_a_worker_that_dies_leaves_its_cell(tmp_path: Path) -> None:
     one._own.leave()  # as the system does with a dead process's locks
     second = other.claim()
     assert second is not None and (second.cell.label, second.number) == (first.cell.label, 1)
+
+
+def test_workers_begin_far_from_each_other_and_go_on_from_where_they_are(tmp_path: Path) -> None:
+    study = study_of("optimizer.lr=0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8", "engine=eager", seeds=1)
+    study.save(tmp_path)
+    storage = optuna.storages.InMemoryStorage()
+    workers = [TrialQueue(TrialFiles(study, tmp_path), storage, "here there") for _ in range(3)]
+    labels = [cell.label for cell in study.cells]
+
+    def taken(worker: TrialQueue) -> int:
+        claim = worker.claim()
+        assert claim is not None
+        return labels.index(claim.cell.label)
+
+    assert [taken(worker) for worker in workers] == [
+        0,
+        4,
+        2,
+    ]  # where it begins, and twice in the midst of a longest row
+    assert [taken(worker) for worker in workers] == [1, 5, 3]
+    assert sorted(taken(worker) for worker in workers[:2]) == [6, 7]  # what is left, wherever it lies

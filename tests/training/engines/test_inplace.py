@@ -45,6 +45,24 @@ def test_a_gradient_that_is_only_added_is_never_written_down(inputs: tuple[Tenso
 
 
 @pytest.mark.parametrize(
+    ("function", "copies"),
+    [
+        (lambda p, d, x, c: p.add_(d.t() @ x), 0),  # a gradient is added to the zeros in its place
+        (lambda p, d, x, c: p.copy_(2 * p + d.t() @ x), 1),  # a penalty's gradient and the loss's
+        (lambda p, d, x, c: p.add_((d.t() @ x) + p * c[0]), 1),
+        (lambda p, d, x, c: p.add_(c[1] * (p * c[0] + d.t() @ x)), 1),  # the same, moved by at once
+    ],
+)
+def test_what_a_product_is_added_to_is_written_first(
+    function: Callable[..., Any], copies: int, inputs: tuple[Tensor, ...]
+) -> None:
+    targets, error = written(function, *inputs)
+    assert targets.count("aten.copy_.default") == copies
+    assert "regimens.product_.default" in targets and "aten.mm.default" not in targets
+    assert error < 1e-15
+
+
+@pytest.mark.parametrize(
     "function",
     [
         lambda p, d, x, c: p.copy_(c[0] * (d.t() @ x)),  # a penalty's or a clip's gradient is no bare product

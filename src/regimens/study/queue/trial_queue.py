@@ -85,13 +85,18 @@ class TrialQueue:
         if self._own.cell is not None and (claim := self._claim_of(self._own.cell)):
             return claim
         self._own.leave()
-        together = self.study.together
-        cells = [cell for cell in self.study.cells if cell.label not in together and self._is_open(cell)]
+        cells = self._ahead()
+        if cells and not self._own.enter(cells[0]):
+            cells = self._ahead()  # another worker came at the same moment
         for cell in cells:
             if self._own.enter(cell) and (claim := self._claim_of(cell)):
                 return claim
         self._own.leave()
         return next((claim for cell in cells if (claim := self._claim_of(cell))), None)
+
+    def _ahead(self) -> list[Cell]:
+        together, cells = self.study.together, self.study.cells
+        return self._own.ahead(cells, [cell.label not in together and self._is_open(cell) for cell in cells])
 
     def _claim_of(self, cell: Cell) -> Claim | None:
         phases = (self._phase(cell, name) for name in self.study.phases(cell))

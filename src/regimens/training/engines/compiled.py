@@ -15,6 +15,7 @@ from regimens.core.process import keep_freed_memory
 from regimens.core.secrets import brief
 from regimens.training.engine import Engine, Job, not_functional
 from regimens.training.engines import compiler
+from regimens.training.engines.all_updates import padded
 from regimens.training.engines.coefficients import advance
 from regimens.training.engines.inductor import Inductor
 from regimens.training.engines.pieces import Lowers, Pieces
@@ -67,21 +68,24 @@ class Compiled(Engine):
             except Exception as err:
                 self._give_up(f"cannot be compiled: {brief(err)}")
                 return block, None
-        tallies = []
+        labels = job.y.index_select(0, torch.cat(list(block[:full]))).split(size)
+        x = job.x.new_empty(size, *job.x.shape[1:])
+        tallies, bounds = [], []
         with torch.no_grad():
-            for indices, coefficients in zip(block[:full], self._coefficients(job, full), strict=True):
-                x, y = job.x.index_select(0, indices), job.y.index_select(0, indices)
-                tallies.append(self._step(x, y, coefficients))
+            for indices, y, coefficients in zip(block[:full], labels, self._coefficients(job, full), strict=True):
+                tally, outside = self._step(torch.index_select(job.x, 0, indices, out=x), y, coefficients)
+                tallies.append(tally)
+                bounds.append(outside)
                 job.averaged.stepped(job.net, 1)
-            loss, penalty, correct, clipped, constrained = torch.stack(tallies).double().sum(0).unbind()
+            loss, penalty, correct, clipped = torch.stack(tallies).double().sum(0).unbind()
+            job.actions.constrained(torch.cat(bounds).double().sum())
         job.actions.clipped(clipped)
-        job.actions.constrained(constrained)
         return block[full:], torch.stack([loss * size, correct, penalty * size])
 
     def _coefficients(self, job: Job, steps: int) -> Sequence[Tensor]:
-        """The next steps' coefficients (n,) each; advances optimiser and schedule as the plain loop does."""
+        """The next steps' coefficients, `padded`, each; advances optimiser and schedule as the plain loop does."""
         assert isinstance(job.optimizer, RuleOptimizer)
-        return advance([job], [job.optimizer], [True], steps)[:, 0].to(job.x.dtype).unbind()
+        return padded(advance([job], [job.optimizer], [True], steps)[:, 0].to(job.x.dtype)).unbind()
 
     def _compilers(self) -> Lowers:
         return Lowers(Inductor(self.cache), Inductor(self.cache, any_size=True))

@@ -6,9 +6,11 @@ Its private names here are pinned by `torch==2.13.0` (docs/decisions/0010-rooms.
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, fx
@@ -21,7 +23,17 @@ from regimens.training.engines.inplace import write_products
 
 # One compiling process, since a trial leases one core. The pattern matcher would fuse products and sums into calls that
 # copy. Testing for vector instructions would take 5 s; where they are missing, compiling fails and the engine is eager.
-OPTIONS = {"compile_threads": 1, "pattern_matcher": False, "cpp.vec_isa_ok": True, "size_asserts": False}
+# To prepare torch's headers takes as long as three networks without, while who needs the second one waits.
+OPTIONS = {
+    "compile_threads": 1,
+    "pattern_matcher": False,
+    "cpp.vec_isa_ok": True,
+    "size_asserts": False,
+    "cpp_cache_precompile_headers": False,
+}
+# A network's step is dozens of calls: written in C++ too, and all memory between them is one block. A value that takes
+# more than ten operations is kept where it is used again: a dropout's mask is not hashed anew.
+MANY_CALLS = {"cpp_wrapper": True, "memory_planning": True, "realize_opcount_threshold": 10}
 CACHE = "TORCHINDUCTOR_CACHE_DIR"  # torch reads it whenever it looks for compiled code
 
 
@@ -54,14 +66,15 @@ class Inductor:
         made = digest([graph.code, *(f"{one.dtype}{tuple(one.shape)}" for one in fakes)])
         with (
             held(cache / "locks" / f"{made}.lock"),
-            config.patch(OPTIONS),
+            config.patch(OPTIONS if self.any_size else OPTIONS | MANY_CALLS),
+            _for_floats(),
             tracing(TracingContext(fakes[0].fake_mode)),
             torch.no_grad(),
         ):
-            run = compile_fx_inner(graph, fakes, is_inference=True)
+            compiled: Any = compile_fx_inner(graph, fakes, is_inference=True, cpp_wrapper=config.cpp_wrapper)
 
         def call(*inputs: Tensor) -> Any:
-            out = run(list(inputs))
+            out = compiled.current_callable(list(inputs))  # without what torch's profiler needs around it
             return out[0] if out else None
 
         return call
@@ -79,3 +92,10 @@ class Inductor:
         mode: Literal["symbolic", "fake"] = "symbolic" if self.any_size else "fake"
         trace = make_fx(functionalize(several), tracing_mode=mode, decomposition_table=select_decomp_table())
         return write_products(rewrite_graph(trace(*inputs), (drop_copy, split_bias, untranspose)))
+
+
+def _for_floats() -> AbstractContextManager[Any]:
+    """Have torch take the instructions for floats, without tests of those for 16 and 8 bits: 1.3 s, then 0.1 each."""
+    from torch._inductor.cpu_vec_isa import VecISA
+
+    return patch.object(VecISA, "check_build", lambda *_: False)

@@ -1,9 +1,12 @@
 """Products that are written or added where they are wanted, for compiled code, where torch's compiler would copy."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, fx
 
-from regimens.training.engines.graph_rewrites import Node, aten, calls, written_between
+from regimens.training.engines.graph_rewrites import Node, aten, calls, sweep, written_between
 
 NAME = "regimens::product_"
 # Registered without torch's `custom_op`, which costs tens of microseconds per call.
@@ -21,35 +24,63 @@ def _no_product(out: Tensor, a: Tensor, b: Tensor, beta: int) -> None:
 
 
 def write_products(traced: fx.GraphModule) -> fx.GraphModule:
-    """The graph in which a product that only goes into an input, or is only added to it, is computed there."""
+    """The graph in which a product that goes into an input, alone or in a sum, is computed and added there."""
     graph = traced.graph
     for node in [node for node in graph.nodes if calls(node, aten.copy_.default)]:
         out, value = node.args
-        added = _added(out, value)
-        product = added.args[1] if added else value
-        if not _used_once(product) or written_between(product, node, *product.args):
+        onto, scale, rest, product = _summands(out, value)
+        if product is None or written_between(product, node, *product.args):
             continue
         a, b = product.args
         with graph.inserting_before(node):
-            if added:
-                a = graph.call_function(aten.mul.Tensor, (added.args[0], a))
-                a.meta = product.args[0].meta
-            graph.call_function(torch.ops.regimens.product_.default, (out, a, b, int(bool(added))))
-        for done in (node, value, added, product):
-            if done and not done.users and done in graph.nodes:
-                graph.erase_node(done)
+            if scale is not None:
+                a = _call(graph, aten.mul.Tensor, (scale, a), a)
+            if rest is not None:
+                if scale is not None:
+                    rest = _call(graph, aten.mul.Tensor, (scale, rest), out)
+                if onto:
+                    rest = _call(graph, aten.add.Tensor, (out, rest), out)
+                graph.call_function(aten.copy_.default, (out, rest)).meta = node.meta
+            added = int(onto or rest is not None)
+            graph.call_function(torch.ops.regimens.product_.default, (out, a, b, added))
+        graph.erase_node(node)
+        sweep(graph)
     traced.recompile()
     return traced
 
 
-def _added(out: Node, value: Node) -> Node | None:
-    """c * product, of `value` = out + c * product with a single number c; None where `value` is something else."""
-    if not (calls(value, aten.add.Tensor) and len(value.users) == 1 and value.args[0] is out and not value.kwargs):
-        return None
-    term = value.args[1]
-    scaled = calls(term, aten.mul.Tensor) and len(term.users) == 1 and isinstance(term.args[0], fx.Node)
-    return term if scaled and term.args[0].meta["val"].ndim == 0 else None
+def _summands(out: Node, value: Node) -> tuple[bool, Node | None, Node | None, Node | None]:
+    """Of `value` = out + c (t + product), c a single number: whether there is out, then c, t and the product.
+
+    c and t may be missing; the product is None where `value` is something else.
+    """
+    scale = None
+    onto = _adds(value) and value.args[0] is out
+    if onto:
+        value = value.args[1]
+        if _scales(value):
+            scale, value = value.args
+    if _adds(value):
+        for rest, product in (value.args, value.args[::-1]):
+            if _used_once(product):
+                return onto, scale, rest, product
+    return onto, scale, None, value if _used_once(value) else None
+
+
+def _adds(node: Node) -> bool:
+    return calls(node, aten.add.Tensor) and len(node.users) == 1 and len(node.args) == 2 and not node.kwargs
+
+
+def _scales(node: Node) -> bool:
+    number = calls(node, aten.mul.Tensor) and len(node.users) == 1 and isinstance(node.args[0], fx.Node)
+    return number and node.args[0].meta["val"].ndim == 0
 
 
 def _used_once(node: Node) -> bool:
     return calls(node, aten.mm.default) and len(node.users) == 1
+
+
+def _call(graph: fx.Graph, target: Callable[..., Any], args: tuple[Node, ...], like: Node) -> Node:
+    new = graph.call_function(target, args)
+    new.meta = like.meta
+    return new

@@ -6,14 +6,13 @@ with each of the other.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from regimens.training.engine import Job, shape, shape_of_gradients, weights_of
-from regimens.training.engines.flat import Flat, Part
+from regimens.training.engines.all_updates import padded, update_of
+from regimens.training.engines.flat import Flat
 from regimens.training.engines.trace_cache import Lower, trace
 from regimens.training.functional import Gradients, Weights, constrain, numbers_of
 from regimens.training.optimizers import RuleOptimizer
@@ -40,23 +39,23 @@ class Pieces:
         self._none = job.x.new_zeros(1)
         numbers = {name: job.x.new_tensor(value) for name, value in numbers_of(job.regularization, job.clip).items()}
         weights = weights_of(job.net, optimizer)
-        coefficients = job.x.new_tensor(optimizer.rule.coefficients(1, 0.01))
+        coefficients = padded(job.x.new_tensor(optimizer.rule.coefficients(1, 0.01)))
         try:
             # Updates first: while one worker compiles the network, another has its own to compile.
             parts = self._flat.parts() if optimizer.rule.slots else []
-            self._updates = [self._update(job, part, coefficients, lowers.any_size) for part in parts]
+            self._updates = [update_of(type(optimizer.rule), part, coefficients, lowers.any_size) for part in parts]
             self._gradients = self._pass(job, size, weights, numbers, coefficients, lowers.sized)
             self._bound = self._constraint(job, weights, numbers, lowers.sized)
         except Exception:
             self.release()
             raise
 
-    def __call__(self, x: Tensor, y: Tensor, coefficients: Tensor) -> Tensor:
-        """Step on x (B, D), y (B,) with a rule's coefficients (n,); the TALLIES, shape (5,)."""
+    def __call__(self, x: Tensor, y: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Step on x (B, D), y (B,) with a rule's `padded` coefficients; the first four TALLIES (4,), the fifth (1,)."""
         tallies = self._gradients(x, y, coefficients)
         for update in self._updates:
             update(coefficients)
-        return torch.cat([tallies, self._bound()])
+        return tallies, self._bound()
 
     def release(self) -> None:
         """Give the network's parameters memory of their own again."""
@@ -65,13 +64,14 @@ class Pieces:
     def _pass(
         self, job: Job, size: int, weights: Weights, numbers: dict[str, Tensor], coefficients: Tensor, lower: Lower
     ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-        """(x, y, coefficients) -> the first four tallies; leaves the gradients in their place.
+        """(x, y, coefficients) -> the first four tallies; adds the gradients to what is in their place.
 
         A rule without state is part of it: a gradient that is only added to a matrix need not be written down.
         """
         rule = job.optimizer.rule  # type: ignore[attr-defined]
         gradients = Gradients(job.net, job.objective, job.clip)
-        tree = (weights.trained, weights.fixed, weights.buffers, self._flat.gradients, numbers)
+        places = self._flat.gradients if rule.slots else {}
+        tree = (weights.trained, weights.fixed, weights.buffers, places, numbers)
         flat, spec = pytree.tree_flatten(tree)
 
         def found(x: Tensor, y: Tensor, c: Tensor, *flat: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class Pieces:
             grads, tallies = gradients(Weights(trained, fixed, buffers, {}), x, y, numbers)
             for name, gradient in zip(trained, grads, strict=True):
                 if rule.slots:
-                    places[name].copy_(gradient)
+                    places[name].add_(gradient)
                 else:
                     rule.update(trained[name], gradient, (), c.unbind())
             return tallies
@@ -90,16 +90,6 @@ class Pieces:
             return lambda x, y, c: run(x, y, self._none, *flat)
         run = trace(("gradients", shape(job)), found, [*example, coefficients, *flat], lower)
         return lambda x, y, c: run(x, y, c, *flat)
-
-    def _update(self, job: Job, part: Part, coefficients: Tensor, lower: Lower) -> Callable[[Tensor], Any]:
-        """(coefficients) -> None; moves the part."""
-        rule = job.optimizer.rule  # type: ignore[attr-defined]
-
-        def move(c: Tensor, p: Tensor, g: Tensor, *state: Tensor) -> None:
-            rule.update(p, g, state, c.unbind())
-
-        run = trace(("update", type(rule)), move, [coefficients, *part], lower)
-        return lambda coefficients: run(coefficients, *part)
 
     def _constraint(self, job: Job, weights: Weights, numbers: dict[str, Tensor], lower: Lower) -> Callable[[], Tensor]:
         """() -> the fifth tally (1,); bounds the kernels."""
