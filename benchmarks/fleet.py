@@ -3,6 +3,7 @@
 One thread, so the processor's own time is counted, which other programs disturb less than the clock's.
 """
 
+import json
 import sys
 import tempfile
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from shared import ROOT, Figure, one_core, publish, raise_first
 
-TRIALS, PLAIN, ROUNDS, TARGET = 32, 4, 5, 3.0
+TRIALS, PLAIN, ROUNDS, TARGET = 32, 4, 5, 4.0
+BESIDE = 20.0  # milliseconds
 
 
 def main() -> int:
@@ -44,14 +46,25 @@ def main() -> int:
                 trial.run(tasks[first].config, folder / str(first), choices={})
         return (time.process_time() - start) / count
 
-    rounds = []
+    def beside(folder: Path) -> float:
+        """Milliseconds of setting up and writing one of a fleet's trials, by the clock."""
+        tasks = [Task(configs[i], folder / str(i), {}) for i in range(size)]
+        start = time.perf_counter()
+        raise_first(trial.run_fleet(tasks))
+        taken = time.perf_counter() - start
+        trained = [json.loads((folder / str(i) / "result.json").read_text())["durations"]["train"] for i in range(size)]
+        return 1e3 * (taken - sum(trained)) / size
+
+    rounds, others = [], []
     with tempfile.TemporaryDirectory() as home:
         for i in range(ROUNDS + 1):
             rounds.append([seconds(Path(home) / f"{i}-{fleet}", fleet=fleet) for fleet in (False, True)])
+            others.append(beside(Path(home) / f"{i}-beside"))
     rounds = rounds[1:]
     what = f"fleets of {size}: trials a second over the plain path's"
     figure = Figure(what, [plain / fleet for plain, fleet in rounds], TARGET, at_least=True)
-    return publish("fleet", [figure], {}, trials=TRIALS, epochs=configs[0].epochs, seconds=rounds)
+    set_up = Figure("set-up and writing a member", others[1:], BESIDE, "ms")
+    return publish("fleet", [figure, set_up], {}, trials=TRIALS, epochs=configs[0].epochs, seconds=rounds)
 
 
 if __name__ == "__main__":

@@ -48,3 +48,8 @@ def test_unshuffled_is_in_order() -> None:
 def test_a_batch_of_nothing_is_refused() -> None:
     with pytest.raises(UserError, match="batch_size=0"):
         Blocks(50, 0, 3)
+
+
+def test_a_block_is_as_large_as_keeps_its_outputs_small() -> None:
+    sizes = {batch: Blocks(100_000, batch, 0).block for batch in (1, 32, 128, 1024, 100_000)}
+    assert sizes == {1: 256, 32: 256, 128: 256, 1024: 32, 100_000: 1}

@@ -10,17 +10,28 @@ if TYPE_CHECKING:
     import torch
 
 
+# Most mini-batches, and examples, of a block: Lightning's loop costs a millisecond for each, and an eager block keeps
+# its outputs.
+MOST_BATCHES, MOST_EXAMPLES = 256, 32_768
+
+
 class Blocks:
     """Deals the numbers 0..n-1 as mini-batches of `batch_size`, the last partial one kept, `block` batches at a time.
+
+    block: by default as many as MOST_BATCHES and MOST_EXAMPLES allow, and at least one.
 
     A pass yields tuples of (batch,) int64 tensors. The order depends on `generator_seed` and the epoch alone, so two
     regimens with one seed see the same batches. Each pass is a new epoch; `set_epoch` says which one comes next.
     Raises UserError where `batch_size` is below 1.
     """
 
-    def __init__(self, n: int, batch_size: int, generator_seed: int, block: int = 256, shuffle: bool = True) -> None:
+    def __init__(
+        self, n: int, batch_size: int, generator_seed: int, block: int | None = None, shuffle: bool = True
+    ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size}: give 1 or more")
+        if block is None:
+            block = max(1, min(MOST_BATCHES, MOST_EXAMPLES // batch_size))
         if n < 1 or block < 1:
             raise ValueError(f"n={n}, block={block}: both must be 1 or more")
         self.n, self.batch_size, self.generator_seed, self.block, self.shuffle = (
