@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from regimens.training.engines.compiled import Compiled
+from regimens.training.engines.inductor import Inductor
 from regimens.training.engines.pieces import Lowers
 from regimens.training.engines.trace_cache import Lower, as_traced
 from tests.training.small_modules import QUICK, SHARPER, TECHNIQUES, assert_agree, regimen, train
@@ -124,3 +125,24 @@ def test_the_code_of_an_update_serves_networks_of_any_size(tmp_path: Path, monke
         kept.append({path.read_text() for path in tmp_path.rglob("*.cpp") if "sqrt" in path.read_text()})
     assert kept[0] == kept[1]
     assert kept[0]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("any_size", [False, True])
+def test_what_one_process_compiled_the_next_one_looks_up(
+    any_size: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._dynamo.utils import counters
+
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+
+    def move(x: torch.Tensor, y: torch.Tensor) -> None:
+        x.add_(y.sqrt())
+
+    for hits in (0, 1):
+        before = counters["inductor"]["fxgraph_cache_hit"]
+        run = Inductor(tmp_path, any_size)(move, [torch.zeros(100), torch.zeros(100)])
+        assert counters["inductor"]["fxgraph_cache_hit"] - before == hits
+        x = torch.ones(50 if any_size else 100)
+        run(x, torch.full_like(x, 4.0))
+        assert (x == 3).all()

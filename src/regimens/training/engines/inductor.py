@@ -91,7 +91,10 @@ class Inductor:
 
         mode: Literal["symbolic", "fake"] = "symbolic" if self.any_size else "fake"
         trace = make_fx(functionalize(several), tracing_mode=mode, decomposition_table=select_decomp_table())
-        return write_products(rewrite_graph(trace(*inputs), (drop_copy, split_bias, untranspose)))
+        graph = trace(*inputs)
+        if self.any_size:  # torch looks up no code of a graph that has this among its own attributes: a fx.GraphModule
+            type(graph).shape_env = vars(graph).pop("shape_env")  # has a class of its own
+        return write_products(rewrite_graph(graph, (drop_copy, split_bias, untranspose)))
 
 
 def _for_floats() -> AbstractContextManager[Any]:
