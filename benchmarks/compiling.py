@@ -29,7 +29,7 @@ def processor_seconds(engine: str, cache: str, data: str) -> float:
         return [sys.executable, str(ROOT / "src" / "train.py"), "-m", *STUDY, f"engine={engine}", *places]
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # The compiler's precompiled header lies in the temporary directory.
+    # What torch's compiler keeps elsewhere lies in the temporary directory.
     seconds_of(command, f"compiling-{engine}", {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache, "TMPDIR": cache})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import torch
 
 
-# Most mini-batches, and examples, of a block: Lightning's loop costs a millisecond for each, and an eager block keeps
-# its outputs.
+# Most mini-batches, and examples, of a block: Lightning's loop costs a millisecond a block, and an eager one keeps its
+# outputs.
 MOST_BATCHES, MOST_EXAMPLES = 256, 32_768
 
 

@@ -49,10 +49,7 @@ def test_workers_begin_far_from_each_other_and_go_on_from_where_they_are(tmp_pat
         assert claim is not None
         return labels.index(claim.cell.label)
 
-    assert [taken(worker) for worker in workers] == [
-        0,
-        4,
-        2,
-    ]  # where it begins, and twice in the midst of a longest row
+    # One begins with the first cell, each other in the middle of a longest row.
+    assert [taken(worker) for worker in workers] == [0, 4, 2]
     assert [taken(worker) for worker in workers] == [1, 5, 3]
     assert sorted(taken(worker) for worker in workers[:2]) == [6, 7]  # what is left, wherever it lies

@@ -83,3 +83,15 @@ def test_a_product_stays_where_its_factors_change_before_it_is_used(inputs: tupl
         p.copy_(g)
 
     assert written(late, *inputs)[1] < 1e-15
+
+
+def test_a_sum_of_products_with_what_it_changes_stays() -> None:
+    square = torch.rand(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+    def twice(p: Tensor, c: Tensor) -> None:
+        p.add_(c * (p @ p + p.t() @ p))
+
+    for function in (twice, lambda p, c: p.add_(c * (p @ p)), lambda p, c: p.copy_(p @ p)):
+        targets, error = written(function, square, torch.tensor(0.5, dtype=torch.float64))
+        assert "regimens.product_.default" not in targets
+        assert error < 1e-15

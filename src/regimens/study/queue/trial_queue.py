@@ -29,6 +29,7 @@ from regimens.study.queue.sessions import busy
 from regimens.study.queue.takeover import KnownTrials, take_over
 from regimens.study.queue.trial_files import TrialFiles
 
+AT_ONCE = 4  # times that a worker looks anew where another one came at the same moment
 NAP = 0.5  # seconds; with hundreds of workers, as many cells have all their trials running
 
 
@@ -86,10 +87,12 @@ class TrialQueue:
             return claim
         self._own.leave()
         cells = self._ahead()
-        if cells and not self._own.enter(cells[0]):
-            cells = self._ahead()  # another worker came at the same moment
+        for _ in range(AT_ONCE):
+            if not cells or self._own.enter(cells[0]):
+                break
+            cells = self._ahead()
         for cell in cells:
-            if self._own.enter(cell) and (claim := self._claim_of(cell)):
+            if (self._own.cell == cell or self._own.enter(cell)) and (claim := self._claim_of(cell)):
                 return claim
         self._own.leave()
         return next((claim for cell in cells if (claim := self._claim_of(cell))), None)

@@ -64,15 +64,16 @@ class Apart:
         """One trial's sums (3,)."""
         job, state = self.jobs[i], self._states[i]
         indices = block.to(job.x.device)
-        parts = [job.x.index_select(0, indices).split(size), job.y.index_select(0, indices).split(size)]
+        labels = job.y.index_select(0, indices).split(size)
         tallies = []
-        for x, y, c in zip(*parts, rows.to(job.x.dtype), strict=True):
+        for batch, y, c in zip(indices.split(size), labels, rows.to(job.x.dtype), strict=True):
+            x = job.x.index_select(0, batch)
             tallies.append(self._step_of(x, y, c, state)(x, y, c, *state))
             job.averaged.stepped(job.net, 1)
         loss, extra, hits, clipped, constrained = torch.stack(tallies).double().unbind(1)
         job.actions.clipped(clipped.sum())
         job.actions.constrained(constrained.sum())
-        samples = loss.new_tensor([len(y) for y in parts[1]])
+        samples = loss.new_tensor([len(y) for y in labels])
         return torch.stack([torch.dot(loss, samples), hits.sum(), torch.dot(extra, samples)])
 
     def _step_of(self, x: Tensor, y: Tensor, c: Tensor, state: Sequence[Tensor]) -> Callable[..., Tensor]:

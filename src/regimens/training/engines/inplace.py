@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from regimens.training.engines.graph_rewrites import Node, aten, calls, sweep, written_between
+from regimens.training.engines.graph_rewrites import Node, aten, calls, storage, sweep, written_between
 
 NAME = "regimens::product_"
 # Registered without torch's `custom_op`, which costs tens of microseconds per call.
@@ -29,7 +29,9 @@ def write_products(traced: fx.GraphModule) -> fx.GraphModule:
     for node in [node for node in graph.nodes if calls(node, aten.copy_.default)]:
         out, value = node.args
         onto, scale, rest, product = _summands(out, value)
-        if product is None or written_between(product, node, *product.args):
+        if product is None or storage(out) in map(storage, product.args):  # `out` would change while it is read
+            continue
+        if written_between(product, node, *product.args, *([rest] if rest else [])):
             continue
         a, b = product.args
         with graph.inserting_before(node):

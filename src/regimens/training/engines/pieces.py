@@ -41,7 +41,7 @@ class Pieces:
         weights = weights_of(job.net, optimizer)
         coefficients = padded(job.x.new_tensor(optimizer.rule.coefficients(1, 0.01)))
         try:
-            # Updates first: while one worker compiles the network, another has its own to compile.
+            # Updates first: while one worker compiles its network, others have what theirs need too.
             parts = self._flat.parts() if optimizer.rule.slots else []
             self._updates = [update_of(type(optimizer.rule), part, coefficients, lowers.any_size) for part in parts]
             self._gradients = self._pass(job, size, weights, numbers, coefficients, lowers.sized)
