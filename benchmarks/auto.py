@@ -42,7 +42,7 @@ def cases() -> list[Case]:
 
     cores, digits, fashion = engine_choice.machine_cores(), ("data=digits",), ("data.train_size=10000",)
     few, many = 2 * cores, engine_choice.FEWEST["cpu"] * cores
-    compiled = compiler.PROCESS * cores + compiler.NETWORK + compiler.LAYER * 3  # of SGD
+    compiled = compiler.PROCESS * cores + compiler.Work(layers=3).network * cores  # of SGD, one while others wait
     return [
         Case("short trials: eager", digits, many, 1149, engine_choice.PREPARED["cpu"] * cores // 10),
         Case("fleets", digits, many, 1149, engine_choice.PREPARED["cpu"] * cores),

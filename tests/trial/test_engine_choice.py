@@ -104,6 +104,14 @@ def test_a_network_that_does_not_repay_its_own_code_is_no_burden_to_the_others(
     assert choose([many, few]) == ["compiled", "eager"]
 
 
+def test_one_network_has_to_repay_those_who_wait_for_it(composed: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "find", lambda: "/usr/bin/c++")
+    study = [planned(composed=composed, trials=100)]
+    for cores, engine in ((1, "compiled"), (2, "compiled"), (64, "eager")):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert choose(study) == [engine]
+
+
 def test_a_step_saves_a_call_in_each_layer_so_that_deep_networks_repay_their_code_sooner(
     composed: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,10 +38,14 @@ class Work:
         return self.optimizers != {"sgd"}
 
     @property
+    def network(self) -> int:
+        """What compiling this network once takes, in steps."""
+        return NETWORK + LAYER * self.layers
+
+    @property
     def gain(self) -> float:
         """What compiling this network saves, in steps."""
-        networks = ("sgd" in self.optimizers) + self.has_updates
-        return self.saved - (NETWORK + LAYER * self.layers) * networks
+        return self.saved - self.network * (("sgd" in self.optimizers) + self.has_updates)
 
 
 def find() -> str | None:
@@ -51,7 +55,9 @@ def find() -> str | None:
 
 def repaid(works: Sequence[Work], processes: int) -> list[bool]:
     """Which networks repay their compilation with an empty cache: none, if not all together what they share."""
-    worth = [work.gain > 0 for work in works]
-    shared = PROCESS * processes + UPDATES * any(work.has_updates for work in works if work.gain > 0)
-    total = sum(work.gain for work in works if work.gain > 0)
-    return worth if total >= shared and find() is not None else [False] * len(works)
+    worth = [work for work in works if work.gain > 0]
+    shared = PROCESS * processes + UPDATES * any(work.has_updates for work in worth)
+    # While one process compiles the first network, the others may need that very one, and wait.
+    waiting = max((work.network for work in worth), default=0) * (processes - 1)
+    repaid = sum(work.gain for work in worth) >= shared + waiting and find() is not None
+    return [repaid and work.gain > 0 for work in works]
