@@ -34,10 +34,13 @@ def main() -> int:
         configs = [compose("train", [*overrides, f"paths.root={ROOT}", f"seed={i}"]) for i in range(TRIALS)]
     size = engine_choice.FLEET["cpu"]
 
+    def tasks_in(folder: Path, count: int) -> list[Task]:
+        return [Task(configs[i], folder / str(i), {}) for i in range(count)]
+
     def seconds(folder: Path, *, fleet: bool) -> float:
         """Of one trial."""
         count = TRIALS if fleet else PLAIN
-        tasks = [Task(configs[i], folder / str(i), {}) for i in range(count)]
+        tasks = tasks_in(folder, count)
         start = time.process_time()
         for first in range(0, count, size if fleet else 1):
             if fleet:
@@ -48,12 +51,14 @@ def main() -> int:
 
     def beside(folder: Path) -> float:
         """Milliseconds of setting up and writing one of a fleet's trials, by the clock."""
-        tasks = [Task(configs[i], folder / str(i), {}) for i in range(size)]
+        tasks = tasks_in(folder, min(size, TRIALS))
         start = time.perf_counter()
         raise_first(trial.run_fleet(tasks))
         taken = time.perf_counter() - start
-        trained = [json.loads((folder / str(i) / "result.json").read_text())["durations"]["train"] for i in range(size)]
-        return 1e3 * (taken - sum(trained)) / size
+        trained = [
+            json.loads((folder / str(i) / "result.json").read_text())["durations"]["train"] for i in range(len(tasks))
+        ]
+        return 1e3 * (taken - sum(trained)) / len(tasks)
 
     rounds, others = [], []
     with tempfile.TemporaryDirectory() as home:
