@@ -10,7 +10,7 @@ from pathlib import Path
 
 from regimens.cli import USER_ERROR
 from regimens.cli import main as train
-from regimens.core.fork_server import run
+from regimens.core.fork import run
 
 RUNS = Path("runs")
 

@@ -3,7 +3,7 @@
 import sys
 
 from regimens.cli import main
-from regimens.core.fork_server import run
+from regimens.core.fork import run
 
 if __name__ == "__main__":
     sys.exit(run(main, sys.argv))

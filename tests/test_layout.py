@@ -195,7 +195,6 @@ TESTED_IN = {
         *("study/queue/claim", "study/queue/finished", "study/queue/optuna_slots"),
         "study/queue/trial_files",
     ),
-    "study/test_spares.py": ("study/workers/spares",),
     "commands/test_new_project.py": ("__main__", "hydra_plugins/regimens_sweeper/search_path"),
     "study/test_run_study.py": (
         *("hydra_plugins/regimens_sweeper/sweeper", "study/definition/define", "study/definition/joint_search"),
@@ -252,7 +251,6 @@ TESTS_OF = {
     "study/test_over.py": "several data sets as one question",
     "study/test_repeated.py": "whole studies repeated",
     "study/test_reliability.py": "what a study survives",
-    "study/test_spares.py": "workers that are started before their study is planned",
     "study/test_disturbances.py": "what a study survives of what people do meanwhile",
     "study/test_asked.py": "what is asked, checked before anything is trained",
     "test_benchmarks.py": "benchmarks/",

@@ -1,6 +1,8 @@
 """The pipeline as DVC and make see it: the stages, what they depend on, and one whole run on digits."""
 
+import json
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -249,7 +251,7 @@ def test_the_commands_of_stages_of_one_core_are_forks_of_one_process(
     code = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT / "src")!r})
-from regimens.core.fork_server import run
+from regimens.core.fork import run
 if __name__ == "__main__": sys.exit(run(lambda argv: print(os.getppid(), "torch" in sys.modules) or 0, sys.argv))
 """
     (tmp_path / "script.py").write_text(code)
@@ -269,6 +271,23 @@ if __name__ == "__main__": sys.exit(run(lambda argv: print(os.getppid(), "torch"
         monkeypatch.setattr(study, "shares", lambda wide=wide: wide)
         with study.fork_server(ROOT, few, {"A": "1"}) as env:
             assert env == {"A": "1"}
+
+
+@pytest.mark.thorough
+def test_what_is_imported_ahead_is_what_a_study_imports(study: ModuleType, tmp_path: Path) -> None:
+    code = f"""
+import atexit, json, sys
+from pathlib import Path
+atexit.register(lambda: Path("modules").write_text(json.dumps(sorted(sys.modules))))
+sys.path.insert(0, {str(ROOT / "src")!r})
+from regimens.cli import main
+sys.exit(main(["train.py", "-m", "optimizer=sgd,adam", "data=digits", "epochs=2", "study.seeds=2", "study.trials=2"]))
+"""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("REGIMENS")}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, env=env)
+    imported = set(json.loads((tmp_path / "modules").read_text()))
+    assert set(study.IMPORTS) - imported == {"torch._inductor.compile_fx"}  # where nothing repays compiling
+    assert all(callable(pkgutil.resolve_name(name)) for name, *_ in study.AHEAD)
 
 
 def locked(*names: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ of the tree under build/, with its own params.yaml, DVC cache, runs and reports.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 import yaml
 from side_by_side import reproduce, run_all, shares, stale
 
-from regimens.core.fork_server import SOCKET
+from regimens.core.fork import SOCKET
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALES = ("smoke", "desk", "full")
@@ -28,6 +29,16 @@ OFFLINE = "digits"  # part of scikit-learn: always available
 UNAVAILABLE = 3  # prepare's exit status where the data set is not available
 # Reports of other runs, which this report quotes. A copy is of another data set or scale, and so without them.
 LONGER = ("full", "full-2", "more", "parity", "transfer-cnn", "transfer-full")
+# What the fork server of the stages calls: imports of what a study takes, most of it late, torch's compiler, which some
+# take, among it; and what every study would do for itself at its end.
+IMPORTS = (
+    *("numpy", "pandas", "scipy.stats", "hydra", "optuna", "torch", "pytorch_lightning", "torch._inductor.compile_fx"),
+    *("torchmetrics", "mlflow", "mlflow.store.tracking.sqlalchemy_store", "rich.progress", "regimens.trial.single"),
+)
+AHEAD = (
+    ("regimens.core.imports:import_packages", *IMPORTS),
+    ("regimens.inference.mlflow_model:look_up_packages",),
+)
 # At the root; left out of copies made without git's list of files.
 OUTPUTS = {".venv", "build", "cache", "data", "mlruns", "models", "multirun", "outputs", "results", "runs"}
 
@@ -122,16 +133,20 @@ def fork_server(here: Path, stages: Iterable[str], env: dict[str, str]) -> Itera
     with tempfile.TemporaryDirectory() as home:
         place = str(Path(home) / "socket")
         command = [sys.executable, "-m", "regimens.core.fork_server", place]
+        calls = "".join(json.dumps(call) + "\n" for call in AHEAD)
         # One thread, which a fork needs; its streams are replaced, and a log must not wait for a buffer to be full.
         settings = {"PYTHONPATH": str(here / "src"), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, env={**env, **settings}, stdin=subprocess.PIPE) as server:
             os.sched_setaffinity(server.pid, {max(os.sched_getaffinity(0))})  # libraries count cores as a stage would
+            assert server.stdin is not None
+            server.stdin.write(calls.encode())
+            server.stdin.flush()
             while not Path(place).exists() and server.poll() is None:
                 time.sleep(0.01)
             try:
                 yield {**env, SOCKET: place}
             finally:
-                server.terminate()
+                server.kill()
 
 
 def environment() -> dict[str, str]:

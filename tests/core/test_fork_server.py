@@ -1,8 +1,8 @@
 """Commands that a server's forks do are what they would be on their own, and end with whoever asked."""
 
+import contextlib
 import json
 import os
-import pkgutil
 import signal
 import socket
 import subprocess
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from regimens.core.fork_server import AHEAD, IMPORTS, SOCKET, run
+from regimens.core.fork import SOCKET, Fork, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux alone has it")
 
 SCRIPT = """
 import json, os, sys, time
-from regimens.core.fork_server import run
+from regimens.core.fork import run
 def main(argv):
     try:
         return told(argv)
@@ -46,19 +46,22 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def started(place: Path, imports: str) -> Server:
-    """A server that imports little; it listens at `place`."""
-    code = (
-        f"from pathlib import Path; from regimens.core.fork_server import serve; serve(Path({str(place)!r}), {imports})"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+def started(place: Path, *calls: list[str]) -> Server:
+    """A server that listens at `place` and makes these calls ahead."""
+    command = [sys.executable, "-m", "regimens.core.fork_server", str(place)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place.parent), os.environ.get("PYTHONPATH", "")])}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+    assert process.stdin is not None
+    for call in calls:
+        process.stdin.write(json.dumps(call).encode() + b"\n")
+    process.stdin.flush()
     wait_until(lambda: place.exists() or process.poll() is not None)
     return process
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with started(tmp_path / "s", "['csv']") as process:
+    with started(tmp_path / "s") as process:
         yield process
         process.kill()
 
@@ -168,7 +171,7 @@ def test_the_server_ends_with_its_input(server: Server) -> None:
 
 def test_a_server_that_fails_leaves_the_commands_to_themselves(script: Path, tmp_path: Path) -> None:
     (tmp_path / "slow_to_fail.py").write_text("import time; time.sleep(2); raise ImportError")
-    with started(tmp_path / "s", f"[__import__('sys').path.append({str(tmp_path)!r}) or 'slow_to_fail']") as failing:
+    with started(tmp_path / "s", ["slow_to_fail:act"]) as failing:
         process = command(script, "3")  # which waits in its queue
         out, _ = process.communicate(timeout=30)
         assert json.loads(out)[4] == os.getpid()
@@ -198,29 +201,74 @@ def test_without_a_server_a_command_goes_on_by_itself(tmp_path: Path, monkeypatc
 def test_what_is_done_ahead_is_done_once_for_all_forks(
     script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "early.py").write_text("def act(): print('x', file=open('acted', 'a'))\n")
+    (tmp_path / "early.py").write_text("def act(word): print(word, file=open('acted', 'a'))\n")
     monkeypatch.chdir(tmp_path)
-    with started(tmp_path / "s", "['csv'], ['early:act']") as process:
+    with started(tmp_path / "s", ["early:act", "x"]) as process:
         for _ in range(2):
             with command(script, "0") as asked:
                 assert asked.communicate(timeout=30)[1] == "said\n"
         process.kill()
     assert (tmp_path / "acted").read_text() == "x\n"
-    assert all(callable(pkgutil.resolve_name(name)) for name in AHEAD)
 
 
-@pytest.mark.thorough
-def test_what_is_imported_ahead_is_what_a_study_imports(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
-    code = f"""
-import atexit, json, sys
-from pathlib import Path
-atexit.register(lambda: Path("modules").write_text(json.dumps(sorted(sys.modules))))
-sys.path.insert(0, {str(root / "src")!r})
-from regimens.cli import main
-sys.exit(main(["train.py", "-m", "optimizer=sgd,adam", "data=digits", "epochs=2", "study.seeds=2", "study.trials=2"]))
-"""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("REGIMENS")}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, env=env)
-    imported = set(json.loads((tmp_path / "modules").read_text()))
-    assert set(IMPORTS) - imported == {"torch._inductor.compile_fx"}  # where nothing repays compiling
+@pytest.fixture
+def fork(tmp_path: Path, server: Server) -> Fork:
+    made = Fork.of(tmp_path / "s")
+    assert made is not None
+    return made
+
+
+def ask(fork: Fork, *call: object) -> None:
+    with Path(os.devnull).open("r+") as nothing:
+        fork.ask(call, [nothing.fileno()] * 3, os.environ)
+
+
+@pytest.mark.parametrize(("asked", "status"), [(0, 0), (3, 3)])
+def test_a_fork_ends_with_what_its_function_returns(fork: Fork, asked: int, status: int) -> None:
+    ask(fork, "builtins:int", asked)
+    assert (fork.wait(), fork.wait()) == (status, status)
+    fork.send_signal(signal.SIGKILL)  # nobody is there
+
+
+def test_signals_reach_a_fork_that_is_stopped_too(fork: Fork, server: Server) -> None:
+    ask(fork, "time:sleep", 60)
+    (pid,) = forks(server)
+    fork.send_signal(signal.SIGSTOP)
+    wait_until(lambda: "State:\tT" in Path(f"/proc/{pid}/status").read_text())
+    fork.send_signal(signal.SIGKILL)
+    assert fork.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+def test_what_a_terminal_or_a_cluster_sends_to_all_ends_forks_and_no_server(
+    fork: Fork, server: Server, number: int
+) -> None:
+    server.send_signal(number)
+    ask(fork, "signal:raise_signal", number)
+    assert fork.wait() in (-number, 1)  # an interrupt is an exception
+    assert server.poll() is None
+
+
+def test_a_fork_whose_server_is_gone_counts_as_killed(fork: Fork, server: Server) -> None:
+    ask(fork, "time:sleep", 60)
+    (pid,) = forks(server)
+    server.kill()
+    server.wait()
+    os.kill(pid, signal.SIGKILL)
+    assert fork.wait() == -signal.SIGKILL
+
+
+def test_two_forks_draw_other_random_numbers(tmp_path: Path) -> None:
+    (tmp_path / "draws.py").write_text(
+        "import numpy, random\ndef draw(): print(numpy.random.rand(), random.random(), file=open('drawn', 'a'))\n"
+    )
+    with started(tmp_path / "s", ["importlib:import_module", "draws"]) as process:
+        for _ in range(2):
+            made = Fork.of(tmp_path / "s")
+            assert made is not None
+            with Path(os.devnull).open("r+") as nothing, contextlib.chdir(tmp_path):
+                made.ask(["draws:draw"], [nothing.fileno()] * 3, os.environ)
+            assert made.wait() == 0
+        process.kill()
+    first, second = (tmp_path / "drawn").read_text().splitlines()
+    assert not set(first.split()) & set(second.split())

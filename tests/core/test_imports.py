@@ -1,6 +1,7 @@
 """What is imported without looking for garbage, and that looking goes on afterwards as before."""
 
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -54,3 +55,18 @@ def test_who_had_turned_it_off_finds_it_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.thorough
+def test_what_torchmetrics_alone_wants_of_scipy_is_put_off_and_is_there_when_asked_for() -> None:
+    code = """
+import sys
+from regimens.core.imports import import_packages
+import_packages("torch", "pytorch_lightning")
+loaded = [name for name in sys.modules if name.startswith("scipy.stats")]
+import scipy.signal
+from scipy.signal import convolve
+print(loaded, convolve([1, 2], [3, 4]).tolist(), hasattr(scipy.signal, "hamming"), scipy.signal.windows.hann(3)[1])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "[] [3, 10, 8] False 1.0"

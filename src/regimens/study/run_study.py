@@ -32,9 +32,9 @@ from regimens.study.queue.sessions import open_session
 from regimens.study.queue.takeover import KnownTrials, keep_engines
 from regimens.study.queue.trial_files import TrialFiles
 from regimens.study.results.summary import print_summary
+from regimens.study.workers.forks import Forks
 from regimens.study.workers.leases import room_for
-from regimens.study.workers.spares import Spares
-from regimens.study.workers.start import spares_for, train
+from regimens.study.workers.start import forks_for, train
 from regimens.study.workers.tracked import tracked
 from regimens.study.workers.trial_runner import data_hash_of, locate, look_once
 from regimens.study.workers.worker import StudyStopped
@@ -101,8 +101,8 @@ def conduct(
         from regimens.study.results.ablation import ablate
 
         settings = ablate(settings, Path(config.paths.runs).absolute())
-    with spares_for(settings, config, run_trial) as spares:
-        return _conduct(hydra_context, config, settings, arguments, run_trial, draw, answer, spares)
+    with forks_for(settings, config, run_trial) as forks:
+        return _conduct(hydra_context, config, settings, arguments, run_trial, draw, answer, forks)
 
 
 def _conduct(
@@ -113,7 +113,7 @@ def _conduct(
     run_trial: str,
     draw: Draw,
     answer: Answer,
-    spares: Spares,
+    forks: Forks,
 ) -> Conducted:
     study = ask(hydra_context, config, settings, arguments, run_trial)
     runs = Path(config.paths.runs).absolute()
@@ -139,7 +139,7 @@ def _conduct(
             print(f"{study.name}: {counted(count, 'trial')} taken over from {origin}")
         for line in trained_by_other_code(queue.files, known):
             print(f"note: {line}")
-        train(queue, settings, config, hydra_context, run_trial, shown, spares)
+        train(queue, settings, config, hydra_context, run_trial, shown, forks)
         shown.open_once()
         results, table, paths = export(queue.files, Path(config.paths.results))
         shown.deliver(zip(results, (queue.files.place(*slot) for slot in study.slots), strict=True))

@@ -1,6 +1,6 @@
 """The door to a trial: train one regimen with one seed, or many of one shape together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,19 @@ from regimens.trial.evaluation import metric_names
 from regimens.trial.identity import Identity
 from regimens.trial.regimen import plain
 from regimens.trial.settings import check_groups, read_settings
-from regimens.trial.task import PACKAGES, OnEpoch, Task, begin
+from regimens.trial.task import COMPILER, PACKAGES, OnEpoch, Task, begin
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def warm_up() -> None:
-    """Import what a trial takes."""
+def warm_up(engines: Collection[str] = ()) -> None:
+    """Import what a trial takes, and what these engines take beside it."""
     import_packages(*PACKAGES)
     from regimens.trial import single  # noqa: F401 - and what it imports
+
+    if "compiled" in engines:
+        import_packages(*COMPILER)
 
 
 def run(

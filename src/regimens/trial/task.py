@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Slow-to-import packages that every trial needs (see core/imports.py).
 PACKAGES = ("torch", "pytorch_lightning")
+# Those that compiled code takes.
+COMPILER = ("torch._inductor.compile_fx", "regimens.training.engines.compiled")
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 

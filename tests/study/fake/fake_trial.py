@@ -48,7 +48,7 @@ def run(config, directory, *, choices, study=None, on_epoch=lambda epoch, metric
     return result
 
 
-def warm_up():
+def warm_up(engines=()):
     """Nothing to import."""
 
 

@@ -22,6 +22,7 @@ from regimens.core.errors import UserError
 from regimens.core.secrets import redact
 from regimens.study.queue.sessions import busy, open_session, session_path
 from regimens.study.workers.events import EventLog, NewEvents, events_of
+from regimens.study.workers.forks import Forks
 from regimens.study.workers.leases import Lease
 from regimens.study.workers.pool import make_pool
 from regimens.study.workers.progress import View
@@ -67,10 +68,9 @@ class WorkerJob:
                     view.hear(event)
 
                 job = {**self.job, "session": name}
-                pool = make_pool(queue, job, [Lease()], self.timeout, hear, keep_on=parent.exists)
                 try:
-                    with ended_by_signal(session_path(directory, name)):
-                        pool.run()
+                    with ended_by_signal(session_path(directory, name)), Forks(self.job["run_trial"]) as forks:
+                        make_pool(queue, job, forks, [Lease()], self.timeout, hear, keep_on=parent.exists).run()
                     return
                 except StudyStopped as stop:
                     log.write({"event": "stopped", "message": str(stop)})

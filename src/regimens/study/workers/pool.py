@@ -7,28 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
+from regimens.study.workers.forks import Forks, Worker
 from regimens.study.workers.leases import Lease
 from regimens.study.workers.run_batch import patient
-from regimens.study.workers.spares import Spares, spawn
 from regimens.study.workers.worker import STOPPED, StudyStopped
 
 if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
 
 TICK = 0.2  # seconds between two looks at deadlines
-GRACE = 3.0  # seconds that a worker has to stop when asked
 STILLBORN = 3  # this many workers in a row that die before they are ready end the study
 
 
@@ -37,7 +34,7 @@ class Process:
     """One worker process, and what it is doing."""
 
     number: int
-    popen: subprocess.Popen[str]
+    worker: Worker
     log: Path
     ready: bool = False
     trial: dict[str, Any] | None = None
@@ -48,11 +45,12 @@ class Process:
 class Pool:
     """Worker processes for one study, one for each lease.
 
-    `job` is what each is told (see worker.py); `leases` holds each one's share of the machine, which stays with the
-    worker that replaces it. `spares` become the first ones, but for leases of devices.
+    `job` is what each is told (see worker.py), `forks` starts them; `leases` holds each one's share of the machine,
+    which stays with the worker that replaces it.
     """
 
     job: dict[str, Any]
+    forks: Forks
     leases: Sequence[Lease]
     logs: Path
     on_event: Callable[[dict[str, Any]], None]
@@ -61,13 +59,13 @@ class Pool:
     timeout: float | None = None
     #: asked again and again; once it says no, the workers are ended
     keep_on: Callable[[], bool] = lambda: True
-    spares: Spares = field(default_factory=lambda: Spares(""))
     _events: queue.Queue[tuple[Process, dict[str, Any] | None]] = field(default_factory=queue.Queue)
     _alive: dict[int, Process] = field(default_factory=dict)
     _stillborn: int = 0
+    _done: bool = False
 
     def run(self) -> None:
-        """Return when all workers have found nothing left to do.
+        """Return when a worker has found nothing left to do, and all others have told what they did.
 
         Raises:
             StudyStopped: a worker says that nobody can go on, or workers die before they begin.
@@ -75,47 +73,36 @@ class Pool:
         try:
             for number in range(len(self.leases)):
                 self._start(number)
-            while self._alive and self.keep_on():
+            while self._alive and self.keep_on() and not self._over:
                 with contextlib.suppress(queue.Empty):
                     self._hear(*self._events.get(timeout=TICK))
                 self._end_overdue()
         finally:
             self.stop()
 
+    @property
+    def _over(self) -> bool:
+        """Whether those that are left only wait for others, or for their own end."""
+        return self._done and all(process.trial is None for process in self._alive.values())
+
     def stop(self) -> None:
-        """End all workers, kindly and then not."""
+        """End all workers."""
         for process in self._alive.values():
-            _close(process.popen.stdin)  # by which it knows
-            process.popen.send_signal(signal.SIGCONT)
-        end = time.monotonic() + GRACE
-        for process in self._alive.values():
-            try:
-                process.popen.wait(max(0.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.popen.kill()
-                process.popen.wait()
-            _close(process.popen.stdout)
+            process.worker.send_signal(signal.SIGKILL)
+            process.worker.wait()
         self._alive.clear()
 
     def _start(self, number: int) -> None:
-        lease = self.leases[number]
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f"worker-{self.job['session']}-{number}.log"
         with log.open("a") as errors:
-            spare = None if lease.locks else self.spares.take()
-            popen = spare or spawn(self.job["run_trial"], errors, lease.environment, lease.descriptors)
-        process = Process(number, popen, log)
+            process = Process(number, self.forks.worker(self.job, errors, self.leases[number]), log)
         self._alive[number] = process
-        assert popen.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            popen.stdin.write(json.dumps({**self.job, "parent": os.getpid(), "log": str(log)}) + "\n")
-            popen.stdin.flush()
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
 
     def _listen(self, process: Process) -> None:
-        assert process.popen.stdout is not None
         with contextlib.suppress(ValueError, OSError):
-            for line in process.popen.stdout:
+            for line in process.worker.events:
                 with contextlib.suppress(json.JSONDecodeError):
                     self._events.put((process, json.loads(line)))
         self._events.put((process, None))
@@ -127,6 +114,8 @@ class Pool:
         kind = event["event"]
         if kind == "ready":
             process.ready, self._stillborn = True, 0
+        elif kind == "done":
+            self._done = True
         elif kind == "stopped":
             raise StudyStopped(event["message"])
         elif kind == "started":
@@ -137,8 +126,7 @@ class Pool:
         self.on_event({**event, "worker": process.number})
 
     def _replace_dead(self, process: Process) -> None:
-        status = process.popen.wait()
-        _close(process.popen.stdin, process.popen.stdout)
+        status = process.worker.wait()
         if self._alive.get(process.number) is not process:
             return
         del self._alive[process.number]
@@ -158,21 +146,21 @@ class Pool:
             if now <= process.deadline or process.trial is None:
                 continue
             process.deadline = float("inf")
-            process.popen.send_signal(signal.SIGSTOP)  # it keeps its locks, so nobody takes the trial meanwhile
+            process.worker.send_signal(signal.SIGSTOP)  # it keeps its locks, so nobody takes the trial meanwhile
             if self.on_timeout(process.trial):
-                process.popen.kill()
+                process.worker.send_signal(signal.SIGKILL)
             else:
-                process.popen.send_signal(signal.SIGCONT)
+                process.worker.send_signal(signal.SIGCONT)
 
 
 def make_pool(
     queue: TrialQueue,
     job: dict[str, Any],
+    forks: Forks,
     leases: Sequence[Lease],
     timeout: float | None,
     hear: Callable[[dict[str, Any]], None],
     keep_on: Callable[[], bool] = lambda: True,
-    spares: Spares | None = None,
 ) -> Pool:
     """Worker processes on this machine for a queue's study."""
 
@@ -183,14 +171,7 @@ def make_pool(
         hear({**trial, "event": "finished", "status": "timeout", "error": f"over {timeout} s"})
         return True
 
-    return Pool(job, leases, queue.directory / "workers", hear, on_timeout, timeout, keep_on, spares or Spares(""))
-
-
-def _close(*streams: IO[str] | None) -> None:
-    for stream in streams:
-        if stream is not None:
-            with contextlib.suppress(OSError, ValueError):
-                stream.close()
+    return Pool(job, forks, leases, queue.directory / "workers", hear, on_timeout, timeout, keep_on)
 
 
 def _what(trial: dict[str, Any] | None) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from regimens.core.terminal import counted
 from regimens.study.definition.settings import Settings
 from regimens.study.definition.study import UNNAMED
 from regimens.study.workers import cluster
+from regimens.study.workers.forks import Forks
 from regimens.study.workers.leases import Lease, inventory, room_for, take
 from regimens.study.workers.pool import make_pool
 from regimens.study.workers.progress import View, duration
-from regimens.study.workers.spares import Spares
 from regimens.study.workers.trial_runner import locate
 from regimens.study.workers.worker import work
 
@@ -24,22 +24,28 @@ if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
     from regimens.study.workers.tracked import Tracked
 
-# What a study's table takes: imported once a trial has finished, since at the end all else waits for it.
-TABLE = ("scipy.stats",)
+# What a study's table takes and, where it is tracked, its picture. At the end all else would wait for them.
+TABLE, PICTURE = ("scipy.stats",), ("matplotlib.figure", "matplotlib.backends.backend_svg")
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
-def spares_for(settings: Settings, config: DictConfig, run_trial: str) -> Spares:
-    """The workers of a study that is still to be planned; none where it may need none, or its workers lease devices.
+def forks_for(settings: Settings, config: DictConfig, run_trial: str) -> Forks:
+    """The workers of a study that is still to be planned, their imports begun where it is likely to need several.
 
-    A study's name with trials on the disk may be one that is done.
+    A named study with trials on the disk may be one that is done, and workers that lease devices are no forks.
     """
-    begun = any(Path(config.paths.runs).glob(f"{config.hydra.runtime.choices.get('study') or UNNAMED}-*"))
+    forks = Forks(run_trial)
+    name = config.hydra.runtime.choices.get("study") or UNNAMED
+    begun = name != UNNAMED and any(Path(config.paths.runs).glob(f"{name}-*"))
     if begun or config.hydra.launcher._target_ != BASIC_LAUNCHER or inventory():
-        return Spares(run_trial)
-    room = room_for(threads=config.get("threads", 1))
-    count = room if settings.workers == "auto" else settings.workers
-    return Spares(run_trial, min(count, room) if isinstance(count, int) and count > 1 else 0)
+        return forks
+    if settings.workers == "auto":
+        several = room_for(threads=config.get("threads", 1)) > 1
+    else:
+        several = isinstance(settings.workers, int) and settings.workers > 1
+    if several:
+        forks.begin()
+    return forks
 
 
 def train(
@@ -49,9 +55,9 @@ def train(
     hydra_context: Any,
     run_trial: str,
     entry: Tracked,
-    spares: Spares,
+    forks: Forks,
 ) -> None:
-    """Bring the study to its end; `entry` is its entry in the tracker, `spares` may become its workers.
+    """Bring the study to its end; `entry` is its entry in the tracker, `forks` starts its workers.
 
     Raises:
         StudyStopped: nobody can go on.
@@ -76,15 +82,16 @@ def train(
                     queue.look()
                 view.hear(event)
                 entry.hear(event, queue)
-                if event["event"] == "finished":
-                    import_packages(*TABLE)
 
             if foreign:
                 launched = cluster.launch(hydra_context, config, cluster.WorkerJob(job, settings.timeout), count)
                 cluster.follow(queue, launched, view, hear)
             # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
-                make_pool(queue, job, leases, settings.timeout, hear, spares=spares).run()
+                forks.begin({cell.engine for cell in study.cells})
+                entry.open_once()  # and what else this process can do while another imports what trials take
+                import_packages(*TABLE, *(PICTURE if entry.parent else ()))
+                make_pool(queue, job, forks, leases, settings.timeout, hear).run()
                 queue.look()
                 return
             work(queue, locate(run_trial), hear, entry.show)

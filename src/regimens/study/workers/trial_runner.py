@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class TrialRunner(Protocol):
     """See `regimens.trial.api` for what each does in full."""
 
-    def warm_up(self) -> None:
-        """Import what a trial takes, ahead of time."""
+    def warm_up(self, engines: Collection[str] = ()) -> None:
+        """Import what a trial takes, and what these engines take, ahead of time."""
 
     def run(
         self,

@@ -1,8 +1,8 @@
 """A worker: takes the next trials of a study until there are none left. In this process, or as a process of its own.
 
-As a process (`python -m regimens.study.workers.worker RUN_TRIAL`) it imports what a trial takes, then reads its job,
-one line of JSON, from standard input, which stays open while its parent lives; it writes events, one line of JSON each,
-to standard output. What a trial prints goes to the log that the job names.
+As a process it writes events, one line of JSON each, to standard output; what a trial prints goes to standard error, a
+log. It is a fork of one that has called `warm_up` and calls `main`, or, where it leases a device, one of its own
+(`python -m regimens.study.workers.worker`), which reads its job from standard input. It ends with whoever started it.
 """
 
 from __future__ import annotations
@@ -90,21 +90,21 @@ def work(queue: TrialQueue, runner: TrialRunner, emit: Emit, show: Show) -> None
                 batch.release()
 
 
-def main() -> int:
+def warm_up(run_trial: str, *engines: str) -> None:
+    """Import what a worker takes for trials of `run_trial` with these engines."""
+    from regimens.study.queue import open as _open  # noqa: F401 - and what it imports
+    from regimens.study.workers import tracked  # noqa: F401 - and what it imports
+
+    with contextlib.suppress(UserError):  # said again, and to somebody, by `main`
+        locate(run_trial).warm_up(engines)
+
+
+def main(job: Mapping[str, Any]) -> int:
     """The worker process: its exit status is 0 when the study is done, STOPPED when no worker can go on."""
     for told in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):  # Ctrl-C, a cluster's warnings: our parent stops us
         signal.signal(told, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_after_parent)
-    die_with(os.getppid())
-    with contextlib.suppress(UserError):  # said again, and to somebody, below
-        locate(sys.argv[1]).warm_up()
-    line = sys.stdin.readline()
-    if not line:  # no job: its command has ended
-        return 0
-    job = json.loads(line)
-    _die_with_parent(job["parent"])
-    with Path(job["log"]).open("a") as log:
-        os.dup2(log.fileno(), 2)
+    die_with(os.getppid())  # a worker without its command would train for nobody
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     guard = threading.Lock()
@@ -124,6 +124,7 @@ def main() -> int:
         queue.files.hash_of = data_hash_of(runner)
         emit({"event": "ready"})
         work(queue, runner, emit, partial(make_tracker(restore(job["tracking"])).log, parent=job["entry"]))
+        emit({"event": "done"})
     except (StudyStopped, StorageAway, UserError) as error:
         emit({"event": "stopped", "message": redact(str(error))})
         return STOPPED
@@ -142,17 +143,12 @@ def _end_after_parent(number: int, frame: Any) -> None:
     os._exit(128 + number)
 
 
-def _die_with_parent(parent: int) -> None:
-    """A worker without its command would train for nobody: end it at once, however its parent died."""
+def _as_process() -> int:
+    """`main`, for a command that writes its process number and the job to our standard input."""
+    parent, job = json.loads(sys.stdin.readline())
     die_with(parent)
-
-    def watch() -> None:
-        while sys.stdin.readline():
-            pass
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
+    return main(job)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_as_process())
