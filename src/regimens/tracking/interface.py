@@ -25,6 +25,9 @@ class Tracking:
         """Find or make a study's entry, marked as running if `live`; its id, None while the tracker is unreachable."""
         return None
 
+    def warm_up(self) -> None:
+        """Do ahead what takes long of a process's first `close`."""
+
     def mend(self, parent: str | None) -> None:
         """Finish or remove what killed processes had begun to log of a study."""
 

@@ -51,6 +51,13 @@ class Mlflow(Tracking):
             return self._studies.open(self._connection.client(), study, live=live)
         return None
 
+    def warm_up(self) -> None:
+        """Have MLflow look up the packages that a model takes: most of a second."""
+        from regimens.inference.mlflow_model import look_up_packages
+
+        if self._usable:
+            look_up_packages()
+
     def mend(self, parent: str | None) -> None:
         """Delete what killed processes had begun to write of a study, if nobody else works on it.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from regimens.study.queue.trial_queue import TrialQueue
     from regimens.study.workers.tracked import Tracked
 
-# What a study's table takes and, where it is tracked, its picture. At the end all else would wait for them.
+# What a study's table takes and, where it is tracked, its picture.
 TABLE, PICTURE = ("scipy.stats",), ("matplotlib.figure", "matplotlib.backends.backend_svg")
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -89,8 +91,8 @@ def train(
             # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
                 forks.begin({cell.engine for cell in study.cells})
-                entry.open_once()  # and what else this process can do while another imports what trials take
-                import_packages(*TABLE, *(PICTURE if entry.parent else ()))
+                # While another process imports what trials take; at the study's end all else would wait for it.
+                threading.Thread(target=_prepare_end, args=(entry,), daemon=True, name="prepare-end").start()
                 make_pool(queue, job, forks, leases, settings.timeout, hear).run()
                 queue.look()
                 return
@@ -100,6 +102,13 @@ def train(
     finally:
         for lease in leases:
             lease.release()
+
+
+def _prepare_end(entry: Tracked) -> None:
+    """Import and look up what the study's end takes, which says so itself where it cannot be had."""
+    with contextlib.suppress(Exception):
+        entry.tracker.warm_up()
+        import_packages(*TABLE, *(PICTURE if entry.node else ()))
 
 
 def leased(queue: TrialQueue, settings: Settings, config: DictConfig) -> list[Lease]:
