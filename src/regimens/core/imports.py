@@ -5,6 +5,8 @@ import importlib.util
 import sys
 from typing import Any
 
+from regimens.core.process import without_collector
+
 # torchmetrics imports it, which takes a fifth as long as all of Lightning, to give it a name that an old package wants.
 PUT_OFF, LACKING = "scipy.signal", "hamming"
 
@@ -16,17 +18,14 @@ def import_packages(*packages: str) -> None:
     """
     if all(package in sys.modules for package in packages):
         return
-    looked = gc.isenabled()
-    gc.disable()
-    try:
-        if "pytorch_lightning" in packages and PUT_OFF not in sys.modules:
-            _put_off()
-        for package in packages:
-            importlib.import_module(package)
-    finally:
-        gc.freeze()
-        if looked:
-            gc.enable()
+    with without_collector():
+        try:
+            if "pytorch_lightning" in packages and PUT_OFF not in sys.modules:
+                _put_off()
+            for package in packages:
+                importlib.import_module(package)
+        finally:
+            gc.freeze()
 
 
 def _put_off() -> None:

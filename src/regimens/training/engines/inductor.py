@@ -18,6 +18,7 @@ from torch import Tensor, fx
 from regimens.core.hashing import digest
 from regimens.core.imports import import_packages
 from regimens.core.locks import held
+from regimens.core.process import without_collector
 from regimens.training.engines.graph_rewrites import drop_copy, rewrite_graph, split_bias, untranspose
 from regimens.training.engines.inplace import write_products
 
@@ -51,6 +52,10 @@ class Inductor:
     def __call__(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:
         """The function of one output, or none, for inputs like these. Raises what the compiler raises."""
         import_packages("torch._inductor.compile_fx")
+        with without_collector():  # a tenth of the compiler's own time
+            return self._compiled(function, inputs)
+
+    def _compiled(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:
         from torch._guards import TracingContext, tracing
         from torch._inductor import config
         from torch._inductor.compile_fx import compile_fx_inner
