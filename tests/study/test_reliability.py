@@ -147,21 +147,44 @@ def test_ctrl_c_stops_within_five_seconds_and_says_how_to_resume(room, uninterru
     assert len(set(room.trained)) == len(room.trained) <= 21  # a kill may strike between a result and its line there
 
 
+@pytest.mark.parametrize("stopped", [False, True])
 @pytest.mark.thorough
-def test_workers_die_with_their_command(room):
+def test_workers_die_with_their_command(room, stopped):
     process = room.start("study=optimizers", "study.workers=2", "advice.pause=5")
-    wait_for(lambda: len(list((room.path / "runs").glob("*/workers/*.log"))) == 2)
+    wait_for(lambda: len(children(process.pid)) == 2)
     time.sleep(1)
-    workers = children(process.pid)
-    assert len(workers) == 2
+    (server,), workers = (children(process.pid, of) for of in (SERVER, WORKERS))
+    if stopped:
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
     kill(process)
-    wait_for(lambda: not any(alive(pid) for pid in workers), 5)
+    wait_for(lambda: not any(alive(pid) for pid in (server, *workers)), 5)
 
 
-def children(pid):
+@pytest.mark.thorough
+def test_the_process_that_workers_are_forks_of_may_be_killed(room, uninterrupted):
+    process = room.start("study=optimizers", "study.workers=2", "advice.pause=0.05")
+    wait_for(lambda: len(room.trained) >= 4)
+    os.kill(children(process.pid, SERVER)[0], signal.SIGKILL)  # and so, all its forks
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert room.cells() == uninterrupted
+    assert len(set(room.trained)) == len(room.trained) <= 21
+
+
+SERVER, WORKERS = 0, 1  # generations of a command's children
+
+
+def children(pid, generation=WORKERS):
+    """A command's worker processes, which are forks of its only child, or that child."""
     import psutil
 
-    return [child.pid for child in psutil.Process(pid).children()]
+    found = [psutil.Process(pid)]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for _ in range(generation + 1):
+            found = [child for one in found for child in one.children()]
+        return [one.pid for one in found]
+    return []
 
 
 def alive(pid):
