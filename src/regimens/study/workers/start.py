@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,11 +91,7 @@ def train(
                 cluster.follow(queue, launched, view, hear)
             # A worker with a GPU is a process, also where it is the only one: torch is then imported after the lease.
             elif count > 1 or (left and (settings.timeout or leases[0].locks)):
-                forks.begin({cell.engine for cell in study.cells})
-                # While another process imports what trials take; at the study's end all else would wait for it.
-                threading.Thread(target=_prepare_end, args=(entry,), daemon=True, name="prepare-end").start()
-                make_pool(queue, job, forks, leases, settings.timeout, hear).run()
-                queue.look()
+                _train_in_processes(queue, settings.timeout, job, leases, hear, entry, forks)
                 return
             work(queue, locate(run_trial), hear, entry.show)
     except SystemExit:  # Lightning's way of saying that Ctrl-C was pressed inside `fit`
@@ -102,6 +99,32 @@ def train(
     finally:
         for lease in leases:
             lease.release()
+
+
+def _train_in_processes(
+    queue: TrialQueue,
+    timeout: float | None,
+    job: dict[str, Any],
+    leases: Sequence[Lease],
+    hear: Callable[[dict[str, Any]], None],
+    entry: Tracked,
+    forks: Forks,
+) -> None:
+    """Train with a worker for each lease; while one process imports what trials take, prepare the study's end.
+
+    At the end all else would wait for that.
+    """
+    if not leases[0].locks:
+        forks.begin({cell.engine for cell in queue.study.cells})
+    ahead = threading.Thread(target=_prepare_end, args=(entry,), daemon=True, name="prepare-end")
+    ahead.start()
+
+    def hear_then(event: dict[str, Any]) -> None:
+        ahead.join()  # two threads that import parts of one package may find each other's unfinished
+        hear(event)
+
+    make_pool(queue, job, forks, leases, timeout, hear_then).run()
+    queue.look()
 
 
 def _prepare_end(entry: Tracked) -> None:
