@@ -123,8 +123,8 @@ def longest_first(stages: dict[str, set[str]], order: list[str]) -> dict[str, se
 def fork_server(here: Path, stages: Iterable[str], env: dict[str, str]) -> Iterator[dict[str, str]]:
     """The environment in which the commands of `stages` are forks of one process: core/fork_server.py.
 
-    `env` itself where it has too few to fork, or where a stage has several cores: its workers are then processes of
-    their own, which import while it plans.
+    `env` itself where it has too few to fork, or where a stage has several cores: its workers are then forks of a
+    process of the study's own, which imports while it plans.
     """
     commands = [name for name in stages if name not in ("prepare", "report")]
     if len(commands) < 2 or any(len(cores) != 1 for cores in shares()):

@@ -258,6 +258,30 @@ def test_a_fork_whose_server_is_gone_counts_as_killed(fork: Fork, server: Server
     assert fork.wait() == -signal.SIGKILL
 
 
+def test_a_fork_ends_though_a_child_of_it_lives(fork: Fork, tmp_path: Path) -> None:
+    code = "import os, time\ndef act():\n    if os.fork(): return 3\n    time.sleep(20)\n    os._exit(0)\n"
+    (tmp_path / "branches.py").write_text(code)
+    began = time.monotonic()
+    ask(fork, "branches:act")
+    assert fork.wait() == 3
+    assert time.monotonic() - began < 10
+
+
+def test_one_that_cannot_be_told_ends_at_once(fork: Fork, server: Server) -> None:
+    with contextlib.suppress(OSError):
+        fork.ask(["time:sleep", 60], [-1] * 3, os.environ)  # no descriptors
+    assert fork.wait() != 0
+    wait_until(lambda: not forks(server))
+
+
+def test_a_server_without_anybody_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    with started(tmp_path / "home" / "s") as process:
+        process.stdin.close()  # type: ignore[union-attr]
+        assert process.wait(timeout=30) == 0
+    assert not (tmp_path / "home").exists()
+
+
 def test_two_forks_draw_other_random_numbers(tmp_path: Path) -> None:
     (tmp_path / "draws.py").write_text(
         "import numpy, random\ndef draw(): print(numpy.random.rand(), random.random(), file=open('drawn', 'a'))\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -40,12 +39,8 @@ class RegimensSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study of this command line to its end; raises SystemExit with the command's status."""
         from regimens.commands.outcome import answer_of
+        from regimens.report.study_end import draw
         from regimens.study.run_study import sweep
-
-        def draw(table: Path, directory: Path) -> tuple[list[Path], list[str]]:
-            from regimens.report import study_end  # at the end, as the name says: workers wait for what comes before
-
-            return study_end.draw(table, directory)
 
         assert self.config is not None
         return sweep(self.hydra_context, self.config, arguments, self.run_trial, draw, answer_of)

@@ -35,6 +35,7 @@ class Fork:
             connection.connect(str(place))
             ready, handles, _, _ = socket.recv_fds(connection, 1, 1)
             if ready == READY:
+                os.set_inheritable(handles[0], False)
                 left.pop_all()
                 return cls(connection, *handles)
         return None
@@ -43,15 +44,17 @@ class Fork:
         self, call: Sequence[Any], streams: Sequence[int], env: Mapping[str, str], *, heeds_interrupts: bool = True
     ) -> None:
         """Tell it what to do: `call` is the dotted name of a function, and its arguments; in this directory and on
-        these cores, with `env`, and with `streams` for its standard ones. It ends as the function does.
-
-        Raises OSError where it is gone.
+        these cores, with `env`, and with `streams` for its standard ones. It ends as the function does, or at once
+        where it cannot be told.
         """
         cores = sorted(os.sched_getaffinity(0))
-        told = {"call": call, "env": dict(env), "directory": str(Path.cwd()), "cores": cores, "heeds": heeds_interrupts}
+        told = {"call": call, "env": dict(env), "directory": _directory(), "cores": cores, "heeds": heeds_interrupts}
         request = json.dumps(told).encode()
-        socket.send_fds(self._connection, [len(request).to_bytes(4, "big")], list(streams))
-        self._connection.sendall(request)
+        try:
+            socket.send_fds(self._connection, [len(request).to_bytes(4, "big")], list(streams))
+            self._connection.sendall(request)
+        except OSError:
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def pass_on(self, number: int) -> None:
         """Send a signal to its main thread, which has to wake up: another thread might get one that is sent to all."""
@@ -74,6 +77,14 @@ class Fork:
             self._connection.close()
             os.close(self._handle)
         return self._status
+
+
+def _directory() -> str:
+    """The working directory; empty where it was removed."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return ""
 
 
 def run(main: Callable[[list[str]], int], argv: list[str]) -> int:

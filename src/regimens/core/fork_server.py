@@ -52,13 +52,26 @@ def serve(place: Path) -> None:
                 for line in lines:
                     _call(json.loads(line))
             elif listener in ready:
-                client, _ = listener.accept()
                 kept = {key: value for key, value in os.environ.items() if begun.get(key) != value}
-                if (pid := os.fork()) == 0:
-                    for held in (listener, *(other for _, other in forks.values())):
-                        held.close()
-                    _be_asked(client, kept)
-                forks[os.pidfd_open(pid)] = pid, client
+                with contextlib.suppress(OSError):  # no process or descriptor is left: who asked does without
+                    _fork(listener, forks, kept)
+
+
+def _fork(listener: socket.socket, forks: dict[int, tuple[int, socket.socket]], kept: Mapping[str, str]) -> None:
+    """Make a fork for who asks next, and add it to `forks`. kept: what imports put into the environment."""
+    with contextlib.ExitStack() as left:
+        client = left.enter_context(listener.accept()[0])
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        if (pid := os.fork()) == 0:
+            left.pop_all()
+            listener.close()
+            for handle, (_, other) in forks.items():
+                os.close(handle)
+                other.close()
+            _be_asked(client, kept)
+        forks[os.pidfd_open(pid)] = pid, client
+        left.pop_all()
 
 
 def run_script(*argv: str) -> None:
@@ -79,19 +92,20 @@ def _report(handle: int, pid: int, client: socket.socket) -> None:
     os.close(handle)
     with client, contextlib.suppress(OSError):  # it may be gone itself
         client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        client.shutdown(socket.SHUT_RDWR)  # a child of the fork may hold a copy
 
 
 def _be_asked(client: socket.socket, kept: Mapping[str, str]) -> NoReturn:
-    """Be what `client` asks for. kept: what imports put into the environment."""
+    """Be what `client` asks for."""
     try:
         handle = os.pidfd_open(os.getpid())
         socket.send_fds(client, [READY], [handle])
         os.close(handle)
         length, streams, _, _ = socket.recv_fds(client, 4, STREAMS)
         request = _received(client, int.from_bytes(length, "big"))
-    except OSError:  # whoever asked is gone
+        asked = json.loads(request)
+    except (OSError, ValueError):  # whoever asked is gone
         os._exit(1)
-    asked = json.loads(request)
     _take_over(asked, streams, kept)
     threading.Thread(target=_heed, args=(client,), daemon=True).start()
     raise SystemExit(_call(asked["call"]))
@@ -106,7 +120,8 @@ def _take_over(asked: Mapping[str, Any], streams: Sequence[int], kept: Mapping[s
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    os.chdir(asked["directory"])
+    if asked["directory"]:
+        os.chdir(asked["directory"])
     os.environ.clear()
     os.environ.update({**kept, **asked["env"]})
     os.sched_setaffinity(0, asked["cores"])
@@ -136,5 +151,8 @@ def _heed(client: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    serve(place := Path(sys.argv[1]))
+    with contextlib.suppress(OSError):  # else whoever made the folder, and may have been killed, removes it
+        place.unlink()
+        place.parent.rmdir()
     os._exit(0)  # at once: what is to end with it waits for that

@@ -40,7 +40,11 @@ def _put_off() -> None:
 
     def load(name: str) -> Any:
         del module.__getattr__, module.__dict__[LACKING]
-        loader.exec_module(module)
+        try:
+            loader.exec_module(module)
+        except BaseException:
+            del sys.modules[PUT_OFF]  # as after any import that failed
+            raise
         return getattr(module, name)
 
     vars(module).update({"__getattr__": load, LACKING: None})

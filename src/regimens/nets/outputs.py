@@ -7,7 +7,7 @@ from torch import Tensor, nn
 AT_ONCE = {"cpu": 200, "cuda": 1000}
 
 
-def outputs(net: nn.Module, x: Tensor) -> Tensor:
+def outputs_of(net: nn.Module, x: Tensor) -> Tensor:
     """The outputs (N, K) of `net`, which is not training, for x (N, ...), without gradients."""
     with torch.no_grad():
         return torch.cat([net(part) for part in x.split(AT_ONCE.get(x.device.type, len(x)))])

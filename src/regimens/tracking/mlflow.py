@@ -54,8 +54,10 @@ class Mlflow(Tracking):
     def warm_up(self) -> None:
         """Have MLflow look up the packages that a model takes: most of a second."""
         from regimens.inference.mlflow_model import look_up_packages
+        from regimens.tracking.connection import prepare
 
         if self._usable:
+            prepare(self.uri)
             look_up_packages()
 
     def mend(self, parent: str | None) -> None:

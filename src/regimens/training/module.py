@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from regimens.core.errors import UserError
 from regimens.nets.mlp import blocks_of
-from regimens.nets.outputs import outputs
+from regimens.nets.outputs import outputs_of
 from regimens.training.averaging import Average, Last, NoAverage
 from regimens.training.engine import Engine, Job
 from regimens.training.group import Group
@@ -234,7 +234,7 @@ class RegimenModule(pl.LightningModule):
         indices = self.group.part(whole)
         x, y = (part.index_select(0, indices) for part in self.data["val"])
         net = self.judged
-        logits = outputs(net, x)
+        logits = outputs_of(net, x)
         loss = self._loss(logits, y) + self.regularization.penalty(net)
         n = len(indices)
         self._valid += torch.stack([loss.double() * n, self.objective.total(logits, y).double(), loss.new_tensor(n)])

@@ -28,7 +28,7 @@ def evaluate(
     """
     import torch
 
-    from regimens.nets.outputs import outputs
+    from regimens.nets.outputs import outputs_of
     from regimens.training.probes import lr_range
     from regimens.training.probes.acted import dead_units
 
@@ -44,9 +44,9 @@ def evaluate(
     names = [f"{part}/{name}" for part in known for name in ("loss", module.objective.measure)]
     metrics: Metrics = {name: history[name][kept - 1] for name in names if history.get(name)}
     dead = dead_units(net, split.x_valid[:WATCHED])
-    parts = {"val": (split.x_valid, split.y_valid, outputs(net, split.x_valid))} if "val" not in known else {}
+    parts = {"val": (split.x_valid, split.y_valid, outputs_of(net, split.x_valid))} if "val" not in known else {}
     if settings.test and status == "completed":
-        parts["test"] = (split.x_test, split.y_test, outputs(net, split.x_test))
+        parts["test"] = (split.x_test, split.y_test, outputs_of(net, split.x_test))
     for name, (x, y, logits) in parts.items():
         with torch.no_grad():
             loss = module.objective.loss(logits, y) + module.regularization.penalty(net)
@@ -95,7 +95,7 @@ def metric_names(config: Mapping[str, Any], settings: Settings) -> dict[str, str
 
 def sparsity(module: "RegimenModule", split: "Split", settings: Settings, *, tested: bool) -> Metrics:
     """How many weights are zero, or nearly, and what the network does without those; where the probe asks for it."""
-    from regimens.nets.outputs import outputs
+    from regimens.nets.outputs import outputs_of
     from regimens.training.probes.acted import zero_share
     from regimens.training.probes.zeros import near_share, pruned
 
@@ -105,7 +105,7 @@ def sparsity(module: "RegimenModule", split: "Split", settings: Settings, *, tes
     found: Metrics = {"zeros/exact_share": zero_share(module.net), "zeros/near_share": near_share(module.net)}
     parts = {"val": (split.x_valid, split.y_valid)} | ({"test": (split.x_test, split.y_test)} if tested else {})
     for name, (x, y) in parts.items():
-        logits = outputs(net, x)
+        logits = outputs_of(net, x)
         right = None if split.targets else module.objective.score(logits, y)
         told = module.measures.of(logits, y, (measure,))[measure] if right is None else float(right.sum()) / len(y)
         found[f"{name}/pruned_{measure}"] = told

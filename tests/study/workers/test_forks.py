@@ -1,6 +1,8 @@
 """Workers are forks of one process, which is begun before their study is planned, and end with their command."""
 
+import contextlib
 import json
+import os
 import time
 from pathlib import Path
 
@@ -97,6 +99,49 @@ def test_a_server_that_was_killed_is_done_without(tmp_path: Path, log) -> None:
         (server,) = processes(SERVER)
         psutil.Process(server).kill()
         assert lost(forks.worker(job(tmp_path), log, Lease()))[1] == 1
+
+
+def test_a_server_that_dies_meanwhile_is_no_error_of_the_study(tmp_path: Path, log) -> None:
+    with Forks(RUNNER) as forks:
+        forks.begin()
+        (server,) = processes(SERVER)
+        psutil.Process(server).kill()
+        psutil.wait_procs([psutil.Process(server)], timeout=10)
+        forks.begin(["eager"])
+        assert lost(forks.worker(job(tmp_path), log, Lease()))[1] == 1
+
+
+def test_a_worker_is_had_where_the_working_directory_was_removed(tmp_path: Path, log) -> None:
+    with Forks(RUNNER) as forks:
+        forks.begin()
+        while not processes(SERVER):
+            time.sleep(0.01)
+        (tmp_path / "gone").mkdir()
+        with contextlib.chdir(tmp_path / "gone"):
+            (tmp_path / "gone").rmdir()
+            assert lost(forks.worker(job(tmp_path), log, Lease()))[1] == 1
+
+
+def test_what_a_killed_worker_printed_is_in_its_log(tmp_path: Path, log, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "prints.py").write_text(
+        "import os, signal\n"
+        "class R:\n"
+        "    def warm_up(self, engines=()): pass\n"
+        "    def look_at_data(self, config): pass\n"
+        "def __getattr__(name):\n"
+        "    if name == 'runner' and 'forked' in os.environ:\n"
+        "        print('said'); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return R()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with Forks("prints:runner") as forks:
+        forks.begin()
+        monkeypatch.setenv("forked", "1")
+        asked = {**job(tmp_path), "run_trial": "prints:runner"}
+        assert lost(forks.worker(asked, log, Lease()))[1] == -9
+    assert (tmp_path / "log").read_text() == "said\n"
 
 
 @pytest.mark.thorough

@@ -46,7 +46,7 @@ class Forks:
     def __init__(self, run_trial: str) -> None:
         self._run_trial = run_trial
         self._home: tempfile.TemporaryDirectory[str] | None = None
-        self._server: subprocess.Popen[str] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -54,27 +54,25 @@ class Forks:
     def __exit__(self, *raised: object) -> None:
         if self._server is not None and self._home is not None:
             self._server.kill()
-            with self._server:  # closes its pipe, and waits for its end
-                pass
+            self._server.communicate()  # closes its input, and waits for its end
             self._home.cleanup()
 
     def begin(self, engines: Collection[str] = ()) -> None:
         """Have imported what trials take, and what these engines take: ahead of the first worker, once for all."""
-        if self._server is None and sys.platform == "linux":
+        if self._server is None and _can_fork():
             self._home = tempfile.TemporaryDirectory(prefix="regimens-")
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "regimens.core.fork_server", str(self._place)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # a worker meets the same error, and tells it
-                text=True,
+                bufsize=0,
                 env={**os.environ, **ONE_THREAD},
                 start_new_session=True,  # Ctrl-C is for the parent alone
             )
         if self._server is not None and self._server.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
-                self._server.stdin.write(json.dumps([f"{WORKER}:warm_up", self._run_trial, *engines]) + "\n")
-                self._server.stdin.flush()
+                self._server.stdin.write(json.dumps([f"{WORKER}:warm_up", self._run_trial, *engines]).encode() + b"\n")
 
     def worker(self, job: Mapping[str, Any], log: IO[str], lease: Lease) -> Worker:
         """A worker that does `job` (see worker.py) and has `lease`; what trials print goes to `log`."""
@@ -85,6 +83,9 @@ class Forks:
             process = (None if lease.locks else self._fork(job, writing, log, env)) or _process(
                 job, writing, log, env, lease
             )
+        except BaseException:
+            os.close(reading)
+            raise
         finally:
             os.close(writing)
         return Worker(process, os.fdopen(reading))
@@ -104,10 +105,19 @@ class Forks:
             time.sleep(POLL)
         fork = Fork.of(self._place)
         if fork is not None:
-            with Path(os.devnull).open() as nothing, contextlib.suppress(OSError):  # if it is gone, its events end
+            with Path(os.devnull).open() as nothing:
                 streams = [nothing.fileno(), events, log.fileno()]
                 fork.ask([f"{WORKER}:main", dict(job)], streams, env, heeds_interrupts=False)
         return fork
+
+
+def _can_fork() -> bool:
+    """Whether this system and this Python have what a fork server takes."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def _process(

@@ -38,6 +38,8 @@ class Process:
     log: Path
     ready: bool = False
     trial: dict[str, Any] | None = None
+    #: (cell, phase, number) of all whose end it has still to tell; of a fleet there are many
+    open: set[tuple[Any, ...]] = field(default_factory=set)
     deadline: float = float("inf")
 
 
@@ -83,12 +85,13 @@ class Pool:
     @property
     def _over(self) -> bool:
         """Whether those that are left only wait for others, or for their own end."""
-        return self._done and all(process.trial is None for process in self._alive.values())
+        return self._done and not any(process.open for process in self._alive.values())
 
     def stop(self) -> None:
         """End all workers."""
         for process in self._alive.values():
             process.worker.send_signal(signal.SIGKILL)
+        for process in self._alive.values():
             process.worker.wait()
         self._alive.clear()
 
@@ -120,9 +123,11 @@ class Pool:
             raise StudyStopped(event["message"])
         elif kind == "started":
             process.trial = event
+            process.open.add(_slot(event))
             process.deadline = time.monotonic() + self.timeout if self.timeout else float("inf")
         elif kind == "finished":
             process.trial, process.deadline = None, float("inf")
+            process.open.discard(_slot(event))
         self.on_event({**event, "worker": process.number})
 
     def _replace_dead(self, process: Process) -> None:
@@ -172,6 +177,10 @@ def make_pool(
         return True
 
     return Pool(job, forks, leases, queue.directory / "workers", hear, on_timeout, timeout, keep_on)
+
+
+def _slot(event: dict[str, Any]) -> tuple[Any, ...]:
+    return event["cell"], event["phase"], event["number"]
 
 
 def _what(trial: dict[str, Any] | None) -> dict[str, Any]:

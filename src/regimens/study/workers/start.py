@@ -6,6 +6,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # What a study's table takes and, where it is tracked, its picture.
 TABLE, PICTURE = ("scipy.stats",), ("matplotlib.figure", "matplotlib.backends.backend_svg")
+LONGEST = 10.0  # seconds for which an interrupt waits for imports that it came into
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
@@ -123,15 +125,18 @@ def _train_in_processes(
         ahead.join()  # two threads that import parts of one package may find each other's unfinished
         hear(event)
 
-    make_pool(queue, job, forks, leases, timeout, hear_then).run()
+    try:
+        make_pool(queue, job, forks, leases, timeout, hear_then).run()
+    finally:
+        ahead.join(LONGEST)
     queue.look()
 
 
 def _prepare_end(entry: Tracked) -> None:
     """Import and look up what the study's end takes, which says so itself where it cannot be had."""
-    with contextlib.suppress(Exception):
-        entry.tracker.warm_up()
-        import_packages(*TABLE, *(PICTURE if entry.node else ()))
+    for prepare in (entry.tracker.warm_up, partial(import_packages, *TABLE, *(PICTURE if entry.node else ()))):
+        with contextlib.suppress(Exception):
+            prepare()
 
 
 def leased(queue: TrialQueue, settings: Settings, config: DictConfig) -> list[Lease]:

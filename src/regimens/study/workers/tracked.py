@@ -28,7 +28,7 @@ class Tracked:
     """The entry of one study in its tracker.
 
     A server hears of a trial from the worker that trained it. A database in a file has one writer, the study's command,
-    wherever the workers are: it opens the file while they load their libraries, and they need not load its.
+    wherever the workers are: it opens the file when it hears of them, and they need not load its libraries.
     """
 
     tracker: Tracking

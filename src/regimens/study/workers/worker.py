@@ -1,8 +1,9 @@
 """A worker: takes the next trials of a study until there are none left. In this process, or as a process of its own.
 
 As a process it writes events, one line of JSON each, to standard output; what a trial prints goes to standard error, a
-log. It is a fork of one that has called `warm_up` and calls `main`, or, where it leases a device, one of its own
-(`python -m regimens.study.workers.worker`), which reads its job from standard input. It ends with whoever started it.
+log. It is a fork of one that has called `warm_up` and calls `main`, or, where it leases a device or can be no fork, one
+of its own (`python -m regimens.study.workers.worker`), which reads its job from standard input. It ends with whoever
+started it.
 """
 
 from __future__ import annotations
@@ -107,11 +108,15 @@ def main(job: Mapping[str, Any]) -> int:
     die_with(os.getppid())  # a worker without its command would train for nobody
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)  # whole lines, since we are killed at the study's end
     guard = threading.Lock()
 
     def emit(event: Mapping[str, Any]) -> None:
-        with guard:
-            events.write(json.dumps(event) + "\n")
+        try:
+            with guard:
+                events.write(json.dumps(event) + "\n")
+        except BrokenPipeError:  # our command is gone, and soon we are: no failure of a trial
+            os._exit(1)
 
     from regimens.study.queue.open import open_queue
     from regimens.study.queue.storage import StorageAway, patiently
