@@ -40,7 +40,7 @@ def tails(room):
 
 
 def trained_once(room):
-    return len(set(tails(room))) == len(tails(room)) == 21
+    return len(set(tails(room))) == len(tails(room)) <= 21  # a kill may strike between a result and its line there
 
 
 def edit(conf):
