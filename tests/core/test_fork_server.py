@@ -32,6 +32,7 @@ def told(argv):
     if argv[1] == "sleep": time.sleep(60)
     if argv[1] == "raise": raise RuntimeError("ours")
     if argv[1] == "say": sys.exit("a sentence")
+    if argv[1] == "miss": raise FileNotFoundError("a file")
     return int(argv[1])
 if __name__ == "__main__": sys.exit(run(main, sys.argv))
 """
@@ -119,7 +120,10 @@ def test_a_fork_is_the_command_that_was_asked_for(script: Path, server: Server, 
     assert (process.returncode, err) == (status, "said\n")
 
 
-@pytest.mark.parametrize(("argument", "said"), [("raise", "RuntimeError: ours"), ("say", "a sentence")])
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [("raise", "RuntimeError: ours"), ("say", "a sentence"), ("miss", "FileNotFoundError: a file")],
+)
 def test_what_a_script_ends_with_is_said_and_is_no_success(
     script: Path, server: Server, argument: str, said: str
 ) -> None:
@@ -127,7 +131,7 @@ def test_what_a_script_ends_with_is_said_and_is_no_success(
     _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert said in err
-    assert ("Traceback" in err) == (argument == "raise")
+    assert err.count("Traceback") == (argument != "say")
 
 
 def test_an_interrupt_is_passed_on(script: Path, server: Server) -> None:

@@ -53,13 +53,16 @@ def serve(place: Path) -> None:
                     _call(json.loads(line))
             elif listener in ready:
                 kept = {key: value for key, value in os.environ.items() if begun.get(key) != value}
-                with contextlib.suppress(OSError):  # no process or descriptor is left: who asked does without
-                    _fork(listener, forks, kept)
+                if (client := _fork(listener, forks)) is not None:
+                    _be_asked(client, kept)
 
 
-def _fork(listener: socket.socket, forks: dict[int, tuple[int, socket.socket]], kept: Mapping[str, str]) -> None:
-    """Make a fork for who asks next, and add it to `forks`. kept: what imports put into the environment."""
-    with contextlib.ExitStack() as left:
+def _fork(listener: socket.socket, forks: dict[int, tuple[int, socket.socket]]) -> socket.socket | None:
+    """Make a fork for who asks next, and add it to `forks`. In the fork: the connection to who asked; else None.
+
+    Where no process or descriptor is left, who asked does without.
+    """
+    with contextlib.ExitStack() as left, contextlib.suppress(OSError):
         client = left.enter_context(listener.accept()[0])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -69,9 +72,10 @@ def _fork(listener: socket.socket, forks: dict[int, tuple[int, socket.socket]], 
             for handle, (_, other) in forks.items():
                 os.close(handle)
                 other.close()
-            _be_asked(client, kept)
+            return client
         forks[os.pidfd_open(pid)] = pid, client
         left.pop_all()
+    return None
 
 
 def run_script(*argv: str) -> None:
@@ -96,7 +100,7 @@ def _report(handle: int, pid: int, client: socket.socket) -> None:
 
 
 def _be_asked(client: socket.socket, kept: Mapping[str, str]) -> NoReturn:
-    """Be what `client` asks for."""
+    """Be what `client` asks for. kept: what imports put into the environment."""
     try:
         handle = os.pidfd_open(os.getpid())
         socket.send_fds(client, [READY], [handle])
