@@ -157,6 +157,7 @@ def test_workers_die_with_their_command(room, stopped):
     if stopped:
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)
+    assert all(alive(pid) for pid in (server, *workers))
     kill(process)
     wait_for(lambda: not any(alive(pid) for pid in (server, *workers)), 5)
 

@@ -21,10 +21,8 @@ def processes(module: str, parent: int | None = None) -> set[int]:
     """The children of a process that run this module."""
     found = set()
     for one in psutil.Process(parent).children():
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended between the two looks
             found |= {one.pid} if module in one.cmdline() else set()
-        except psutil.NoSuchProcess:
-            continue
     return found
 
 
