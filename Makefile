@@ -33,7 +33,7 @@ setup: $(STAMP)  ## the virtual environment and the locked packages (once; the o
 # The stamp is written last, so that a set-up that was cut off is done again. Four pips unpack the lock's packages side by
 # side, those that share files (mlflow's) in one; a last one adds what torch takes on other machines (CUDA's libraries).
 # Byte code is made by all cores together, where pip would use one, but for what nothing here imports; some packages hold
-# templates that are no Python, which it leaves.
+# templates that are no Python, which it leaves. Last, torch's C++ headers are read once for all that is compiled later.
 $(STAMP): requirements.lock pyproject.toml
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then break; fi; python=; \
@@ -48,6 +48,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock "$$(grep '^torch==' requirements.lock)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests|databricks|pip)/' $(VENV)/lib src || :
+	@$(BIN)/python -m regimens.training.engines.cpp
 	@touch $@
 
 $(DEV): $(STAMP) requirements-dev.lock

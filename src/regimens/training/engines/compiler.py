@@ -11,7 +11,8 @@ from dataclasses import dataclass
 # What compiling takes of a core's time, in steps that compiled code shortens as much as one of 784-300-100-10 by SGD on
 # 32 examples, 0.32 ms of 0.80: in each process to import torch's compiler and read what others have compiled (2.4 s); a
 # network, forward and backward (3.8 s), and each of its dense layers (0.27 s); the updates of all optimisers (3.9 s).
-# A network is compiled once for SGD, which has no state, and once for all others.
+# A network is compiled once for SGD, which has no state, and once for all others. All this where torch's headers are
+# not prepared (`cpp.py`), or a trial's engine, and its last bits, would hang on that.
 PROCESS, NETWORK, LAYER, UPDATES = 7_500, 12_000, 850, 12_000
 # By how much more a step is shortened where the optimiser divides by a root or a peak: Nadam's saves 0.70 ms.
 ADAPTIVE = 2

@@ -6,7 +6,6 @@ Its private names here are pinned by `torch==2.13.0` (docs/decisions/0010-rooms.
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,19 +18,13 @@ from regimens.core.hashing import digest
 from regimens.core.imports import import_packages
 from regimens.core.locks import held
 from regimens.core.process import without_collector
+from regimens.training.engines import cpp
 from regimens.training.engines.graph_rewrites import drop_copy, rewrite_graph, split_bias, untranspose
 from regimens.training.engines.inplace import write_products
 
 # One compiling process, since a trial leases one core. The pattern matcher would fuse products and sums into calls that
-# copy. Testing for vector instructions would take 5 s; where they are missing, compiling fails and the engine is eager.
-# To prepare torch's headers for C++ would take 5 s, while other workers wait, and save 1.6 s a network.
-OPTIONS = {
-    "compile_threads": 1,
-    "pattern_matcher": False,
-    "cpp.vec_isa_ok": True,
-    "size_asserts": False,
-    "cpp_cache_precompile_headers": False,
-}
+# copy.
+OPTIONS = {"compile_threads": 1, "pattern_matcher": False, "size_asserts": False}
 # A network's step is dozens of calls: written in C++ too, and all memory between them is one block. A value that takes
 # more than ten operations is kept where it is used again: a dropout's mask is not hashed anew.
 MANY_CALLS = {"cpp_wrapper": True, "memory_planning": True, "realize_opcount_threshold": 10}
@@ -59,7 +52,10 @@ class Inductor:
         from torch._guards import TracingContext, tracing
         from torch._inductor import config
         from torch._inductor.compile_fx import compile_fx_inner
+        from torch._inductor.lowering import lowerings
         from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+        from regimens.training.engines.inplace_call import LOWERINGS
 
         graph = self._operations(function, inputs)
         # The user's own setting takes precedence, but not the default that torch sets when it is imported.
@@ -72,7 +68,8 @@ class Inductor:
         with (
             held(cache / "locks" / f"{made}.lock"),
             config.patch(OPTIONS if self.any_size else OPTIONS | MANY_CALLS),
-            _for_floats(),
+            cpp.calls(),
+            patch.dict(lowerings, {} if self.any_size else LOWERINGS),
             tracing(TracingContext(fakes[0].fake_mode)),
             torch.no_grad(),
         ):
@@ -100,10 +97,3 @@ class Inductor:
         if self.any_size:  # torch looks up no code of a graph that has this among its own attributes: a fx.GraphModule
             type(graph).shape_env = vars(graph).pop("shape_env")  # has a class of its own
         return write_products(rewrite_graph(graph, (drop_copy, split_bias, untranspose)))
-
-
-def _for_floats() -> AbstractContextManager[Any]:
-    """Have torch take the instructions for floats, without tests of those for 16 and 8 bits: 1.3 s, then 0.1 each."""
-    from torch._inductor.cpu_vec_isa import VecISA
-
-    return patch.object(VecISA, "check_build", lambda *_: False)

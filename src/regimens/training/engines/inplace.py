@@ -8,7 +8,7 @@ from torch import Tensor, fx
 
 from regimens.training.engines.graph_rewrites import Node, aten, calls, storage, sweep, written_between
 
-NAME = "regimens::product_"
+NAME = "regimens::add_product_"
 # Registered without torch's `custom_op`, which costs tens of microseconds per call.
 torch.library.define(NAME, "(Tensor(a!) out, Tensor a, Tensor b, int beta) -> ()")
 
@@ -44,7 +44,7 @@ def write_products(traced: fx.GraphModule) -> fx.GraphModule:
                     rest = _call(graph, aten.add.Tensor, (out, rest), out)
                 graph.call_function(aten.copy_.default, (out, rest)).meta = node.meta
             added = int(onto or rest is not None)
-            graph.call_function(torch.ops.regimens.product_.default, (out, a, b, added))
+            graph.call_function(torch.ops.regimens.add_product_.default, (out, a, b, added))
         graph.erase_node(node)
         sweep(graph)
     traced.recompile()
