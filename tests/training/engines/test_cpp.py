@@ -17,13 +17,13 @@ from regimens.training.engines.inductor import Inductor
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where nothing is prepared yet, in a process that has asked for nothing."""
+    """Where nothing is prepared yet, in a process that has asked for nothing; its name has a space."""
     from torch._inductor.codecache import CppWrapperCodeCache
 
     CppWrapperCodeCache.cache_clear()
-    monkeypatch.setattr(cpp, "FOLDER", tmp_path / "headers")
+    monkeypatch.setattr(cpp, "FOLDER", tmp_path / "my headers")
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    return tmp_path / "headers"
+    return tmp_path / "my headers"
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_prepared_headers_are_read_by_all_files_and_change_no_bit(
     assert "x c++-header" in prepared or ".gch" in prepared
     quick = results("quick")
     for command in commands[2:]:
-        assert f"-include {folder}/" in command
+        assert f"-include '{folder}/" in command
         # g++ says so where it reads the headers themselves instead.
         check = [*shlex.split(command), "-fsyntax-only", "-Winvalid-pch", "-Werror=invalid-pch"]
         assert subprocess.run(check, capture_output=True, check=False).returncode == 0
@@ -96,7 +96,7 @@ def test_headers_for_another_command_are_not_taken(folder: Path) -> None:
     place = cpp._place("g++ -O3")
     place.parent.mkdir(parents=True)
     place.with_name("torch.h.gch").touch()
-    assert cpp.found("torch/header.h", "g++ -O3") == str(place)
+    assert shlex.split(cpp.found("torch/header.h", "g++ -O3")) == [str(place)]
     assert cpp.found("torch/header.h", "g++ -O2") == ""
 
 
@@ -120,7 +120,7 @@ def test_a_disk_without_room_is_told_and_leaves_nothing_to_be_found(
     from torch._inductor.cpp_builder import CppBuilder
 
     def full(builder: CppBuilder) -> None:
-        Path(builder.get_target_file_path()).write_bytes(b"a part")
+        Path(*shlex.split(builder.get_target_file_path())).write_bytes(b"a part")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(CppBuilder, "build", full)

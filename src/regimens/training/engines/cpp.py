@@ -7,6 +7,7 @@ processor is another, it reads the headers themselves. Torch's private names her
 """
 
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def calls(headers: Callable[..., str] | None = None) -> Iterator[None]:
 def found(header: str, command: str, **options: Any) -> str:
     """The path of the headers that are prepared for this command; "" where none are."""
     place = _place(command)
-    return str(place) if place.with_name(f"{place.name}.gch").exists() else ""
+    return shlex.quote(str(place)) if place.with_name(f"{place.name}.gch").exists() else ""
 
 
 def prepare() -> None:
@@ -70,14 +71,15 @@ def _made(header: str, command: str, **options: Any) -> str:
         if not found(header, command):
             new = Path(folder, place.name)
             new.write_text(TEXT, "utf-8")
-            CppBuilder(str(new), str(new), CppTorchDeviceOptions(**options, precompiling=True)).build()
+            file = shlex.quote(str(new))  # torch puts it into a command
+            CppBuilder(file, file, CppTorchDeviceOptions(**options, precompiling=True)).build()
             code = Path(f"{new}.gch")
             with code.open("rb") as written:
                 os.fsync(written)
             place.parent.mkdir(exist_ok=True)
             new.rename(place)
             code.rename(place.with_name(code.name))  # last: g++ fails on a part of it, which a kill would leave
-    return str(place)
+    return found(header, command)
 
 
 def _place(command: str) -> Path:
