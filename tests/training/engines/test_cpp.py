@@ -3,34 +3,38 @@
 import errno
 import os
 import shlex
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch._inductor import config, cpp_builder
 
-from regimens.training.engines import compiler, cpp
+from regimens.core import provenance
+from regimens.training.engines import cpp
 from regimens.training.engines.inductor import Inductor
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where nothing is prepared yet, in a process that has asked for nothing; its name has a space."""
     from torch._inductor.codecache import CppWrapperCodeCache
 
     CppWrapperCodeCache.cache_clear()
-    monkeypatch.setattr(cpp, "FOLDER", tmp_path / "my headers")
+    folder = tmp_path / "my headers"
+    monkeypatch.setattr(cpp, "FOLDER", folder)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    return tmp_path / "my headers"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)  # 190 MB
 
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The C++ compiler's commands; it is called as ever."""
-    from torch._inductor import cpp_builder
-
     given: list[str] = []
     run = cpp_builder.run_compile_cmd
 
@@ -90,26 +94,32 @@ def test_prepared_headers_are_read_by_all_files_and_change_no_bit(
     assert len(commands) == 4, "prepared twice"
 
 
-def test_headers_for_another_command_are_not_taken(folder: Path) -> None:
-    for command in ("g++ -O3", "g++ -O2"):
-        assert cpp.found("torch/header.h", command) == ""
-    place = cpp._place("g++ -O3")
-    place.parent.mkdir(parents=True)
-    place.with_name("torch.h.gch").touch()
-    assert shlex.split(cpp.found("torch/header.h", "g++ -O3")) == [str(place)]
+def leave(folder: Path) -> Path:
+    """Something in place of prepared headers."""
+    folder.mkdir(parents=True)
+    (folder / "torch.h.gch").touch()
+    return folder
+
+
+def test_headers_for_another_command_compiler_or_processor_are_not_taken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cpp.found("torch/header.h", "g++ -O3") == ""
+    place = leave(cpp._place("g++ -O3"))
+    assert shlex.split(cpp.found("torch/header.h", "g++ -O3")) == [f"{place}/torch.h"]
     assert cpp.found("torch/header.h", "g++ -O2") == ""
+    with monkeypatch.context() as patched:
+        patched.setattr(cpp_builder, "get_compiler_version_info", lambda compiler: "gcc version 99")
+        assert cpp.found("torch/header.h", "g++ -O3") == ""
+    with monkeypatch.context() as patched:
+        patched.setattr(provenance, "processor", lambda: "another")
+        assert cpp.found("torch/header.h", "g++ -O3") == ""
 
 
 def test_where_nothing_is_prepared_torch_prepares_nothing(folder: Path) -> None:
-    from torch._inductor import config
-
     with cpp.calls():
         assert not config.cpp_cache_precompile_headers
-    place = cpp._place("g++ -O3")
-    place.parent.mkdir(parents=True)
-    with cpp.calls():
-        assert not config.cpp_cache_precompile_headers  # as a kill leaves it
-    place.with_name("torch.h.gch").touch()
+    leave(cpp._place("g++ -O3"))
     with cpp.calls():
         assert config.cpp_cache_precompile_headers
 
@@ -117,26 +127,43 @@ def test_where_nothing_is_prepared_torch_prepares_nothing(folder: Path) -> None:
 def test_a_disk_without_room_is_told_and_leaves_nothing_to_be_found(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from torch._inductor.cpp_builder import CppBuilder
-
-    def full(builder: CppBuilder) -> None:
-        Path(*shlex.split(builder.get_target_file_path())).write_bytes(b"a part")
+    def full(command: str, cwd: str) -> None:
+        Path(cwd, "torch.h.gch").write_bytes(b"a part")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(CppBuilder, "build", full)
+    monkeypatch.setattr(cpp_builder, "run_compile_cmd", full)
     cpp.main()
     assert "No space left on device" in capsys.readouterr().err
-    assert not list(folder.rglob("*.gch"))
-    with cpp.calls():
-        from torch._inductor import config
-
-        assert not config.cpp_cache_precompile_headers
+    assert not [place for place in folder.glob("*/") if place.name != "new"]
 
 
-def test_a_machine_without_a_compiler_prepares_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_what_an_earlier_set_up_left_goes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill leaves a part, another version of g++ all of what it made."""
+    old = [leave(folder / "new"), leave(folder / "0123456789abcdef")]
+
+    def made(command: str, cwd: str) -> None:
+        assert not old[1].exists()
+        Path(cwd, "torch.h.gch").write_bytes(b"all")
+
+    monkeypatch.setattr(cpp_builder, "run_compile_cmd", made)
+    cpp.main()
+    (place,) = folder.glob("*/")
+    assert place not in old and (place / "torch.h.gch").read_bytes() == b"all"
+
+
+def test_what_is_prepared_needs_no_more_writing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpp, "_place", lambda command: folder / "place")
+    leave(folder / "place")
+    cpp.main()
+    assert [path.name for path in folder.iterdir()] == ["place"]
+
+
+@pytest.mark.parametrize("compiler", ["", "clang++"])
+def test_a_machine_without_gcc_prepares_nothing(
+    compiler: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(compiler, "find", lambda: None)
+    monkeypatch.setattr(cpp.compiler, "find", lambda: compiler or None)
+    monkeypatch.setattr(cpp_builder, "is_gcc", lambda: False)
     cpp.main()
     assert not folder.exists()
     assert capsys.readouterr().err == ""

@@ -8,20 +8,22 @@ processor is another, it reads the headers themselves. Torch's private names her
 
 import os
 import shlex
+import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from regimens.core import provenance
 from regimens.core.hashing import digest
 from regimens.core.locks import held
 from regimens.core.secrets import brief
 from regimens.training.engines import compiler
 
 FOLDER = Path(sys.prefix, "share", "regimens", "headers")
+NAME = "torch.h"
 # What the file of a network, or of an update, includes.
 TEXT = "".join(f"#include <torch/csrc/inductor/{name}>\n" for name in ("cpp_wrapper/cpu.h", "cpp_prefix.h"))
 
@@ -36,7 +38,7 @@ def calls(headers: Callable[..., str] | None = None) -> Iterator[None]:
     from torch._inductor import codecache, config
     from torch._inductor.cpu_vec_isa import VecISA
 
-    if headers is None and any(FOLDER.glob("*/*.gch")):
+    if headers is None and any(FOLDER.glob(f"*/{NAME}.gch")):
         headers = found
     # Torch would test for vector instructions, 5 s, then for those of 16 and 8 bits, 1.3 s, then 0.1 each: where the
     # first are missing, compiling fails and the engine is eager; nothing here uses the second.
@@ -50,9 +52,9 @@ def calls(headers: Callable[..., str] | None = None) -> Iterator[None]:
 
 
 def found(header: str, command: str, **options: Any) -> str:
-    """The path of the headers that are prepared for this command; "" where none are."""
+    """The path of the headers that are prepared for this command, as a word of another; "" where none are."""
     place = _place(command)
-    return shlex.quote(str(place)) if place.with_name(f"{place.name}.gch").exists() else ""
+    return shlex.quote(str(place / NAME)) if (place / f"{NAME}.gch").exists() else ""
 
 
 def prepare() -> None:
@@ -64,34 +66,49 @@ def prepare() -> None:
 
 
 def _made(header: str, command: str, **options: Any) -> str:
-    from torch._inductor.cpp_builder import CppBuilder, CppTorchDeviceOptions
-
-    place = _place(command)
-    with held(FOLDER / "lock"), tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        if not found(header, command):
-            new = Path(folder, place.name)
-            new.write_text(TEXT, "utf-8")
-            file = shlex.quote(str(new))  # torch puts it into a command
-            CppBuilder(file, file, CppTorchDeviceOptions(**options, precompiling=True)).build()
-            code = Path(f"{new}.gch")
-            with code.open("rb") as written:
-                os.fsync(written)
-            place.parent.mkdir(exist_ok=True)
-            new.rename(place)
-            code.rename(place.with_name(code.name))  # last: g++ fails on a part of it, which a kill would leave
+    if not found(header, command):  # no lock where there is nothing to write
+        with held(FOLDER / "lock"):
+            if not found(header, command):
+                _make(_place(command), options)
     return found(header, command)
+
+
+def _make(place: Path, options: dict[str, Any]) -> None:
+    from torch._inductor import cpp_builder
+
+    for old in FOLDER.glob("*/"):  # of other versions, or left by a kill
+        shutil.rmtree(old)
+    new = FOLDER / "new"
+    new.mkdir()
+    (new / NAME).write_text(TEXT, "utf-8")
+    builder = cpp_builder.CppBuilder(NAME, NAME, cpp_builder.CppTorchDeviceOptions(**options, precompiling=True))
+    cpp_builder.run_compile_cmd(builder.get_command_line(), cwd=str(new))
+    code = new / f"{NAME}.gch"
+    with code.open("rb") as written:
+        os.fsync(written)
+    place.mkdir()
+    # `code` last: g++ fails on a part of it, which a kill or a loss of power would leave.
+    for file in (new / NAME, code):
+        file.rename(place / file.name)
+    new.rmdir()
 
 
 def _place(command: str) -> Path:
     import torch
+    from torch._inductor.cpp_builder import get_compiler_version_info, get_cpp_compiler
 
-    return FOLDER / digest([torch.__version__, command])[:16] / "torch.h"
+    made_by = [torch.__version__, get_compiler_version_info(get_cpp_compiler()), provenance.processor(), command]
+    return FOLDER / digest(made_by)[:16]
 
 
 def main() -> None:
-    """Prepare the headers where there is a compiler; a sentence says why that failed."""
+    """Prepare the headers where there is a g++; a sentence says why that failed."""
+    if compiler.find() is None:
+        return
+    from torch._inductor.cpp_builder import is_gcc
+
     try:
-        if compiler.find():
+        if is_gcc():  # clang stops where g++ would read the headers themselves
             prepare()
     except Exception as err:
         print(f"networks will take longer to compile: torch's C++ headers: {brief(err)}", file=sys.stderr)

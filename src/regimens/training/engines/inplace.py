@@ -8,6 +8,7 @@ from torch import Tensor, fx
 
 from regimens.training.engines.graph_rewrites import Node, aten, calls, storage, sweep, written_between
 
+# Part of what compiled code is looked up by, as what `inplace_call` makes of it is not: rename it with that.
 NAME = "regimens::add_product_"
 # Registered without torch's `custom_op`, which costs tens of microseconds per call.
 torch.library.define(NAME, "(Tensor(a!) out, Tensor a, Tensor b, int beta) -> ()")

@@ -26,10 +26,10 @@ class Product(ir.MutatingFirstArgExternKernel):
         V.graph.register_operation(self)
 
     def codegen(self, wrapper: Any) -> None:
-        """Write the call. `out` has one name: where torch got it twice, it would copy one onto the other."""
+        """Write the call."""
         out, a, b = (one.codegen_reference() for one in self.inputs)  # type: ignore[union-attr]
-        call = f"aoti_torch_cpu_addmm_out(out, out, {a}, {b}, {self.constant_args[0]}, 1)"
-        wrapper.writeline(f"{{ const auto& out = {out}; AOTI_TORCH_ERROR_CODE_CHECK({call}); }}")
+        call = f"aoti_torch_cpu_addmm_out({out}, {out}, {a}, {b}, {self.constant_args[0]}, 1)"
+        wrapper.writeline(f"AOTI_TORCH_ERROR_CODE_CHECK({call});")
 
 
 def _call(*operands: Any) -> None:
