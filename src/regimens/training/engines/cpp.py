@@ -78,19 +78,14 @@ def _make(place: Path, options: dict[str, Any]) -> None:
 
     for old in FOLDER.glob("*/"):  # of other versions, or left by a kill
         shutil.rmtree(old)
-    new = FOLDER / "new"
-    new.mkdir()
-    (new / NAME).write_text(TEXT, "utf-8")
-    builder = cpp_builder.CppBuilder(NAME, NAME, cpp_builder.CppTorchDeviceOptions(**options, precompiling=True))
-    cpp_builder.run_compile_cmd(builder.get_command_line(), cwd=str(new))
-    code = new / f"{NAME}.gch"
-    with code.open("rb") as written:
-        os.fsync(written)
     place.mkdir()
-    # `code` last: g++ fails on a part of it, which a kill or a loss of power would leave.
-    for file in (new / NAME, code):
-        file.rename(place / file.name)
-    new.rmdir()
+    (place / NAME).write_text(TEXT, "utf-8")
+    builder = cpp_builder.CppBuilder("part", NAME, cpp_builder.CppTorchDeviceOptions(**options, precompiling=True))
+    cpp_builder.run_compile_cmd(builder.get_command_line(), cwd=str(place))
+    part = place / "part.gch"
+    with part.open("rb") as written:
+        os.fsync(written)
+    part.rename(place / f"{NAME}.gch")  # g++ fails on a part, which a kill or a loss of power would leave
 
 
 def _place(command: str) -> Path:
